@@ -1,0 +1,60 @@
+//! Builds what the image contains besides its own code, and tells the linker how to put it together.
+//!
+//! The built-in module is a relocatable object, compiled by the same compiler that compiles the image. The image is
+//! freestanding: no start files, no libraries, our own linker script.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+fn main() {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it"));
+    let module = out.join("hello.o");
+    compile_module(&root.join("modules/hello.rs"), &module);
+    println!("cargo:rustc-env=REVECTOR_HELLO={}", module.display());
+    link_image(&root);
+    for input in
+        ["modules/hello.rs", "linker.ld", "xen-note.S", "src/hw/entry.S", "src/hw/traps.S", "src/hw/mem.S"]
+    {
+        println!("cargo:rerun-if-changed={input}");
+    }
+}
+
+/// Compiles a module: no unwinding, no red zone, code for the top 2 GiB of the address space.
+fn compile_module(source: &PathBuf, object: &PathBuf) {
+    let rustc = env::var("RUSTC").expect("cargo sets it");
+    let flags = [
+        "panic=abort",
+        "opt-level=2",
+        "relocation-model=static",
+        "code-model=kernel",
+        "no-redzone=yes",
+        "codegen-units=1",
+        "force-unwind-tables=no",
+    ];
+    let status = Command::new(rustc)
+        .args(["--edition", "2024", "--crate-type", "lib", "--crate-name", "hello", "--emit", "obj"])
+        .args(flags.iter().flat_map(|flag| ["-C", flag]))
+        .arg(source)
+        .arg("-o")
+        .arg(object)
+        .status()
+        .expect("rustc runs");
+    assert!(status.success(), "rustc could not compile {}", source.display());
+}
+
+/// `IMAGE_PAGES` in the environment makes an image of exactly so many pages, as the seed's was.
+fn link_image(root: &std::path::Path) {
+    println!("cargo:rerun-if-env-changed=IMAGE_PAGES");
+    let script = format!("-Wl,-T,{}", root.join("linker.ld").display());
+    let mut args =
+        vec!["-nostartfiles".to_owned(), "-nostdlib".into(), "-static".into(), "-no-pie".into(), script];
+    args.push("-Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack".into());
+    if let Ok(pages) = env::var("IMAGE_PAGES") {
+        args.push(format!("-Wl,--defsym=IMAGE_PAGES={pages}"));
+    }
+    for arg in args {
+        println!("cargo:rustc-link-arg-bin=revector-kernel={arg}");
+    }
+}

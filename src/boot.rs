@@ -1,0 +1,173 @@
+//! The boot: nine stages, each consuming the product of the one before.
+//!
+//! | # | stage | gives |
+//! | --- | --- | --- |
+//! | 1 | parse start_info | `BootInfo` |
+//! | 2 | layout | `Layout` |
+//! | 3 | walk the builder's page tables | `BootTables` |
+//! | 4 | direct map, rights of the image | `Tables` |
+//! | 5 | P2M tree over the builder's list | `P2m<Initial>` |
+//! | 6 | revector | `P2m<Moved>`, `Retired` |
+//! | 7 | clean the high mapping | `ModuleSpace` |
+//! | 8 | vmalloc | `Vmalloc` |
+//! | 9 | modules | a verdict |
+//!
+//! Called by the image's entry with the real Xen behind the seam, by tests with another.
+
+use crate::addr::VirtAddr;
+use crate::error::{BootError, InStage};
+use crate::mm::cleanup::ModuleSpace;
+use crate::mm::direct_map;
+use crate::mm::frames::Frames;
+use crate::mm::layout::{Layout, Name};
+use crate::mm::p2m::{self, Outcome, P2m, Retired, State};
+use crate::mm::tables::Tables;
+use crate::mm::vmalloc::{Memory, Vmalloc};
+use crate::mm::walk::BootTables;
+use crate::module::load::Export;
+use crate::module::source::Source;
+use crate::options::{Cleanup, Options};
+use crate::report::{self, Meter};
+use crate::xen::Hypervisor;
+use crate::xen::abi::StartInfo;
+use crate::xen::start_info::{BootInfo, Facts, RamdiskPlace};
+
+/// What the image brings along.
+#[derive(Debug)]
+pub struct Setup<'a> {
+    /// Addresses of the image.
+    pub facts: Facts,
+    /// The command line.
+    pub options: &'a Options,
+    /// What modules may use.
+    pub exports: &'a [Export],
+    /// The module for a boot without a ramdisk.
+    pub built_in: Source<'a>,
+}
+
+/// Boots: all nine stages.
+///
+/// # Errors
+/// [`BootError`] of the first stage that cannot do its work or finds something false.
+pub fn boot<X: Hypervisor>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut X) -> Result<(), BootError> {
+    let mut meter = Meter::start(xen);
+    let info = BootInfo::parse(raw, setup.facts, xen)?;
+    report::start_info(&info);
+    meter.lap("start_info", xen);
+
+    let layout = Layout::plan(&info)?;
+    report::layout(&layout);
+    meter.lap("layout", xen);
+
+    let tables = BootTables::walk(&layout, &setup.facts, xen, |line| report::mapping("before", line))?;
+    report::walk(&tables, &layout);
+    meter.lap("walk", xen);
+
+    let mut frames = free_frames(&layout, &tables);
+    let mut tables =
+        direct_map::graft(tables, &layout, &setup.facts, &mut frames, xen).stage("direct_map")?;
+    meter.lap("direct_map", xen);
+
+    let p2m = P2m::build(&layout, &tables, &mut frames, xen).stage("p2m")?;
+    report::p2m(&p2m);
+    meter.lap("p2m", xen);
+    verify(&p2m, &tables, setup.options, &mut meter, xen)?;
+
+    let strategy = setup.options.strategy;
+    match p2m::revector(p2m, strategy, &layout, &mut tables, &mut frames, xen).stage("revector")? {
+        Outcome::Kept(p2m) => {
+            report::kept();
+            load_modules(
+                &layout,
+                setup,
+                ModuleSpace::unproved(),
+                &p2m,
+                (&mut tables, &mut frames),
+                meter,
+                xen,
+            )
+        }
+        Outcome::Moved(p2m, retired) => {
+            report::revectored(&retired, strategy);
+            meter.lap("revector", xen);
+            verify(&p2m, &tables, setup.options, &mut meter, xen)?;
+            let space = clean(retired, &layout, setup, &tables, &mut frames, xen)?;
+            meter.lap("cleanup", xen);
+            load_modules(&layout, setup, space, &p2m, (&mut tables, &mut frames), meter, xen)
+        }
+    }
+}
+
+/// Everything between the builder's rows and behind them, but for a ramdisk that no row shows.
+fn free_frames(layout: &Layout, tables: &BootTables) -> Frames {
+    let mut frames = Frames::new(layout.free(), tables.end);
+    if let Some(RamdiskPlace::Unmapped(first)) = layout.ramdisk.map(|ramdisk| ramdisk.place) {
+        let pages = layout.ramdisk.map_or(0, |ramdisk| crate::addr::pages_for(ramdisk.bytes));
+        frames.reserve(crate::addr::PfnRange::new(first, pages));
+    }
+    report::frames(&frames);
+    frames
+}
+
+fn verify<X: Hypervisor, S: State>(
+    p2m: &P2m<S>,
+    tables: &Tables,
+    options: &Options,
+    meter: &mut Meter,
+    xen: &mut X,
+) -> Result<(), BootError> {
+    let seen = p2m.verify(tables.window(), xen, options.verify);
+    report::verified(&seen, options.verify);
+    meter.lap("verify", xen);
+    if seen.is_good() { Ok(()) } else { Err(BootError::Verify("verify", seen)) }
+}
+
+fn clean<X: Hypervisor>(
+    retired: Retired,
+    layout: &Layout,
+    setup: &Setup<'_>,
+    tables: &Tables,
+    frames: &mut Frames,
+    xen: &mut X,
+) -> Result<ModuleSpace, BootError> {
+    if setup.options.cleanup == Cleanup::Off {
+        report::not_cleaned();
+        return Ok(ModuleSpace::unproved());
+    }
+    let (space, cleaned) = retired.clean(setup.facts.image, tables, frames, xen).stage("cleanup")?;
+    report::cleaned(&cleaned, frames);
+    prove_unmapped(layout, xen)?;
+    report::high_mapping(tables, xen).stage("cleanup")?;
+    Ok(space)
+}
+
+/// The processor is the judge: both ends of the old list must fault.
+fn prove_unmapped<X: Hypervisor>(layout: &Layout, xen: &mut X) -> Result<(), BootError> {
+    let list = layout.high(Name::Phys2mach);
+    for at in [list.start, VirtAddr::new_truncate(list.end_raw() - 8)] {
+        match xen.probe(at) {
+            Ok(_) => return Err(BootError::StillMapped(at.as_u64())),
+            Err(_) => report::faulted(at),
+        }
+    }
+    Ok(())
+}
+
+fn load_modules<X: Hypervisor, S: State>(
+    layout: &Layout,
+    setup: &Setup<'_>,
+    space: ModuleSpace,
+    p2m: &P2m<S>,
+    (tables, frames): (&mut Tables, &mut Frames),
+    mut meter: Meter,
+    xen: &mut X,
+) -> Result<(), BootError> {
+    let mut vmalloc = Vmalloc::new(space);
+    let mut memory = Memory { tables, p2m, frames };
+    crate::exercise::vmalloc(&mut vmalloc, &mut memory, xen)?;
+    meter.lap("vmalloc", xen);
+    crate::exercise::modules(layout, setup, &mut vmalloc, &mut memory, xen)?;
+    meter.lap("module", xen);
+    meter.total(xen);
+    Ok(())
+}

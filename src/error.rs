@@ -1,0 +1,130 @@
+//! Why a boot ended early: one variant per stage, closed.
+//!
+//! Each stage has a small error of its own, which says what was expected, what was found and what to do; this one
+//! says in which stage, and whether the domain's builder or our own work is at fault ([`BootError::verdict`]).
+
+use core::fmt;
+
+use alloc::string::String;
+
+use crate::mm::error::MmError;
+use crate::mm::layout::LayoutError;
+use crate::mm::p2m::verify::Verified;
+use crate::mm::walk::WalkError;
+use crate::module::ModuleError;
+use crate::verdict::Verdict;
+use crate::xen::start_info::FieldError;
+
+/// An error that ends the boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BootError {
+    /// Stage 1: start_info is not true.
+    StartInfo(FieldError),
+    /// Stage 2: its fields do not fit together.
+    Layout(LayoutError),
+    /// Stage 3: the page tables are not what start_info says.
+    Walk(WalkError),
+    /// Stages 4 to 8.
+    Memory(&'static str, MmError),
+    /// The P2M and Xen's M2P differ.
+    Verify(&'static str, Verified),
+    /// An address that must not be mapped any more can be read.
+    StillMapped(u64),
+    /// Data written to an area did not come back.
+    Pattern(u64),
+    /// Frames are missing after everything was given back.
+    Leak {
+        /// Free pages expected.
+        expected: u64,
+        /// Free pages found.
+        found: u64,
+    },
+    /// Stage 9: the ramdisk or an object in it is not what it should be.
+    Module(String, ModuleError),
+    /// Stage 9: a module's init returned an error.
+    Init(String, i32),
+    /// Stage 9: `modules=` asks for a module that is not there.
+    NoSuchModule(String),
+}
+
+impl BootError {
+    /// Tells whether this is a failure of the thing tested or an error of the input.
+    #[must_use]
+    pub const fn verdict(&self) -> Verdict {
+        match self {
+            Self::Memory(_, MmError::Frames(_) | MmError::NoRoom { .. }) => Verdict::Error,
+            Self::Module(..) | Self::NoSuchModule(_) => Verdict::Error,
+            _ => Verdict::Failure,
+        }
+    }
+
+    /// Returns the stage that the error belongs to, as the log names it.
+    #[must_use]
+    pub const fn stage(&self) -> &'static str {
+        match self {
+            Self::StartInfo(_) => "start_info",
+            Self::Layout(_) => "layout",
+            Self::Walk(_) => "walk",
+            Self::Memory(stage, _) | Self::Verify(stage, _) => stage,
+            Self::StillMapped(_) => "cleanup",
+            Self::Pattern(_) | Self::Leak { .. } => "vmalloc",
+            Self::Module(..) | Self::Init(..) | Self::NoSuchModule(_) => "module",
+        }
+    }
+}
+
+impl fmt::Display for BootError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StartInfo(error) => error.fmt(f),
+            Self::Layout(error) => error.fmt(f),
+            Self::Walk(error) => error.fmt(f),
+            Self::Memory(_, error) => error.fmt(f),
+            Self::Verify(_, seen) => seen.fmt(f),
+            Self::StillMapped(at) => {
+                write!(f, "{at:#x} can still be read: expected a fault, it was unmapped")
+            }
+            Self::Pattern(at) => {
+                write!(f, "the word at {at:#x} is not the one written: expected its own address")
+            }
+            Self::Leak { expected, found } => write!(f, "{found} pages free: expected {expected}, as before"),
+            Self::Module(name, error) => write!(f, "{name}: {error}"),
+            Self::Init(name, code) => {
+                write!(f, "{name}: init_module returned {code}: expected 0; it was unloaded")
+            }
+            Self::NoSuchModule(name) => {
+                write!(f, "modules={name}: there is no such module in the ramdisk: list it with `cpio -t`")
+            }
+        }
+    }
+}
+
+impl From<FieldError> for BootError {
+    fn from(error: FieldError) -> Self {
+        Self::StartInfo(error)
+    }
+}
+
+impl From<LayoutError> for BootError {
+    fn from(error: LayoutError) -> Self {
+        Self::Layout(error)
+    }
+}
+
+impl From<WalkError> for BootError {
+    fn from(error: WalkError) -> Self {
+        Self::Walk(error)
+    }
+}
+
+/// Names the stage that a memory error belongs to.
+pub(crate) trait InStage<T> {
+    /// Adds the stage's name.
+    fn stage(self, stage: &'static str) -> Result<T, BootError>;
+}
+
+impl<T> InStage<T> for Result<T, MmError> {
+    fn stage(self, stage: &'static str) -> Result<T, BootError> {
+        self.map_err(|error| BootError::Memory(stage, error))
+    }
+}

@@ -1,0 +1,117 @@
+//! Stages 8 and 9 put to use: areas are mapped, written, guarded and returned; modules are loaded, run, unloaded.
+//!
+//! The point of the boot is that this works, so it ends in the proof: every frame taken is given back, but for the
+//! page tables of the areas, which stay for the next ones. Neighbours: called by `boot`, uses `mm::vmalloc` and
+//! `module`.
+
+use alloc::vec::Vec;
+
+use crate::addr::{PAGE_SIZE, VirtAddr};
+use crate::boot::Setup;
+use crate::error::{BootError, InStage};
+use crate::mm::layout::Layout;
+use crate::mm::p2m::State;
+use crate::mm::vmalloc::{Area, Memory, Near, Vmalloc};
+use crate::module::load::{self, Loaded};
+use crate::module::source::{self, RamdiskPages};
+use crate::report;
+use crate::xen::Hypervisor;
+
+/// Pages of the trial areas: one, a few, and more than one L1 table maps.
+const TRIAL_PAGES: [u64; 3] = [1, 4, 513];
+
+/// Maps trial areas, writes to each of their pages, proves guard pages and unmapping, and returns everything.
+pub(crate) fn vmalloc<X: Hypervisor, S: State>(
+    vmalloc: &mut Vmalloc,
+    memory: &mut Memory<'_, S>,
+    xen: &mut X,
+) -> Result<(), BootError> {
+    let before = Balance::read(memory);
+    let mut areas = Vec::new();
+    for pages in TRIAL_PAGES {
+        let mut area = vmalloc.allocate(Near::Nothing, pages, memory, xen).stage("vmalloc")?;
+        write_addresses(&mut area, xen);
+        report::area(&area);
+        areas.push(area);
+    }
+    for area in &areas {
+        read_addresses(area, xen)?;
+        must_fault(area.guard(), xen)?;
+    }
+    let starts: Vec<VirtAddr> = areas.iter().map(|area| area.span.start()).collect();
+    drop(areas);
+    let count = vmalloc.purge(memory.tables, memory.frames, xen).stage("vmalloc")?;
+    for start in starts {
+        must_fault(start, xen)?;
+    }
+    report::purged(count);
+    before.check(memory)
+}
+
+/// Every page holds its own address, so that two pages mapped to one frame show.
+fn write_addresses<X: Hypervisor>(area: &mut Area, xen: &mut X) {
+    for page in 0..area.span.pages() {
+        let at = area.span.start().as_u64() + page * PAGE_SIZE;
+        area.span.page_mut(xen, page)[0] = at;
+    }
+}
+
+fn read_addresses<X: Hypervisor>(area: &Area, xen: &X) -> Result<(), BootError> {
+    for page in 0..area.span.pages() {
+        let at = area.span.start().as_u64() + page * PAGE_SIZE;
+        if area.span.page(xen, page)[0] != at {
+            return Err(BootError::Pattern(at));
+        }
+    }
+    Ok(())
+}
+
+fn must_fault<X: Hypervisor>(at: VirtAddr, xen: &mut X) -> Result<(), BootError> {
+    match xen.probe(at) {
+        Ok(_) => Err(BootError::StillMapped(at.as_u64())),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Loads the modules that the ramdisk or the image has, then unloads them in reverse.
+pub(crate) fn modules<X: Hypervisor, S: State>(
+    layout: &Layout,
+    setup: &Setup<'_>,
+    vmalloc: &mut Vmalloc,
+    memory: &mut Memory<'_, S>,
+    xen: &mut X,
+) -> Result<(), BootError> {
+    let ramdisk = RamdiskPages::claim(layout, memory.p2m, memory.tables, memory.frames, xen)?;
+    let bytes = ramdisk.as_ref().map(|ramdisk| ramdisk.bytes(memory.tables, xen));
+    let sources = source::find(bytes, &setup.options.modules, setup.built_in)?;
+    let before = Balance::read(memory);
+    let mut loaded: Vec<Loaded> = Vec::new();
+    for source in sources {
+        loaded.push(load::load(source, setup.exports, vmalloc, memory, xen)?);
+    }
+    report::loaded(&loaded);
+    while let Some(module) = loaded.pop() {
+        module.unload(xen);
+    }
+    vmalloc.purge(memory.tables, memory.frames, xen).stage("module")?;
+    before.check(memory)
+}
+
+/// Frames and tables at one moment.
+struct Balance {
+    free: u64,
+    tables: u64,
+}
+
+impl Balance {
+    fn read<S: State>(memory: &Memory<'_, S>) -> Self {
+        Self { free: memory.frames.free_pages(), tables: memory.tables.added() as u64 }
+    }
+
+    /// What was free before must be free now, or be a page table.
+    fn check<S: State>(&self, memory: &Memory<'_, S>) -> Result<(), BootError> {
+        let now = Self::read(memory);
+        let (expected, found) = (self.free - (now.tables - self.tables), now.free);
+        if expected == found { Ok(()) } else { Err(BootError::Leak { expected, found }) }
+    }
+}

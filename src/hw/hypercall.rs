@@ -1,0 +1,165 @@
+//! Hypercalls: one primitive, then one typed wrapper per call.
+//!
+//! A call jumps into the page that Xen filled with stubs, 32 bytes each; arguments go in rdi, rsi, rdx, r10, and a
+//! debug Xen trashes those that the call takes, so all are clobbered. The jump pushes a return address: the compiler
+//! must not believe that the stack is untouched. Sources: xen/include/public/arch-x86/xen-x86_64.h.
+
+use core::arch::asm;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use revector::addr::VirtAddr;
+use revector::xen::Errno;
+use revector::xen::abi::{Call, DOMID_SELF, MmuExtOp, MmuUpdate};
+
+use super::linker;
+
+static ALL: AtomicU64 = AtomicU64::new(0);
+static MMU: AtomicU64 = AtomicU64::new(0);
+
+/// Hypercalls so far: all, and those that change page tables or flush.
+pub(crate) fn counts() -> (u64, u64) {
+    (ALL.load(Ordering::Relaxed), MMU.load(Ordering::Relaxed))
+}
+
+/// Issues a hypercall.
+///
+/// # Safety
+/// The arguments must be what the call expects; pointers among them valid for what it reads and writes.
+unsafe fn issue(call: Call, args: [u64; 4]) -> Result<u64, Errno> {
+    ALL.fetch_add(1, Ordering::Relaxed);
+    if matches!(call, Call::MmuUpdate | Call::MmuExtOp | Call::UpdateVaMapping) {
+        MMU.fetch_add(1, Ordering::Relaxed);
+    }
+    let stub = linker::hypercall_page().as_u64() + call as u64 * 32;
+    let result: i64;
+    // SAFETY: Xen filled the stub before entry; the caller vouches for the arguments. All registers that Xen may
+    // change are outputs.
+    unsafe {
+        asm!(
+            "call rax",
+            inlateout("rax") stub => result,
+            inlateout("rdi") args[0] => _,
+            inlateout("rsi") args[1] => _,
+            inlateout("rdx") args[2] => _,
+            inlateout("r10") args[3] => _,
+            lateout("r8") _,
+            lateout("r9") _,
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    Errno::check(result)
+}
+
+/// Writes page-table entries; on an error, says how many were done.
+///
+/// # Safety
+/// As `Hypervisor::mmu_update`.
+pub(crate) unsafe fn mmu_update(batch: &[MmuUpdate]) -> Result<(), (u32, Errno)> {
+    let mut done: u32 = 0;
+    let args = [batch.as_ptr() as u64, batch.len() as u64, &raw mut done as u64, u64::from(DOMID_SELF)];
+    // SAFETY: `batch` and `done` outlive the call; the caller vouches for what the entries do.
+    let result = unsafe { issue(Call::MmuUpdate, args) };
+    result.map(|_| ()).map_err(|errno| (done, errno))
+}
+
+/// Performs one extended MMU operation that does not change a mapping.
+pub(crate) fn flush(op: MmuExtOp) -> Result<(), Errno> {
+    let args = [&raw const op as u64, 1, 0, u64::from(DOMID_SELF)];
+    // SAFETY: `op` outlives the call; no count is wanted back.
+    unsafe { issue(Call::MmuExtOp, args) }.map(|_| ())
+}
+
+/// Writes the L1 entry for an address that has an L1 table, and flushes its translation.
+///
+/// # Safety
+/// No live Rust data may be reached through the address.
+pub(crate) unsafe fn update_va_mapping(at: VirtAddr, entry: u64) -> Result<(), Errno> {
+    const UVMF_INVLPG: u64 = 2;
+    // SAFETY: passes no pointer; the caller vouches for the mapping.
+    unsafe { issue(Call::UpdateVaMapping, [at.as_u64(), entry, UVMF_INVLPG, 0]) }.map(|_| ())
+}
+
+/// Asks for the machine's highest RAM frame.
+pub(crate) fn maximum_ram_page() -> Result<u64, Errno> {
+    const XENMEM_MAXIMUM_RAM_PAGE: u64 = 2;
+    // SAFETY: takes no argument.
+    unsafe { issue(Call::MemoryOp, [XENMEM_MAXIMUM_RAM_PAGE, 0, 0, 0]) }
+}
+
+/// Writes to Xen's own console.
+pub(crate) fn console_write(bytes: &[u8]) -> Result<(), Errno> {
+    const CONSOLEIO_WRITE: u64 = 0;
+    // SAFETY: `bytes` outlives the call, which only reads it.
+    unsafe { issue(Call::ConsoleIo, [CONSOLEIO_WRITE, bytes.len() as u64, bytes.as_ptr() as u64, 0]) }
+        .map(|_| ())
+}
+
+/// Notifies the other end of an event channel.
+pub(crate) fn event_send(port: u32) -> Result<(), Errno> {
+    const EVTCHNOP_SEND: u64 = 4;
+    // SAFETY: `port` outlives the call; the structure is one 32-bit port.
+    unsafe { issue(Call::EventChannelOp, [EVTCHNOP_SEND, &raw const port as u64, 0, 0]) }.map(|_| ())
+}
+
+/// Waits until the event channel is pending, or until `deadline` in nanoseconds of system time (0: none).
+pub(crate) fn poll(port: u32, deadline: u64) -> Result<(), Errno> {
+    const SCHEDOP_POLL: u64 = 3;
+    #[repr(C)]
+    struct Poll {
+        ports: *const u32,
+        count: u32,
+        timeout: u64,
+    }
+    let poll = Poll { ports: &raw const port, count: 1, timeout: deadline };
+    // SAFETY: `poll` and `port` outlive the call, which only reads them.
+    unsafe { issue(Call::SchedOp, [SCHEDOP_POLL, &raw const poll as u64, 0, 0]) }.map(|_| ())
+}
+
+/// Why the domain stops.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shutdown {
+    /// Its work is done.
+    PowerOff = 0,
+    /// It cannot go on.
+    Crash = 3,
+}
+
+/// Stops the domain; returns only if Xen refuses.
+pub(crate) fn shutdown(reason: Shutdown) -> Result<(), Errno> {
+    const SCHEDOP_SHUTDOWN: u64 = 2;
+    let reason = reason as u32;
+    // SAFETY: `reason` outlives the call; the structure is one 32-bit reason, passed by pointer.
+    unsafe { issue(Call::SchedOp, [SCHEDOP_SHUTDOWN, &raw const reason as u64, 0, 0]) }.map(|_| ())
+}
+
+/// Handler of one exception, as `set_trap_table` takes it.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct TrapInfo {
+    /// Exception.
+    pub(crate) vector: u8,
+    /// Bits 0-1: privilege level that may raise it by software.
+    pub(crate) flags: u8,
+    /// Code selector.
+    pub(crate) cs: u16,
+    /// Entry point; 0 ends the list.
+    pub(crate) address: u64,
+}
+
+/// Registers exception handlers.
+///
+/// # Safety
+/// Each address must be an entry that takes over the frame Xen pushes; the list must end with address 0.
+pub(crate) unsafe fn set_trap_table(table: &[TrapInfo]) -> Result<(), Errno> {
+    // SAFETY: `table` outlives the call; the caller vouches for the entries.
+    unsafe { issue(Call::SetTrapTable, [table.as_ptr() as u64, 0, 0, 0]) }.map(|_| ())
+}
+
+/// Allows I/O instructions, which Xen then emulates (initial domain only).
+pub(crate) fn set_io_privilege() -> Result<(), Errno> {
+    const PHYSDEVOP_SET_IOPL: u64 = 6;
+    let level: u32 = 1;
+    // SAFETY: `level` outlives the call, which only reads it.
+    unsafe { issue(Call::PhysdevOp, [PHYSDEVOP_SET_IOPL, &raw const level as u64, 0, 0]) }.map(|_| ())
+}

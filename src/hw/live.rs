@@ -1,0 +1,123 @@
+//! The seam on the real thing: `impl Hypervisor` with hypercalls and raw pointers.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use revector::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
+use revector::xen::abi::{MACH2PHYS_START, MMUEXT_TLB_FLUSH_LOCAL, MmuExtOp, MmuUpdate};
+use revector::xen::{Counters, Errno, Faulted, Hypervisor, Stopped, Words};
+
+use super::{clock, console, hypercall, memory, probe, shared, trace};
+
+/// Pages of the L4 table and base of the mapping that shows them, for a walk while dying.
+static ROOT_PFN: AtomicU64 = AtomicU64::new(u64::MAX);
+static ROOT_BASE: AtomicU64 = AtomicU64::new(0);
+/// Machine frames that M2P has entries for.
+static MFN_LIMIT: AtomicU64 = AtomicU64::new(0);
+
+/// The hypervisor we run on.
+#[derive(Debug)]
+pub(crate) struct Live {
+    entries: u64,
+    copied: u64,
+    filled: u64,
+}
+
+impl Live {
+    /// Asks Xen how far M2P reaches; `root` is the page of the L4 table.
+    pub(crate) fn start(root: Pfn, base: VirtAddr) -> Result<Self, Errno> {
+        MFN_LIMIT.store(hypercall::maximum_ram_page()? + 1, Ordering::Relaxed);
+        ROOT_PFN.store(root.raw(), Ordering::Relaxed);
+        ROOT_BASE.store(base.as_u64(), Ordering::Relaxed);
+        Ok(Self::view())
+    }
+
+    /// A view for lookups only: its counters start at zero.
+    pub(crate) const fn view() -> Self {
+        Self { entries: 0, copied: 0, filled: 0 }
+    }
+
+    /// The L4 table's page, and the base of the mapping that shows it.
+    pub(crate) fn root() -> Option<(Pfn, VirtAddr)> {
+        let (pfn, base) = (ROOT_PFN.load(Ordering::Relaxed), ROOT_BASE.load(Ordering::Relaxed));
+        (pfn != u64::MAX).then(|| (Pfn::new(pfn), VirtAddr::new_truncate(base)))
+    }
+}
+
+impl Hypervisor for Live {
+    unsafe fn mmu_update(&mut self, batch: &[MmuUpdate]) -> Result<(), Stopped> {
+        // SAFETY: the caller's clause is the callee's.
+        let result = unsafe { hypercall::mmu_update(batch) };
+        let done = result.map_or_else(|(done, _)| done as usize, |()| batch.len());
+        self.entries += done as u64;
+        result.map_err(|(_, errno)| Stopped { done, errno })
+    }
+
+    fn flush_tlb(&mut self) -> Result<(), Errno> {
+        hypercall::flush(MmuExtOp { cmd: MMUEXT_TLB_FLUSH_LOCAL, arg1: 0, arg2: 0 })
+    }
+
+    fn m2p(&self, mfn: Mfn) -> Option<Pfn> {
+        if mfn.raw() >= MFN_LIMIT.load(Ordering::Relaxed) {
+            return None;
+        }
+        let at = VirtAddr::new_truncate(MACH2PHYS_START + mfn.raw() * 8);
+        // All ones, or another sentinel of Xen's, for frames that are nobody's RAM.
+        probe::read(at).ok().filter(|pfn| *pfn < 1 << 52).map(Pfn::new)
+    }
+
+    fn probe(&mut self, at: VirtAddr) -> Result<u64, Faulted> {
+        probe::read(at)
+    }
+
+    unsafe fn page(&self, at: VirtAddr) -> &Words {
+        // SAFETY: the caller's clause; any bit pattern is a word, and a page is aligned for words.
+        unsafe { &*at.as_ptr() }
+    }
+
+    unsafe fn bytes<'r>(&self, at: VirtAddr, len: usize) -> &'r [u8] {
+        // SAFETY: the caller's clause; any bit pattern is a byte.
+        unsafe { core::slice::from_raw_parts(at.as_ptr(), len) }
+    }
+
+    unsafe fn page_mut(&mut self, at: VirtAddr) -> &mut Words {
+        // SAFETY: the caller's clause, as for `page`.
+        unsafe { &mut *at.as_mut_ptr() }
+    }
+
+    unsafe fn copy_pages(&mut self, from: VirtAddr, to: VirtAddr, pages: u64) {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { memory::copy(from, to, pages) };
+        self.copied += pages * PAGE_SIZE;
+    }
+
+    unsafe fn fill_pages(&mut self, at: VirtAddr, pages: u64, word: u64) {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { memory::fill(at, pages, word) };
+        self.filled += pages * PAGE_SIZE;
+    }
+
+    unsafe fn call(&mut self, entry: VirtAddr) -> i32 {
+        // SAFETY: the caller vouches for code of this type at the address.
+        let function: extern "C" fn() -> i32 = unsafe { core::mem::transmute(entry.as_u64()) };
+        function()
+    }
+
+    fn publish_p2m(&mut self, top: Mfn, entries: u64) {
+        shared::publish_p2m(top, entries);
+    }
+
+    fn rehome(&mut self, direct_map_base: VirtAddr) {
+        ROOT_BASE.store(direct_map_base.as_u64(), Ordering::Relaxed);
+        console::rehome(direct_map_base);
+    }
+
+    fn trace(&self) {
+        trace::print_callers();
+    }
+
+    fn counters(&self) -> Counters {
+        let (hypercalls, mmu_hypercalls) = hypercall::counts();
+        let Self { entries, copied, filled } = *self;
+        Counters { nanos: clock::nanos(), hypercalls, mmu_hypercalls, entries, copied, filled }
+    }
+}

@@ -1,0 +1,159 @@
+//! Exceptions: returned from if a probe caused them, reported and fatal otherwise.
+//!
+//! A PV guest has no IDT; `set_trap_table` hands Xen a list of handlers, and Xen builds the frame (traps.S). A fault
+//! on a stack overflow cannot be delivered at all, because Xen switches no stack: it kills the domain then.
+
+use core::arch::global_asm;
+use core::fmt;
+
+use revector::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
+use revector::mm::pte::{Level, Pte};
+use revector::xen::{Errno, Hypervisor};
+
+use super::die::{self, Cause};
+use super::hypercall::{self, TrapInfo};
+use super::live::Live;
+use super::symbols::Symbol;
+use super::{console, linker, probe, shared, trace};
+
+global_asm!(include_str!("traps.S"), trap = sym trap);
+
+/// Code selector of a 64-bit guest kernel.
+const KERNEL_CS: u16 = 0xe033;
+const PAGE_FAULT: u64 = 14;
+/// Vectors with a handler: all but the NMI (2), reserved 15, and the machine check (18).
+const VECTORS: [u8; 17] = [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 19];
+
+const NAMES: [&str; 20] = [
+    "divide error",
+    "debug",
+    "NMI",
+    "breakpoint",
+    "overflow",
+    "bound range",
+    "invalid opcode",
+    "device not available",
+    "double fault",
+    "coprocessor overrun",
+    "invalid TSS",
+    "segment not present",
+    "stack fault",
+    "general protection",
+    "page fault",
+    "reserved",
+    "x87 error",
+    "alignment check",
+    "machine check",
+    "SIMD error",
+];
+
+/// What traps.S leaves on the stack, lowest address first.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Frame {
+    r15: u64,
+    r14: u64,
+    r13: u64,
+    r12: u64,
+    r11: u64,
+    r10: u64,
+    r9: u64,
+    r8: u64,
+    rdi: u64,
+    rsi: u64,
+    rbp: u64,
+    rbx: u64,
+    rdx: u64,
+    rcx: u64,
+    rax: u64,
+    vector: u64,
+    code: u64,
+    rip: u64,
+    cs: u64,
+    rflags: u64,
+    rsp: u64,
+    ss: u64,
+}
+
+/// Registers a handler for every exception.
+pub(crate) fn start() -> Result<(), Errno> {
+    let entries = linker::trap_entries();
+    let mut table = [TrapInfo { vector: 0, flags: 0, cs: 0, address: 0 }; VECTORS.len() + 1];
+    for (info, vector) in table.iter_mut().zip(VECTORS) {
+        let entry = (entries + u64::from(vector) * 8).as_ptr::<u64>();
+        // SAFETY: traps.S puts one address for each of the vectors 0 to 19 there.
+        let address = unsafe { entry.read() };
+        *info = TrapInfo { vector, flags: 0, cs: KERNEL_CS, address };
+    }
+    // SAFETY: each entry takes Xen's frame over (traps.S), and the last element is zero.
+    unsafe { hypercall::set_trap_table(&table) }
+}
+
+/// Called by traps.S. Returning resumes at `frame.rip`.
+extern "C" fn trap(frame: &mut Frame) {
+    if let Some(resume) = probe::fixup(frame.rip) {
+        frame.rip = resume;
+        return;
+    }
+    die::begin();
+    report(frame);
+    die::crash(Cause::Trap { vector: frame.vector, rip: frame.rip })
+}
+
+fn report(frame: &Frame) {
+    let name = usize::try_from(frame.vector).ok().and_then(|vector| NAMES.get(vector)).unwrap_or(&"unknown");
+    console::write(format_args!(
+        "*** unexpected exception {}: {name}, error code {:#06x}\n",
+        frame.vector, frame.code
+    ));
+    if frame.vector == PAGE_FAULT {
+        let at = VirtAddr::new_truncate(shared::fault_address());
+        let access = if frame.code & 16 != 0 {
+            "executing"
+        } else if frame.code & 2 != 0 {
+            "writing"
+        } else {
+            "reading"
+        };
+        let why =
+            if frame.code & 1 != 0 { "the mapping does not allow it" } else { "nothing is mapped there" };
+        console::write(format_args!("*** {access} {at:#018x}: {why}\n"));
+        print_walk(at);
+    }
+    console::write(format_args!("{frame}"));
+    trace::print_from(frame.rip, frame.rbp);
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "RIP: {:04x}:[<{:016x}>] {}", self.cs as u16, self.rip, Symbol(self.rip))?;
+        writeln!(f, "RSP: {:04x}:{:016x}  RFLAGS: {:016x}", self.ss as u16, self.rsp, self.rflags)?;
+        writeln!(f, "RAX: {:016x}  RBX: {:016x}  RCX: {:016x}", self.rax, self.rbx, self.rcx)?;
+        writeln!(f, "RDX: {:016x}  RSI: {:016x}  RDI: {:016x}", self.rdx, self.rsi, self.rdi)?;
+        writeln!(f, "RBP: {:016x}  R08: {:016x}  R09: {:016x}", self.rbp, self.r8, self.r9)?;
+        writeln!(f, "R10: {:016x}  R11: {:016x}  R12: {:016x}", self.r10, self.r11, self.r12)?;
+        writeln!(f, "R13: {:016x}  R14: {:016x}  R15: {:016x}", self.r13, self.r14, self.r15)
+    }
+}
+
+/// Prints the page-table entries for an address, from L4 down, trusting none of them.
+fn print_walk(at: VirtAddr) {
+    let Some((mut table, base)) = Live::root() else { return };
+    for level in [Level::L4, Level::L3, Level::L2, Level::L1] {
+        let offset = table.raw() * PAGE_SIZE + level.index(at) as u64 * 8;
+        let Ok(word) = probe::read(VirtAddr::new_truncate(base.as_u64().wrapping_add(offset))) else {
+            console::write(format_args!("  {level:?}: table {table} cannot be read\n"));
+            return;
+        };
+        console::write(format_args!("  {level:?}[{}] = {word:#018x}\n", level.index(at)));
+        let entry = Pte::from_word(word);
+        match table_behind(entry) {
+            Some(next) if entry.is_present() => table = next,
+            _ => return,
+        }
+    }
+}
+
+fn table_behind(entry: Pte) -> Option<Pfn> {
+    Live::view().m2p(Mfn::new(entry.mfn().raw()))
+}

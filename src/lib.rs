@@ -1,0 +1,32 @@
+//! `revector`: takes a Xen PV guest from its entry point to a loaded module, checking everything on the way.
+//!
+//! The domain builder of a PV guest puts the P2M, the array pfn -> mfn, right behind the ramdisk in the high kernel
+//! mapping. In a large guest it runs into the module area, and no module can be loaded. This library moves it away.
+//!
+//! # Principles
+//!
+//! - **One direction.** Each stage takes the product of the one before by value and returns its own; a wrong order
+//!   does not compile. [`boot::boot`] is the table of contents.
+//! - **One seam.** The outside is [`xen::Hypervisor`], on one page. The image implements it with hypercalls.
+//! - **Plan, then commit.** Page-table writes and relocations are data until one hypercall carries them out.
+//! - **An oracle that is not ours** for every claim: Xen's M2P for the P2M, the processor for what is unmapped.
+//! - **Unsafe code at the seam only**: declared in `xen`, called from `mm::window`, `mm::commit` and `module::load`.
+
+#![cfg_attr(not(test), no_std)]
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod addr;
+pub mod boot;
+pub mod error;
+mod exercise;
+pub mod mm;
+pub mod module;
+pub mod options;
+mod report;
+pub mod verdict;
+pub mod xen;

@@ -1,0 +1,140 @@
+//! Stage 4 of 9: the direct map, the mapping in which every page can be reached once the high mapping is gone.
+//!
+//! The builder has already made an L1 table for each 2 MiB of the initial mapping, and an L1 table may be hooked in
+//! two places. So one L2 entry per 2 MiB shows the same pages a second time, at `DIRECT + n * 4096`: nothing is
+//! filled, and clearing an L2 entry of one view leaves the other. Because the tables are shared, the direct map is
+//! made non-executable at its L2 entries. RAM beyond the initial mapping is mapped when somebody needs it, by whole
+//! L1 tables, never because it exists.
+//!
+//! Takes [`BootTables`] from `walk`; `p2m` is next. Lineage: Linux `xen_setup_kernel_pagetable`, level2_ident_pgt.
+
+use super::area;
+use super::commit::{Flush, Slot};
+use super::error::MmError;
+use super::frames::Frames;
+use super::image;
+use super::layout::Layout;
+use super::pte::{Access, Level, Pte, Reach};
+use super::tables::{Growth, Place, Tables};
+use super::walk::BootTables;
+use super::window::Window;
+use crate::addr::{ENTRIES, L1_SPAN, L2_SPAN, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr};
+use crate::xen::Hypervisor;
+use crate::xen::start_info::Facts;
+
+/// Address of a page in the direct map.
+#[must_use]
+pub const fn address(pfn: Pfn) -> VirtAddr {
+    VirtAddr::new_truncate(area::DIRECT.as_u64() + pfn.raw() * PAGE_SIZE)
+}
+
+/// Hooks the builder's L1 tables under the direct map and gives the image its own, all in one hypercall.
+///
+/// # Errors
+/// [`MmError`] if memory runs out or Xen refuses an entry.
+pub fn graft<X: Hypervisor>(
+    boot: BootTables,
+    layout: &Layout,
+    facts: &Facts,
+    frames: &mut Frames,
+    xen: &mut X,
+) -> Result<Tables, MmError> {
+    let end = boot.end;
+    let mut tables = boot.into_tables();
+    let mut growth = Growth::new(&mut tables);
+    share_l1_tables(&mut growth, end, frames, xen)?;
+    image::unshare(&mut growth, layout, facts, frames, xen)?;
+    growth.commit(xen, Flush::Implied)?;
+    tables.set_window(Window::new(area::DIRECT, end));
+    xen.rehome(area::DIRECT);
+    Ok(tables)
+}
+
+fn share_l1_tables<X: Hypervisor>(
+    growth: &mut Growth<'_>,
+    end: Pfn,
+    frames: &mut Frames,
+    xen: &mut X,
+) -> Result<(), MmError> {
+    let slots = end.raw().div_ceil(ENTRIES);
+    for offset in (0..slots).map(|slot| slot * L1_SPAN) {
+        let high = VirtAddr::new(area::HIGH.as_u64() + offset);
+        let direct = VirtAddr::new(area::DIRECT.as_u64() + offset);
+        let l1 = growth.tables().find(xen, high, Level::L1)?.ok_or(MmError::NotMapped { at: high })?;
+        let entry = Pte::table(l1.mfn, Reach::NeverExecute);
+        match growth.table(xen, frames, direct, Level::L2, Reach::Inherit)? {
+            Place::Fresh(l2) => growth.store(xen, l2, Level::L2.index(direct), entry)?,
+            Place::Hooked(l2) => growth.batch.write(l2.slot(direct), entry),
+        }
+    }
+    Ok(())
+}
+
+/// Maps `pages` into the direct map where they are not yet, by whole L1 tables, all in one hypercall.
+///
+/// `frame_of` is the P2M: the machine frame of a page, or `None` for a hole.
+///
+/// # Errors
+/// [`MmError`] if memory runs out or Xen refuses an entry.
+pub fn extend<X: Hypervisor>(
+    tables: &mut Tables,
+    pages: &[PfnRange],
+    frames: &mut Frames,
+    xen: &mut X,
+    frame_of: impl Fn(&X, &Window, Pfn) -> Option<Mfn>,
+) -> Result<(), MmError> {
+    let mut growth = Growth::new(tables);
+    let mut shown = alloc::vec::Vec::new();
+    for slot in pages.iter().flat_map(|range| slots(*range)) {
+        if growth.tables().window().shows(PfnRange::new(slot, ENTRIES)) || shown.contains(&slot) {
+            continue;
+        }
+        fill_l1(&mut growth, slot, frames, xen, &frame_of)?;
+        shown.push(slot);
+    }
+    growth.commit(xen, Flush::Implied)?;
+    for slot in shown {
+        tables.window_mut().extend(PfnRange::new(slot, ENTRIES));
+    }
+    Ok(())
+}
+
+fn fill_l1<X: Hypervisor>(
+    growth: &mut Growth<'_>,
+    slot: Pfn,
+    frames: &mut Frames,
+    xen: &mut X,
+    frame_of: &impl Fn(&X, &Window, Pfn) -> Option<Mfn>,
+) -> Result<(), MmError> {
+    let l1 = match growth.table(xen, frames, address(slot), Level::L1, Reach::NeverExecute)? {
+        Place::Fresh(table) => table,
+        Place::Hooked(table) => {
+            let at = address(slot);
+            return Err(MmError::Leftover { at, level: Level::L2, entry: table.mfn.raw() });
+        }
+    };
+    for (index, pfn) in PfnRange::new(slot, ENTRIES).iter().enumerate() {
+        if let Some(mfn) = frame_of(xen, growth.tables().window(), pfn) {
+            growth.store(xen, l1, index, Pte::leaf(mfn, Access::Data))?;
+        }
+    }
+    Ok(())
+}
+
+/// The 2 MiB slots that a range touches, by their first pages.
+fn slots(pages: PfnRange) -> impl Iterator<Item = Pfn> {
+    let last = pages.end.raw().div_ceil(ENTRIES);
+    (pages.start.raw() / ENTRIES..last).map(|slot| Pfn::new(slot * ENTRIES))
+}
+
+/// Returns the direct map's L1 entry for a page that it shows.
+///
+/// # Errors
+/// [`MmError::NotMapped`] if it does not.
+pub fn entry_of<X: Hypervisor>(tables: &Tables, xen: &X, pfn: Pfn) -> Result<(Slot, Pte), MmError> {
+    let at = address(pfn);
+    tables.leaf(xen, at)?.filter(|(_, entry)| entry.is_present()).ok_or(MmError::NotMapped { at })
+}
+
+const _: () =
+    assert!(area::DIRECT.as_u64().is_multiple_of(L2_SPAN) && area::HIGH.as_u64().is_multiple_of(L2_SPAN));

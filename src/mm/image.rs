@@ -1,0 +1,84 @@
+//! The kernel image's own mappings: code read-only and executable, constants read-only, the rest not executable.
+//!
+//! The builder maps everything writable and executable. Its L1 tables are shared with the direct map (`direct_map`),
+//! and both views need different rights, so the image gets L1 tables of its own in the high mapping. In the shared
+//! ones, code and constants become read-only: a page is only as protected as its most generous mapping.
+//!
+//! One page of the image has shared_info mapped in its place since entry; its own frame returns to the direct map.
+//! Neighbours: part of stage 4; `cleanup` (stage 7) keeps only what is mapped here.
+
+use super::area;
+use super::error::MmError;
+use super::frames::Frames;
+use super::layout::{Layout, Name};
+use super::pte::{Access, Level, Pte, Reach};
+use super::tables::{Growth, pages_of};
+use crate::addr::{ENTRIES, L1_SPAN, Mfn, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
+use crate::xen::Hypervisor;
+use crate::xen::start_info::Facts;
+
+/// Returns the 2 MiB slots of the high mapping that hold a part of the image.
+pub fn slots(image: VirtRange) -> impl Iterator<Item = VirtAddr> {
+    let first = image.start.as_u64() / L1_SPAN;
+    let last = (image.end_raw() - 1) / L1_SPAN;
+    (first..=last).map(|slot| VirtAddr::new_truncate(slot * L1_SPAN))
+}
+
+/// Adds to `growth`: private L1 tables for the image, and read-only aliases of its code and constants.
+pub(super) fn unshare<X: Hypervisor>(
+    growth: &mut Growth<'_>,
+    layout: &Layout,
+    facts: &Facts,
+    frames: &mut Frames,
+    xen: &mut X,
+) -> Result<(), MmError> {
+    protect_aliases(growth, facts, xen)?;
+    restore_shared_info_page(growth, layout, facts, xen)?;
+    for slot in slots(facts.image) {
+        let l1 = growth.make(xen, frames, slot, Level::L1)?;
+        for (index, at) in pages_of(VirtRange::new(slot, L1_SPAN)).enumerate() {
+            if let Some((_, entry)) = growth.tables().leaf(xen, at)?.filter(|(_, entry)| entry.is_present()) {
+                growth.store(xen, l1, index, Pte::leaf(entry.mfn(), access(facts, at, entry)))?;
+            }
+        }
+        let l2 = growth.tables().find(xen, slot, Level::L2)?.ok_or(MmError::NotMapped { at: slot })?;
+        growth.batch.write(l2.slot(slot), Pte::table(l1.mfn, Reach::Inherit));
+    }
+    Ok(())
+}
+
+/// What the high mapping allows at `at`; pages that share the image's last slot keep their right to be written.
+fn access(facts: &Facts, at: VirtAddr, entry: Pte) -> Access {
+    if facts.text.contains(at) {
+        Access::Code
+    } else if facts.rodata.contains(at) || !entry.is_writable() {
+        Access::ReadOnly
+    } else {
+        Access::Data
+    }
+}
+
+fn protect_aliases<X: Hypervisor>(growth: &mut Growth<'_>, facts: &Facts, xen: &X) -> Result<(), MmError> {
+    for at in pages_of(facts.text).chain(pages_of(facts.rodata)) {
+        let (slot, entry) = growth.tables().leaf(xen, at)?.ok_or(MmError::NotMapped { at })?;
+        growth.batch.write(slot, entry.read_only());
+    }
+    Ok(())
+}
+
+/// In the shared L1 table, puts the image's own frame back where shared_info is now.
+fn restore_shared_info_page<X: Hypervisor>(
+    growth: &mut Growth<'_>,
+    layout: &Layout,
+    facts: &Facts,
+    xen: &X,
+) -> Result<(), MmError> {
+    let at = facts.shared_info;
+    let pfn = Pfn::new((at.as_u64() - area::HIGH.as_u64()) / PAGE_SIZE);
+    let list = layout.pages(Name::Phys2mach).start.plus(pfn.raw() / ENTRIES);
+    // Below 512: fits any usize.
+    let own = growth.tables().window().page(xen, list)[(pfn.raw() % ENTRIES) as usize];
+    let (slot, _) = growth.tables().leaf(xen, at)?.ok_or(MmError::NotMapped { at })?;
+    growth.batch.write(slot, Pte::leaf(Mfn::new(own), Access::Data));
+    Ok(())
+}

@@ -1,0 +1,25 @@
+//! Memory bring-up, stages 2 to 8: from the builder's layout to an empty module area.
+//!
+//! ```text
+//!  layout -> walk -> direct_map (+ image) -> p2m (build, revector) -> cleanup -> vmalloc
+//!                          \______________ tables, commit, window, frames ____________/
+//! ```
+//!
+//! Each stage takes the product of the one before by value. The lower row is the machinery: page tables as data,
+//! writes in batches, pages reached through windows, frames owned by runs. `area` is the map of the address space.
+
+pub mod area;
+pub mod cleanup;
+pub mod commit;
+pub mod direct_map;
+pub mod dump;
+pub mod error;
+pub mod frames;
+pub mod image;
+pub mod layout;
+pub mod p2m;
+pub mod pte;
+pub mod tables;
+pub mod vmalloc;
+pub mod walk;
+pub mod window;

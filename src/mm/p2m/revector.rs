@@ -1,0 +1,180 @@
+//! Stage 6 of 9: revectors the tree, so that no leaf is reached through the high mapping any more.
+//!
+//! Two ways, as the change that this project started from names them. `copy` (its option 2): a new list in memory
+//! that the direct map shows, leaves re-pointed, the old list filled with ones and given back. `alias` (its option
+//! 1): the same frames, each leaf pointer replaced by the direct map's address of the same page; nothing is copied.
+//! Either way the result is a [`P2m<Moved>`] and a [`Retired`], the only thing that `cleanup` accepts. `keep` does
+//! nothing, on purpose: it is the failure that the others cure.
+//!
+//! Leaves are packed by a running number, not by pfn: with holes there are fewer leaves than pages of list. All or
+//! nothing: memory is taken and mapped before the first pointer changes. Lineage: Linux `xen_revector_p2m_tree`.
+
+use alloc::vec::Vec;
+
+use super::tree::{INVALID, Initial, Moved, P2m};
+use crate::addr::{PfnRange, VirtRange};
+use crate::mm::direct_map;
+use crate::mm::error::MmError;
+use crate::mm::frames::{Frames, Run, Zone};
+use crate::mm::layout::{Layout, Name};
+use crate::mm::tables::Tables;
+use crate::mm::window::Window;
+use crate::options::Strategy;
+use crate::xen::Hypervisor;
+
+/// The old list, which no leaf points to any more: it must be unmapped, and its pages may be free.
+#[derive(Debug)]
+#[must_use = "the old list is still mapped in the module area until it is cleaned"]
+pub struct Retired {
+    /// Where the list was.
+    pub high: VirtRange,
+    /// Its pages, if the tree does not use them any more.
+    pub(in crate::mm) pages: Option<Run>,
+}
+
+/// What revectoring came to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Leaves are in the direct map.
+    Moved(P2m<Moved>, Retired),
+    /// Nothing was done (`p2m=keep`).
+    Kept(P2m<Initial>),
+}
+
+/// Revectors the tree.
+///
+/// # Errors
+/// [`MmError`] if memory runs out or Xen refuses a mapping; nothing has been re-pointed then.
+pub fn revector<X: Hypervisor>(
+    p2m: P2m<Initial>,
+    strategy: Strategy,
+    layout: &Layout,
+    tables: &mut Tables,
+    frames: &mut Frames,
+    xen: &mut X,
+) -> Result<Outcome, MmError> {
+    let high = layout.high(Name::Phys2mach);
+    match strategy {
+        Strategy::Keep => Ok(Outcome::Kept(p2m)),
+        Strategy::Alias => Ok(alias(p2m, high, tables, xen)?),
+        Strategy::Copy => copy(p2m, high, tables, frames, xen),
+    }
+}
+
+fn alias<X: Hypervisor>(
+    p2m: P2m<Initial>,
+    high: VirtRange,
+    tables: &Tables,
+    xen: &mut X,
+) -> Result<Outcome, MmError> {
+    let window = tables.window();
+    for index in p2m.indices() {
+        if let Some(leaf) = p2m.own_leaf(window, xen, index) {
+            let mfn = p2m.frame(window, xen, leaf).ok_or(MmError::NoFrame { pfn: leaf })?;
+            p2m.point(window, xen, index, window.address(leaf), mfn);
+        }
+    }
+    Ok(Outcome::Moved(moved(p2m), Retired { high, pages: None }))
+}
+
+fn copy<X: Hypervisor>(
+    mut p2m: P2m<Initial>,
+    high: VirtRange,
+    tables: &mut Tables,
+    frames: &mut Frames,
+    xen: &mut X,
+) -> Result<Outcome, MmError> {
+    let wanted = p2m.indices().filter(|&index| p2m.own_leaf(tables.window(), xen, index).is_some()).count();
+    let runs = take_runs(&p2m, wanted as u64, tables, frames, xen)?;
+    let ranges: Vec<PfnRange> = runs.iter().map(Run::pages).collect();
+    direct_map::extend(tables, &ranges, frames, xen, |xen, window, pfn| p2m.frame(window, xen, pfn))?;
+    copy_leaves(&p2m, &runs, tables.window(), xen);
+    point_leaves(&p2m, &ranges, tables.window(), xen)?;
+    let old = core::mem::replace(&mut p2m.list, runs);
+    for run in &old {
+        tables.window().fill(xen, run, INVALID);
+    }
+    Ok(Outcome::Moved(moved(p2m), Retired { high, pages: old.into_iter().next() }))
+}
+
+/// Takes `wanted` pages of RAM in as few runs as possible, skipping pages that have no machine frame.
+fn take_runs<X: Hypervisor>(
+    p2m: &P2m<Initial>,
+    mut wanted: u64,
+    tables: &Tables,
+    frames: &mut Frames,
+    xen: &X,
+) -> Result<Vec<Run>, MmError> {
+    let backed = |pfn| p2m.frame(tables.window(), xen, pfn).is_some();
+    let mut runs = Vec::new();
+    while wanted > 0 {
+        let mut run = frames.take_up_to(Zone::Far, wanted)?;
+        let solid = run.pages().iter().take_while(|&pfn| backed(pfn)).count() as u64;
+        let front = run.split_front(solid);
+        wanted -= solid;
+        if solid > 0 {
+            runs.push(front);
+        }
+        let holes = run.pages().iter().take_while(|&pfn| !backed(pfn)).count() as u64;
+        // A hole is nobody's memory: it leaves the allocator for good.
+        let _hole = run.split_front(holes);
+        frames.give_back(run)?;
+    }
+    Ok(runs)
+}
+
+/// A stretch of leaves that lies together on both sides.
+struct Piece {
+    source: PfnRange,
+    run: usize,
+    page: u64,
+}
+
+/// Copies leaves into the runs, a piece at a time.
+fn copy_leaves<X: Hypervisor>(p2m: &P2m<Initial>, runs: &[Run], window: &Window, xen: &mut X) {
+    let mut targets =
+        (0..).zip(runs).flat_map(|(run, pages)| (0..pages.pages().pages()).map(move |page| (run, page)));
+    let mut open: Option<Piece> = None;
+    for index in p2m.indices() {
+        let Some(leaf) = p2m.own_leaf(window, xen, index) else { continue };
+        let Some((run, page)) = targets.next() else { break };
+        match &mut open {
+            Some(piece) if piece.source.end == leaf && piece.run == run => piece.source.end = leaf.plus(1),
+            _ => {
+                let next = Piece { source: PfnRange::new(leaf, 1), run, page };
+                copy_piece(open.replace(next), runs, window, xen);
+            }
+        }
+    }
+    copy_piece(open, runs, window, xen);
+}
+
+fn copy_piece<X: Hypervisor>(piece: Option<Piece>, runs: &[Run], window: &Window, xen: &mut X) {
+    if let Some(Piece { source, run, page }) = piece {
+        window.copy(xen, source, &runs[run], page);
+    }
+}
+
+fn point_leaves<X: Hypervisor>(
+    p2m: &P2m<Initial>,
+    ranges: &[PfnRange],
+    window: &Window,
+    xen: &mut X,
+) -> Result<(), MmError> {
+    let mut targets = ranges.iter().flat_map(|range| range.iter());
+    for index in p2m.indices() {
+        if p2m.own_leaf(window, xen, index).is_none() {
+            continue;
+        }
+        let Some(leaf) = targets.next() else { break };
+        let mfn = p2m.frame(window, xen, leaf).ok_or(MmError::NoFrame { pfn: leaf })?;
+        p2m.point(window, xen, index, window.address(leaf), mfn);
+    }
+    Ok(())
+}
+
+/// All leaves are behind the direct map: the tree lets go of the high mapping.
+fn moved(mut p2m: P2m<Initial>) -> P2m<Moved> {
+    p2m.high = None;
+    p2m.into_state()
+}

@@ -1,0 +1,240 @@
+//! The tree itself: looking up, changing an entry, and the pages it is made of.
+//!
+//! A leaf pointer is an address. [`Initial`] leaves lie in the high mapping, where the builder put its list;
+//! [`Moved`] ones in the direct map. The type parameter tells which, so that cleaning the high mapping under a tree
+//! that still points there does not compile.
+//!
+//! Neighbours: `build` fills the pages, `revector` re-points the leaves.
+
+use alloc::vec::Vec;
+use core::marker::PhantomData;
+
+use super::index::Index;
+use crate::addr::{Mfn, Pfn, VirtAddr};
+use crate::mm::area;
+use crate::mm::error::MmError;
+use crate::mm::frames::{Frames, Run, Zone};
+use crate::mm::tables::Tables;
+use crate::mm::window::Window;
+use crate::xen::{Hypervisor, Words};
+
+/// Where leaves point: [`Initial`] or [`Moved`].
+pub trait State: core::fmt::Debug {}
+/// Leaves are the builder's list, reached through the high mapping.
+#[derive(Debug)]
+pub enum Initial {}
+/// No leaf is reached through the high mapping.
+#[derive(Debug)]
+pub enum Moved {}
+impl State for Initial {}
+impl State for Moved {}
+
+/// Entry of a leaf for a page without machine frame; all ones, because 0 is a machine frame like any other.
+pub(super) const INVALID: u64 = u64::MAX;
+
+/// What the P2M says of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// The page is backed by this machine frame.
+    Frame(Mfn),
+    /// Nothing is there: a hole, or ballooned out.
+    Missing,
+    /// The page is not RAM, and its number is the machine's (MMIO).
+    Identity,
+}
+
+/// Index of each kind of page in the run that holds the tree.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    /// Mid pages, and as many twins.
+    pub(super) mids: u64,
+}
+
+impl Plan {
+    pub(super) const TOP: u64 = 0;
+    pub(super) const TOP_MFN: u64 = 1;
+    pub(super) const MISSING: u64 = 2;
+    pub(super) const IDENTITY: u64 = 3;
+    pub(super) const MID_MISSING: u64 = 4;
+    pub(super) const MID_MISSING_MFN: u64 = 5;
+    const FIRST_MID: u64 = 6;
+
+    pub(super) const fn mid(top: u64) -> u64 {
+        Self::FIRST_MID + top
+    }
+
+    pub(super) const fn mid_mfn(self, top: u64) -> u64 {
+        Self::FIRST_MID + self.mids + top
+    }
+
+    pub(super) const fn pages(self) -> u64 {
+        Self::FIRST_MID + 2 * self.mids
+    }
+}
+
+/// The P2M tree and its machine-frame twin.
+#[derive(Debug)]
+pub struct P2m<S: State> {
+    pub(super) nr_pages: u64,
+    pub(super) plan: Plan,
+    /// Top, shared, mid pages and their twins.
+    pub(super) pages: Run,
+    /// The pages that leaves lie in, besides split ones.
+    pub(super) list: Vec<Run>,
+    /// Leaves made by splitting a shared one.
+    pub(super) split: Vec<Run>,
+    /// The high mapping, while leaves may point into it.
+    pub(super) high: Option<Window>,
+    pub(super) state: PhantomData<S>,
+}
+
+impl<S: State> P2m<S> {
+    /// Returns the number of entries, the domain's pages.
+    #[must_use]
+    pub const fn nr_pages(&self) -> u64 {
+        self.nr_pages
+    }
+
+    /// Looks a page up.
+    pub fn get<X: Hypervisor>(&self, window: &Window, xen: &X, pfn: Pfn) -> Slot {
+        let Some(index) = Index::of(pfn).filter(|_| pfn.raw() < self.nr_pages) else { return Slot::Missing };
+        let leaf = self.leaf_address(window, xen, index);
+        if leaf == self.shared(window, Plan::IDENTITY) {
+            return Slot::Identity;
+        }
+        match self.leaf(window, xen, leaf)[index.leaf] {
+            INVALID => Slot::Missing,
+            mfn => Slot::Frame(Mfn::new(mfn)),
+        }
+    }
+
+    /// Looks up the machine frame of a page of RAM.
+    pub fn frame<X: Hypervisor>(&self, window: &Window, xen: &X, pfn: Pfn) -> Option<Mfn> {
+        match self.get(window, xen, pfn) {
+            Slot::Frame(mfn) => Some(mfn),
+            Slot::Missing | Slot::Identity => None,
+        }
+    }
+
+    /// Changes what the tree says of a page, in the tree and its twin.
+    ///
+    /// A leaf shared by holes or by identity pages is split first: it must never be written itself.
+    ///
+    /// # Errors
+    /// [`MmError::NoFrame`] if the page lies outside the tree; [`MmError::Frames`] if a leaf is needed and there is
+    /// no memory.
+    pub fn set<X: Hypervisor>(
+        &mut self,
+        tables: &Tables,
+        frames: &mut Frames,
+        xen: &mut X,
+        pfn: Pfn,
+        slot: Slot,
+    ) -> Result<(), MmError> {
+        let window = tables.window();
+        let index = Index::of(pfn).filter(|_| pfn.raw() < self.nr_pages).ok_or(MmError::NoFrame { pfn })?;
+        if self.get(window, xen, pfn) == slot {
+            return Ok(());
+        }
+        let word = match slot {
+            Slot::Frame(mfn) => mfn.raw(),
+            Slot::Missing | Slot::Identity => INVALID,
+        };
+        let leaf = self.leaf_address(window, xen, index);
+        if leaf == self.shared(window, Plan::MISSING) || leaf == self.shared(window, Plan::IDENTITY) {
+            self.split_leaf(tables, frames, xen, index)?;
+        }
+        let at = self.leaf_address(window, xen, index);
+        let (run, page) = self.owner(self.leaf_pfn(window, at)).ok_or(MmError::NotMapped { at })?;
+        window.page_mut(xen, run, page)[index.leaf] = word;
+        Ok(())
+    }
+
+    fn split_leaf<X: Hypervisor>(
+        &mut self,
+        tables: &Tables,
+        frames: &mut Frames,
+        xen: &mut X,
+        index: Index,
+    ) -> Result<(), MmError> {
+        let window = tables.window();
+        let run = frames.take(Zone::Mapped, 1)?;
+        window.page_mut(xen, &run, 0).fill(INVALID);
+        let (_, entry) = tables.shown(xen, run.first())?;
+        self.point(window, xen, index, window.address(run.first()), entry.mfn());
+        self.split.push(run);
+        Ok(())
+    }
+
+    /// Which run, and which page of it, holds a leaf.
+    fn owner(&self, leaf: Pfn) -> Option<(&Run, u64)> {
+        let mut runs = self.list.iter().chain(&self.split);
+        runs.find(|run| run.pages().contains(leaf)).map(|run| (run, leaf.above(run.first())))
+    }
+
+    /// Points the tree and its twin at a leaf: the one place where either changes, so they cannot part.
+    pub(super) fn point<X: Hypervisor>(
+        &self,
+        window: &Window,
+        xen: &mut X,
+        index: Index,
+        leaf: VirtAddr,
+        mfn: Mfn,
+    ) {
+        let top = index.top as u64;
+        window.page_mut(xen, &self.pages, Plan::mid(top))[index.mid] = leaf.as_u64();
+        window.page_mut(xen, &self.pages, self.plan.mid_mfn(top))[index.mid] = mfn.raw();
+    }
+
+    /// Returns the leaf pointer for `index`.
+    pub(super) fn leaf_address<X: Hypervisor>(&self, window: &Window, xen: &X, index: Index) -> VirtAddr {
+        let top = window.page(xen, self.pages.first().plus(Plan::TOP));
+        let mid = window.page(xen, window.pfn(VirtAddr::new_truncate(top[index.top])));
+        VirtAddr::new_truncate(mid[index.mid])
+    }
+
+    /// Returns the address of one of the tree's own pages.
+    pub(super) const fn shared(&self, window: &Window, page: u64) -> VirtAddr {
+        window.address(self.pages.first().plus(page))
+    }
+
+    /// Returns the page of the leaf at `index`, unless it is a shared one.
+    pub(super) fn own_leaf<X: Hypervisor>(&self, window: &Window, xen: &X, index: Index) -> Option<Pfn> {
+        let at = self.leaf_address(window, xen, index);
+        let is_shared = at == self.shared(window, Plan::MISSING) || at == self.shared(window, Plan::IDENTITY);
+        (!is_shared).then(|| self.leaf_pfn(window, at))
+    }
+
+    /// Reads a leaf through the mapping that its pointer belongs to.
+    pub(super) fn leaf<'x, X: Hypervisor>(&self, window: &Window, xen: &'x X, at: VirtAddr) -> &'x Words {
+        match &self.high {
+            Some(high) if at >= area::HIGH => high.page(xen, high.pfn(at)),
+            _ => window.page(xen, window.pfn(at)),
+        }
+    }
+
+    /// Returns the page that a leaf pointer leads to.
+    pub(super) fn leaf_pfn(&self, window: &Window, at: VirtAddr) -> Pfn {
+        match &self.high {
+            Some(high) if at >= area::HIGH => high.pfn(at),
+            _ => window.pfn(at),
+        }
+    }
+
+    /// Returns the pages that the tree takes besides its leaves.
+    #[must_use]
+    pub const fn own_pages(&self) -> u64 {
+        self.pages.pages().pages()
+    }
+
+    /// Returns the indices of all leaves, in order.
+    pub(super) fn indices(&self) -> impl Iterator<Item = Index> + use<S> {
+        let pages = self.nr_pages;
+        (0..super::index::leaves(pages)).filter_map(|leaf| Index::of(Pfn::new(leaf * super::index::PER_LEAF)))
+    }
+
+    pub(super) fn into_state<T: State>(self) -> P2m<T> {
+        let Self { nr_pages, plan, pages, list, split, high, state: _ } = self;
+        P2m { nr_pages, plan, pages, list, split, high, state: PhantomData }
+    }
+}

@@ -1,0 +1,93 @@
+//! Holds the tree against Xen's M2P, entry by entry: the oracle that is not ours.
+//!
+//! For a page of RAM, M2P[P2M[pfn]] must be pfn. Xen writes M2P, the builder wrote the P2M, and we moved it; if all
+//! three agree for every page, nothing was lost on the way. Runs before and after `revector`, its time apart.
+
+use core::fmt;
+
+use super::index::{Index, PER_LEAF};
+use super::tree::{INVALID, P2m, State};
+use crate::addr::{Mfn, Pfn};
+use crate::mm::window::Window;
+use crate::options::Verify;
+use crate::xen::Hypervisor;
+
+/// What verification saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Entries that M2P confirms.
+    pub good: u64,
+    /// Entries looked at that hold a frame.
+    pub looked_at: u64,
+    /// Entries without a frame.
+    pub missing: u64,
+    /// Entries of the tree.
+    pub entries: u64,
+    /// The first page whose frame M2P gives to another page.
+    pub first_bad: Option<(Pfn, Mfn)>,
+}
+
+impl Verified {
+    /// Tells whether M2P confirmed everything that was looked at.
+    #[must_use]
+    pub const fn is_good(&self) -> bool {
+        self.good == self.looked_at
+    }
+}
+
+impl fmt::Display for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} entries equal M2P", self.good, self.looked_at)?;
+        if self.missing > 0 {
+            write!(f, ", {} missing", self.missing)?;
+        }
+        if self.looked_at + self.missing < self.entries {
+            write!(f, " (sample of {})", self.entries)?;
+        }
+        if let Some((pfn, mfn)) = self.first_bad {
+            write!(f, "; first wrong: {pfn} -> {mfn}, which M2P gives to another page")?;
+        }
+        Ok(())
+    }
+}
+
+impl<S: State> P2m<S> {
+    /// Compares the tree with M2P as far as `extent` says.
+    pub fn verify<X: Hypervisor>(&self, window: &Window, xen: &X, extent: Verify) -> Verified {
+        let every = match extent {
+            Verify::Off => return Verified { entries: self.nr_pages, ..Verified::default() },
+            Verify::Sample => 64,
+            Verify::Full => 1,
+        };
+        let mut seen = Verified { entries: self.nr_pages, ..Verified::default() };
+        for (number, index) in (0..).zip(self.indices()) {
+            if number % every == 0 {
+                self.verify_leaf(window, xen, Pfn::new(number * PER_LEAF), index, &mut seen);
+            }
+        }
+        seen
+    }
+
+    fn verify_leaf<X: Hypervisor>(
+        &self,
+        window: &Window,
+        xen: &X,
+        first: Pfn,
+        index: Index,
+        seen: &mut Verified,
+    ) {
+        let words = self.leaf(window, xen, self.leaf_address(window, xen, index));
+        for (pfn, &word) in (first.raw()..self.nr_pages).map(Pfn::new).zip(words) {
+            if word == INVALID {
+                seen.missing += 1;
+                continue;
+            }
+            seen.looked_at += 1;
+            if xen.m2p(Mfn::new(word)) == Some(pfn) {
+                seen.good += 1;
+            } else if seen.first_bad.is_none() {
+                seen.first_bad = Some((pfn, Mfn::new(word)));
+            }
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! The page tables the guest lives in: found by walking from the L4 table, grown by adding tables.
+//!
+//! A table is ordinary memory until it is hooked into a tree. So a new one is filled with plain stores, loses its
+//! writable mapping, and is hooked by one write to its parent: Xen checks its 512 entries once, instead of one
+//! hypercall element each. Entries hold machine frames; Xen's M2P leads back to the page that holds a table.
+//!
+//! Neighbours: `walk` finds the L4 table and counts what is there; `direct_map`, `cleanup`, `vmalloc` grow and cut.
+
+use alloc::vec::Vec;
+
+use super::commit::{Batch, Slot};
+use super::error::MmError;
+use super::frames::{Frames, Run, Zone};
+use super::pte::{Level, Pte, Reach};
+use super::window::Window;
+use crate::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
+use crate::xen::Hypervisor;
+
+/// A page table: which page of ours it is, and which machine frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// The page.
+    pub pfn: Pfn,
+    /// The machine frame behind it.
+    pub mfn: Mfn,
+    /// Its level.
+    pub level: Level,
+}
+
+impl Table {
+    /// Names the entry that covers `at`.
+    #[must_use]
+    pub const fn slot(self, at: VirtAddr) -> Slot {
+        Slot { table: self.mfn, level: self.level, index: self.level.index(at) }
+    }
+}
+
+/// A table that [`Growth::table`] found or made.
+#[derive(Debug)]
+pub enum Place {
+    /// It is hooked: change it by batch.
+    Hooked(Table),
+    /// It is being made: fill it with plain stores.
+    Fresh(Table),
+}
+
+/// All page tables, and the window through which they are read.
+#[derive(Debug)]
+pub struct Tables {
+    root: Table,
+    window: Window,
+    owned: Vec<Run>,
+}
+
+impl Tables {
+    /// Takes over the tables below `root`, readable through `window`.
+    pub(super) const fn new(root: Table, window: Window) -> Self {
+        Self { root, window, owned: Vec::new() }
+    }
+
+    /// Returns the window through which pages are read and written.
+    #[must_use]
+    pub const fn window(&self) -> &Window {
+        &self.window
+    }
+
+    pub(super) const fn window_mut(&mut self) -> &mut Window {
+        &mut self.window
+    }
+
+    pub(super) fn set_window(&mut self, window: Window) {
+        self.window = window;
+    }
+
+    /// Returns the number of tables added to the builder's.
+    #[must_use]
+    pub fn added(&self) -> usize {
+        self.owned.len()
+    }
+
+    /// Returns the L4 table.
+    #[must_use]
+    pub const fn root(&self) -> Table {
+        self.root
+    }
+
+    /// Reads the entry of `table` that covers `at`.
+    pub fn entry<X: Hypervisor>(&self, xen: &X, table: Table, at: VirtAddr) -> Pte {
+        Pte::from_word(self.window.page(xen, table.pfn)[table.level.index(at)])
+    }
+
+    /// Finds the table of `level` that covers `at`; `None` if an entry above is absent.
+    ///
+    /// # Errors
+    /// [`MmError::StrangeTable`] if an entry leads to a large page or to a frame that is not ours.
+    pub fn find<X: Hypervisor>(&self, xen: &X, at: VirtAddr, level: Level) -> Result<Option<Table>, MmError> {
+        let mut table = self.root;
+        while table.level > level {
+            let entry = self.entry(xen, table, at);
+            if !entry.is_present() {
+                return Ok(None);
+            }
+            table = below(xen, table, at, entry)?;
+        }
+        Ok(Some(table))
+    }
+
+    /// Finds the L1 entry that maps `at`, and where it is.
+    ///
+    /// # Errors
+    /// As for [`Tables::find`].
+    pub fn leaf<X: Hypervisor>(&self, xen: &X, at: VirtAddr) -> Result<Option<(Slot, Pte)>, MmError> {
+        let table = self.find(xen, at, Level::L1)?;
+        Ok(table.map(|table| (table.slot(at), self.entry(xen, table, at))))
+    }
+
+    /// Finds the first entry of any level within `range` that has a bit set and lies wholly in it.
+    ///
+    /// # Errors
+    /// As for [`Tables::find`].
+    pub fn first_entry<X: Hypervisor>(
+        &self,
+        xen: &X,
+        range: VirtRange,
+    ) -> Result<Option<(VirtAddr, Level, Pte)>, MmError> {
+        let mut at = range.start.as_u64();
+        while at < range.end_raw() && at >= range.start.as_u64() {
+            let here = VirtAddr::new_truncate(at);
+            let mut level = Level::L2;
+            let mut table = self.find(xen, here, Level::L2)?;
+            if table.is_none() {
+                level = Level::L3;
+                table = self.find(xen, here, Level::L3)?;
+            }
+            if let Some(table) = table {
+                let entry = self.entry(xen, table, here);
+                if !entry.is_zero() {
+                    return Ok(Some((here, level, entry)));
+                }
+            }
+            at = (at / level.span() + 1).saturating_mul(level.span());
+        }
+        Ok(None)
+    }
+
+    /// Returns the L1 entry of a page that the window shows.
+    ///
+    /// # Errors
+    /// [`MmError::NotMapped`] if there is none: the window would be wrong.
+    pub fn shown<X: Hypervisor>(&self, xen: &X, pfn: Pfn) -> Result<(Slot, Pte), MmError> {
+        let at = self.window.address(pfn);
+        self.leaf(xen, at)?.filter(|(_, entry)| entry.is_present()).ok_or(MmError::NotMapped { at })
+    }
+}
+
+/// Follows an upper-level entry to the table that it points to.
+fn below<X: Hypervisor>(xen: &X, table: Table, at: VirtAddr, entry: Pte) -> Result<Table, MmError> {
+    let strange = MmError::StrangeTable { at, level: table.level, entry: entry.word() };
+    let level = table.level.below().ok_or(strange)?;
+    if entry.is_large() {
+        return Err(strange);
+    }
+    let pfn = xen.m2p(entry.mfn()).ok_or(strange)?;
+    Ok(Table { pfn, mfn: entry.mfn(), level })
+}
+
+/// Tables being added: collected here, hooked by one batch.
+#[derive(Debug)]
+pub struct Growth<'t> {
+    tables: &'t mut Tables,
+    /// Writes collected so far; callers add the leaf entries of hooked tables.
+    pub batch: Batch,
+    fresh: Vec<(VirtAddr, Table, Run)>,
+}
+
+impl<'t> Growth<'t> {
+    /// Starts with nothing to add.
+    pub fn new(tables: &'t mut Tables) -> Self {
+        Self { tables, batch: Batch::new(), fresh: Vec::new() }
+    }
+
+    /// Returns the tables as they are without the additions.
+    #[must_use]
+    pub const fn tables(&self) -> &Tables {
+        self.tables
+    }
+
+    /// Finds the table of `level` that covers `at`, making it and those above it where there is none.
+    ///
+    /// `reach` applies to the entries made on the way.
+    ///
+    /// # Errors
+    /// [`MmError`] if memory runs out or an existing table is not one of ours.
+    pub fn table<X: Hypervisor>(
+        &mut self,
+        xen: &mut X,
+        frames: &mut Frames,
+        at: VirtAddr,
+        level: Level,
+        reach: Reach,
+    ) -> Result<Place, MmError> {
+        if let Some(table) = self.tables.find(xen, at, level)? {
+            return Ok(Place::Hooked(table));
+        }
+        if let Some(table) = self.pending(at, level) {
+            return Ok(Place::Fresh(table));
+        }
+        let above = match level {
+            Level::L1 => Level::L2,
+            Level::L2 => Level::L3,
+            Level::L3 | Level::L4 => Level::L4,
+        };
+        let parent = match self.table(xen, frames, at, above, reach)? {
+            Place::Hooked(table) | Place::Fresh(table) => table,
+        };
+        let table = self.make(xen, frames, at, level)?;
+        self.batch.write(parent.slot(at), Pte::table(table.mfn, reach));
+        Ok(Place::Fresh(table))
+    }
+
+    /// Makes an unhooked table of `level` for the addresses around `at`: zeroed, and read-only once committed.
+    ///
+    /// # Errors
+    /// [`MmError`] if memory runs out.
+    pub fn make<X: Hypervisor>(
+        &mut self,
+        xen: &mut X,
+        frames: &mut Frames,
+        at: VirtAddr,
+        level: Level,
+    ) -> Result<Table, MmError> {
+        let run = frames.take(Zone::Mapped, 1)?;
+        let (slot, entry) = self.tables.shown(xen, run.first())?;
+        self.tables.window.page_mut(xen, &run, 0).fill(0);
+        self.batch.write(slot, entry.read_only());
+        let table = Table { pfn: run.first(), mfn: entry.mfn(), level };
+        self.fresh.push((at, table, run));
+        Ok(table)
+    }
+
+    fn pending(&self, at: VirtAddr, level: Level) -> Option<Table> {
+        let reach = level.span() * ENTRIES;
+        let same = |other: VirtAddr| other.as_u64() / reach == at.as_u64() / reach;
+        self.fresh
+            .iter()
+            .map(|(at, table, _)| (*at, *table))
+            .find(|(at, table)| table.level == level && same(*at))
+            .map(|(_, table)| table)
+    }
+
+    /// Stores an entry in a table that is being made.
+    ///
+    /// # Errors
+    /// [`MmError::NotMapped`] if `table` is not being made here.
+    pub fn store<X: Hypervisor>(
+        &self,
+        xen: &mut X,
+        table: Table,
+        index: usize,
+        entry: Pte,
+    ) -> Result<(), MmError> {
+        let missing = MmError::NotMapped { at: self.tables.window.address(table.pfn) };
+        let (_, _, run) = self.fresh.iter().rev().find(|(_, fresh, _)| *fresh == table).ok_or(missing)?;
+        self.tables.window.page_mut(xen, run, 0)[index] = entry.word();
+        Ok(())
+    }
+
+    /// Hooks everything, in one hypercall.
+    ///
+    /// # Errors
+    /// [`MmError`] naming the entry that Xen refused.
+    pub fn commit<X: Hypervisor>(self, xen: &mut X, flush: super::commit::Flush) -> Result<(), MmError> {
+        self.batch.commit(xen, flush)?;
+        self.tables.owned.extend(self.fresh.into_iter().map(|(_, _, run)| run));
+        Ok(())
+    }
+}
+
+/// Returns the addresses of the pages in `range`, lowest first.
+pub fn pages_of(range: VirtRange) -> impl Iterator<Item = VirtAddr> {
+    (0..range.pages())
+        .map(move |page| VirtAddr::new_truncate(range.start.as_u64().wrapping_add(page * PAGE_SIZE)))
+}

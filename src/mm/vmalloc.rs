@@ -1,0 +1,285 @@
+//! Stage 8 of 9: areas of address space, mapped page by page, each with a guard page behind it.
+//!
+//! Frames of an area need not be adjacent, only its addresses are. An area lies in the vmalloc range or, for module
+//! code that must be near the kernel, in the module area. The guard page is never mapped: running off the end of an
+//! area faults instead of reaching the next one. Before a page is mapped its entry must be zero; if it is not,
+//! somebody else's mapping is in the way, which is how a P2M in the module area shows.
+//!
+//! An [`Area`] is a value. Dropping it puts its number on a list; [`Vmalloc::purge`] unmaps all that is listed and
+//! gives the frames back, in one hypercall and one flush for any number of areas.
+//!
+//! Takes [`ModuleSpace`] from `cleanup`; `module::load` is the main user. Lineage: Linux `__vmalloc_node_range`,
+//! `vmap_page_range_noflush`, `module_alloc`.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+
+use super::area;
+use super::cleanup::ModuleSpace;
+use super::commit::{Batch, Flush};
+use super::error::MmError;
+use super::frames::{FrameError, Frames, Run, Zone};
+use super::p2m::{P2m, State};
+use super::pte::{Access, Level, Pte, Reach};
+use super::tables::{Growth, Place, Tables, pages_of};
+use super::window::Span;
+use crate::addr::{Mfn, PAGE_SIZE, VirtAddr, VirtRange};
+use crate::xen::Hypervisor;
+
+/// What an area must be near to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Near {
+    /// Nothing: it goes to the vmalloc range.
+    Nothing,
+    /// The kernel's code, within the reach of a 32-bit displacement: it goes to the module area.
+    Kernel,
+}
+
+/// Number of an area.
+type Id = u64;
+
+/// A mapped area; dropping it returns it at the next [`Vmalloc::purge`].
+#[derive(Debug)]
+pub struct Area {
+    id: Id,
+    /// The pages, without the guard.
+    pub span: Span,
+    dropped: Rc<RefCell<Vec<Id>>>,
+}
+
+impl Area {
+    /// Returns the addresses, without the guard page.
+    #[must_use]
+    pub const fn range(&self) -> VirtRange {
+        VirtRange::new(self.span.start(), self.span.pages() * PAGE_SIZE)
+    }
+
+    /// Returns the address of the guard page.
+    #[must_use]
+    pub const fn guard(&self) -> VirtAddr {
+        VirtAddr::new_truncate(self.range().end_raw())
+    }
+}
+
+impl Drop for Area {
+    fn drop(&mut self) {
+        self.dropped.borrow_mut().push(self.id);
+    }
+}
+
+/// What an area was made of.
+#[derive(Debug)]
+struct Record {
+    id: Id,
+    range: VirtRange,
+    runs: Vec<Run>,
+}
+
+impl Record {
+    /// Addresses with the guard page.
+    const fn guarded(&self) -> VirtRange {
+        VirtRange::new(self.range.start, self.range.bytes + PAGE_SIZE)
+    }
+}
+
+/// All that mapping needs, lent for one call.
+#[derive(Debug)]
+pub struct Memory<'m, S: State> {
+    /// The page tables.
+    pub tables: &'m mut Tables,
+    /// The P2M, to know the machine frames of pages.
+    pub p2m: &'m P2m<S>,
+    /// The free pages.
+    pub frames: &'m mut Frames,
+}
+
+/// The areas in use.
+#[derive(Debug)]
+pub struct Vmalloc {
+    modules: ModuleSpace,
+    /// Sorted by address.
+    records: Vec<Record>,
+    dropped: Rc<RefCell<Vec<Id>>>,
+    next: Id,
+}
+
+impl Vmalloc {
+    /// Starts with no area; modules go to `modules`.
+    #[must_use]
+    pub fn new(modules: ModuleSpace) -> Self {
+        Self { modules, records: Vec::new(), dropped: Rc::default(), next: 0 }
+    }
+
+    /// Returns the number of areas that are mapped.
+    #[must_use]
+    pub fn areas(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Maps `pages` fresh pages, readable and writable, at the lowest gap that holds them and a guard page.
+    ///
+    /// # Errors
+    /// [`MmError::Occupied`] if something is mapped there, [`MmError::NoRoom`] or [`MmError::Frames`] if address
+    /// space or memory runs out, [`MmError::Mmu`] if Xen refuses. Nothing stays taken then.
+    #[inline(never)] // a line of its own in call traces
+    pub fn allocate<X: Hypervisor, S: State>(
+        &mut self,
+        place: Near,
+        pages: u64,
+        memory: &mut Memory<'_, S>,
+        xen: &mut X,
+    ) -> Result<Area, MmError> {
+        let range = self.gap(place, pages)?;
+        let (runs, mfns) = take_frames(pages, memory, xen)?;
+        if let Err(error) = map(range, &mfns, memory, xen) {
+            give_back(runs, memory.frames)?;
+            return Err(error);
+        }
+        let id = self.next;
+        self.next += 1;
+        let at = self.records.partition_point(|record| record.range.start < range.start);
+        self.records.insert(at, Record { id, range, runs });
+        Ok(Area { id, span: Span::new(range.start, pages), dropped: Rc::clone(&self.dropped) })
+    }
+
+    /// First fit over the sorted areas.
+    fn gap(&self, place: Near, pages: u64) -> Result<VirtRange, MmError> {
+        let within = match place {
+            Near::Nothing => area::VMALLOC,
+            Near::Kernel => self.modules.range(),
+        };
+        let bytes = pages.saturating_add(1).saturating_mul(PAGE_SIZE);
+        let mut start = within.start.as_u64();
+        for record in self.records.iter().filter(|record| within.contains(record.range.start)) {
+            if record.range.start.as_u64() - start >= bytes {
+                break;
+            }
+            start = record.guarded().end_raw();
+        }
+        if within.end_raw() - start < bytes {
+            return Err(MmError::NoRoom { within, bytes });
+        }
+        Ok(VirtRange::new(VirtAddr::new_truncate(start), pages * PAGE_SIZE))
+    }
+
+    /// Changes what `pages` pages from page `first` of an area allow.
+    ///
+    /// # Errors
+    /// [`MmError`] if Xen refuses.
+    pub fn protect<X: Hypervisor>(
+        &self,
+        area: &Area,
+        parts: &[(u64, u64, Access)],
+        tables: &Tables,
+        xen: &mut X,
+    ) -> Result<(), MmError> {
+        let mut batch = Batch::new();
+        for &(first, pages, access) in parts {
+            let start = VirtAddr::new_truncate(area.span.start().as_u64() + first * PAGE_SIZE);
+            for at in pages_of(VirtRange::new(start, pages * PAGE_SIZE)) {
+                let (slot, entry) = tables.leaf(xen, at)?.ok_or(MmError::NotMapped { at })?;
+                batch.write(slot, Pte::leaf(entry.mfn(), access));
+            }
+        }
+        Ok(batch.commit(xen, Flush::Explicit)?)
+    }
+
+    /// Unmaps every area that was dropped, and gives its frames back; returns how many areas those were.
+    ///
+    /// # Errors
+    /// [`MmError`] if Xen refuses; the areas stay listed then.
+    pub fn purge<X: Hypervisor>(
+        &mut self,
+        tables: &Tables,
+        frames: &mut Frames,
+        xen: &mut X,
+    ) -> Result<usize, MmError> {
+        let dropped = self.dropped.take();
+        let mut batch = Batch::new();
+        for record in self.records.iter().filter(|record| dropped.contains(&record.id)) {
+            for at in pages_of(record.range) {
+                let (slot, _) = tables.leaf(xen, at)?.ok_or(MmError::NotMapped { at })?;
+                batch.write(slot, Pte::ABSENT);
+            }
+        }
+        batch.commit(xen, Flush::Explicit)?;
+        let (gone, kept) =
+            self.records.drain(..).partition::<Vec<_>, _>(|record| dropped.contains(&record.id));
+        self.records = kept;
+        let count = gone.len();
+        for record in gone {
+            give_back(record.runs, frames)?;
+        }
+        Ok(count)
+    }
+}
+
+fn give_back(runs: Vec<Run>, frames: &mut Frames) -> Result<(), MmError> {
+    for run in runs {
+        frames.give_back(run)?;
+    }
+    Ok(())
+}
+
+/// Takes pages that have a machine frame; prefers those that no other mapping shows.
+fn take_frames<X: Hypervisor, S: State>(
+    pages: u64,
+    memory: &mut Memory<'_, S>,
+    xen: &X,
+) -> Result<(Vec<Run>, Vec<Mfn>), MmError> {
+    let mut runs = Vec::new();
+    let mut mfns = Vec::new();
+    while (mfns.len() as u64) < pages {
+        let Ok(run) = memory.frames.take_up_to(Zone::Far, pages - mfns.len() as u64) else {
+            give_back(runs, memory.frames)?;
+            return Err(FrameError::Exhausted { wanted: pages, free: memory.frames.free_pages() }.into());
+        };
+        for pfn in run.pages().iter() {
+            let mfn = memory.p2m.frame(memory.tables.window(), xen, pfn).ok_or(MmError::NoFrame { pfn })?;
+            mfns.push(mfn);
+        }
+        runs.push(run);
+    }
+    Ok((runs, mfns))
+}
+
+/// Maps `mfns` from the start of `range`, in one hypercall; every entry must be zero before.
+#[inline(never)] // a line of its own in call traces
+fn map<X: Hypervisor, S: State>(
+    range: VirtRange,
+    mfns: &[Mfn],
+    memory: &mut Memory<'_, S>,
+    xen: &mut X,
+) -> Result<(), MmError> {
+    check_empty(range, memory.tables, xen)?;
+    let mut growth = Growth::new(memory.tables);
+    for (at, &mfn) in pages_of(range).zip(mfns) {
+        let entry = Pte::leaf(mfn, Access::Data);
+        match growth.table(xen, memory.frames, at, Level::L1, Reach::Inherit)? {
+            Place::Fresh(l1) => growth.store(xen, l1, Level::L1.index(at), entry)?,
+            Place::Hooked(l1) => growth.batch.write(l1.slot(at), entry),
+        }
+    }
+    growth.commit(xen, Flush::NotNeeded)
+}
+
+/// Looks at every page of the area and its guard; something there is somebody else's.
+#[inline(never)] // a line of its own in call traces
+fn check_empty<X: Hypervisor>(range: VirtRange, tables: &Tables, xen: &X) -> Result<(), MmError> {
+    let guarded = VirtRange::new(range.start, range.bytes + PAGE_SIZE);
+    for at in pages_of(guarded) {
+        if let Some((_, entry)) = tables.leaf(xen, at)?.filter(|(_, entry)| !entry.is_zero()) {
+            log::warn!(target: "vmalloc", "------------[ cut here ]------------");
+            log::warn!(target: "vmalloc", "WARNING: L1 entry for {at:#x} is {:#x}, expected zero", entry.word());
+            xen.trace();
+            return Err(MmError::Occupied {
+                at,
+                entry: entry.word(),
+                allocated: range.bytes,
+                bytes: guarded.bytes,
+            });
+        }
+    }
+    Ok(())
+}

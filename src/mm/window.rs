@@ -1,0 +1,189 @@
+//! The only way from a page number to its content: a linear mapping that is known to be there.
+//!
+//! Two mappings of RAM exist in a boot: the builder's high mapping, which shows the first pages, and the direct
+//! map, which takes its place. Both put page n at `base + n * 4096`; both are a [`Window`], which knows how far it
+//! reaches. Reading a page needs a window that shows it; writing needs the page's [`Run`] as well. With `commit`,
+//! this is one of the two files that call unsafe methods of the seam.
+//!
+//! Neighbours: `walk` makes the first window, `direct_map` the second; everybody reads through one.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::frames::Run;
+use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
+use crate::xen::{Hypervisor, Words};
+
+/// Linear mapping `pfn -> base + pfn * 4096`, for the pages it shows.
+#[derive(Clone, Debug)]
+pub struct Window {
+    base: VirtAddr,
+    shown: Vec<PfnRange>,
+}
+
+impl Window {
+    /// Makes a window that shows the pages below `end`.
+    ///
+    /// The caller has seen in the page tables that each of them is mapped there: `walk` for the builder's mapping,
+    /// `direct_map` for its own.
+    pub(super) fn new(base: VirtAddr, end: Pfn) -> Self {
+        Self { base, shown: vec![PfnRange::between(Pfn::ZERO, end)] }
+    }
+
+    /// Notes that more pages are mapped now.
+    pub(super) fn extend(&mut self, pages: PfnRange) {
+        if let Some(adjacent) = self.shown.iter_mut().find(|shown| shown.end == pages.start) {
+            adjacent.end = pages.end;
+        } else {
+            self.shown.push(pages);
+        }
+    }
+
+    /// Tells whether all the pages are shown.
+    #[must_use]
+    pub fn shows(&self, pages: PfnRange) -> bool {
+        self.shown.iter().any(|shown| pages.start >= shown.start && pages.end <= shown.end)
+    }
+
+    /// Returns the page's address in this mapping, shown or not.
+    #[must_use]
+    pub const fn address(&self, pfn: Pfn) -> VirtAddr {
+        VirtAddr::new_truncate(self.base.as_u64().wrapping_add(pfn.raw().wrapping_mul(PAGE_SIZE)))
+    }
+
+    /// Returns the page at an address of this mapping.
+    #[must_use]
+    pub const fn pfn(&self, at: VirtAddr) -> Pfn {
+        Pfn::new(at.as_u64().wrapping_sub(self.base.as_u64()) / PAGE_SIZE)
+    }
+
+    fn checked(&self, pages: PfnRange) -> VirtAddr {
+        assert!(
+            self.shows(pages),
+            "{pages} not mapped at {:#x}: a stage used a page before mapping it",
+            self.base
+        );
+        self.address(pages.start)
+    }
+
+    /// Borrows a page.
+    ///
+    /// # Panics
+    /// If the window does not show it: a mistake of the caller, not of the domain.
+    #[expect(unsafe_code, reason = "reads through the seam")]
+    pub fn page<'x, X: Hypervisor>(&self, xen: &'x X, pfn: Pfn) -> &'x Words {
+        let at = self.checked(PfnRange::new(pfn, 1));
+        // SAFETY: mapped, because this window shows it (checked above) and is dropped before its mapping goes; not
+        // written meanwhile, because writing takes `&mut X`.
+        unsafe { xen.page(at) }
+    }
+
+    /// Borrows the page with index `index` of a run for writing.
+    ///
+    /// # Panics
+    /// If the run has no such page or the window does not show it.
+    #[expect(unsafe_code, reason = "writes through the seam")]
+    pub fn page_mut<'x, X: Hypervisor>(&self, xen: &'x mut X, run: &Run, index: u64) -> &'x mut Words {
+        assert!(index < run.pages().pages(), "page {index} of {}", run.pages());
+        let at = self.checked(PfnRange::new(run.first().plus(index), 1));
+        // SAFETY: mapped writable, because free and adopted pages are data (`walk` checked it); owned by the caller,
+        // who holds the run.
+        unsafe { xen.page_mut(at) }
+    }
+
+    /// Borrows the first `len` bytes of a run that is only read, for as long as the run is.
+    ///
+    /// # Panics
+    /// If the run is shorter or the window does not show it.
+    #[expect(unsafe_code, reason = "reads through the seam")]
+    pub fn bytes<'r, X: Hypervisor>(&self, xen: &X, run: &'r Run, len: usize) -> &'r [u8] {
+        assert!(len as u64 <= run.pages().pages() * PAGE_SIZE, "{len} bytes of {}", run.pages());
+        let at = self.checked(run.pages());
+        // SAFETY: mapped, and stays so: the direct map only ever grows. Not written while the run is borrowed: the
+        // only such run is the ramdisk's (`module::source`), which is never handed to a writer.
+        unsafe { xen.bytes(at, len) }
+    }
+
+    /// Copies pages into the run, starting at its page `index`.
+    ///
+    /// # Panics
+    /// If the run is too small or the window does not show both.
+    #[expect(unsafe_code, reason = "copies through the seam")]
+    pub fn copy<X: Hypervisor>(&self, xen: &mut X, from: PfnRange, to: &Run, index: u64) {
+        let target = PfnRange::new(to.first().plus(index), from.pages());
+        assert!(
+            target.end <= to.pages().end && !from.overlaps(target),
+            "{from} into {target} of {}",
+            to.pages()
+        );
+        let source = self.checked(from);
+        let target = self.checked(target);
+        // SAFETY: both mapped (checked above) and disjoint; the target is owned by the caller, who holds the run.
+        unsafe { xen.copy_pages(source, target, from.pages()) }
+    }
+
+    /// Fills a whole run with one word.
+    ///
+    /// # Panics
+    /// If the window does not show it.
+    #[expect(unsafe_code, reason = "fills through the seam")]
+    pub fn fill<X: Hypervisor>(&self, xen: &mut X, run: &Run, word: u64) {
+        let at = self.checked(run.pages());
+        // SAFETY: mapped writable (as in `page_mut`); owned by the caller, who holds the run.
+        unsafe { xen.fill_pages(at, run.pages().pages(), word) }
+    }
+}
+
+/// Pages of address space, mapped for their holder alone: what `vmalloc` hands out.
+#[derive(Debug)]
+pub struct Span {
+    at: VirtAddr,
+    pages: u64,
+}
+
+impl Span {
+    /// Notes that `pages` pages are mapped from `at`, to frames that nobody else has.
+    pub(super) const fn new(at: VirtAddr, pages: u64) -> Self {
+        Self { at, pages }
+    }
+
+    /// Returns the first address.
+    #[must_use]
+    pub const fn start(&self) -> VirtAddr {
+        self.at
+    }
+
+    /// Returns the number of pages.
+    #[must_use]
+    pub const fn pages(&self) -> u64 {
+        self.pages
+    }
+
+    fn checked(&self, index: u64) -> VirtAddr {
+        assert!(index < self.pages, "page {index} of {}", self.pages);
+        VirtAddr::new_truncate(self.at.as_u64().wrapping_add(index * PAGE_SIZE))
+    }
+
+    /// Borrows a page.
+    ///
+    /// # Panics
+    /// If there are not so many pages.
+    #[expect(unsafe_code, reason = "reads through the seam")]
+    pub fn page<'x, X: Hypervisor>(&self, xen: &'x X, index: u64) -> &'x Words {
+        let at = self.checked(index);
+        // SAFETY: mapped while the span lives (`vmalloc` unmaps only what was dropped); not written meanwhile,
+        // because writing takes `&mut X`.
+        unsafe { xen.page(at) }
+    }
+
+    /// Borrows a page for writing. It must not have been made read-only: then the processor faults.
+    ///
+    /// # Panics
+    /// If there are not so many pages.
+    #[expect(unsafe_code, reason = "writes through the seam")]
+    pub fn page_mut<'x, X: Hypervisor>(&mut self, xen: &'x mut X, index: u64) -> &'x mut Words {
+        let at = self.checked(index);
+        // SAFETY: mapped as for `page`; owned by the span's holder, whom `&mut self` shows to be the only one.
+        unsafe { xen.page_mut(at) }
+    }
+}

@@ -1,0 +1,210 @@
+//! The guest's command line: `key=value` words.
+//!
+//! A key that nobody knows is warned about and skipped, so that an old image boots with a newer script; a value
+//! that a known key does not take is an error, because a test that silently runs something else is worse than none.
+//! Neighbours: start_info carries the text, `boot` obeys the [`Options`].
+
+use core::fmt;
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use log::LevelFilter;
+
+/// How stage 6 moves the P2M.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    /// New list in direct-map memory, old one given back.
+    Copy,
+    /// Same frames, reached through the direct map.
+    Alias,
+    /// Left where it is: no revectoring, no cleanup. The control that must fail.
+    Keep,
+}
+
+/// Whether stage 7 runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cleanup {
+    /// Clears the high mapping.
+    On,
+    /// Leaves it; a control that must fail where the P2M reaches the module area.
+    Off,
+}
+
+/// How much of the P2M is held against M2P.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// Every entry.
+    Full,
+    /// Every 64th leaf.
+    Sample,
+    /// Nothing.
+    Off,
+}
+
+/// Where the log goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Console {
+    /// The console ring, or Xen's own console as initial domain.
+    Hvc0,
+    /// The second serial port (initial domain only).
+    Com2,
+}
+
+/// A failure to provoke after the boot, to show what it looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selftest {
+    /// A panic.
+    Panic,
+    /// A read of an address where nothing is mapped.
+    Fault,
+    /// A write to the kernel's own code.
+    WildWrite,
+}
+
+/// The command line, parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// `p2m=`
+    pub strategy: Strategy,
+    /// `cleanup=`
+    pub cleanup: Cleanup,
+    /// `verify=`
+    pub verify: Verify,
+    /// `modules=`: names to load; empty for all in the ramdisk.
+    pub modules: Vec<String>,
+    /// `loglevel=`
+    pub loglevel: LevelFilter,
+    /// `console=`
+    pub console: Console,
+    /// `selftest=`
+    pub selftest: Option<Selftest>,
+    /// Keys that nobody knows.
+    pub unknown: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            strategy: Strategy::Copy,
+            cleanup: Cleanup::On,
+            verify: Verify::Full,
+            modules: Vec::new(),
+            loglevel: LevelFilter::Info,
+            console: Console::Hvc0,
+            selftest: None,
+            unknown: Vec::new(),
+        }
+    }
+}
+
+/// A value that its key does not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadValue {
+    key: String,
+    found: String,
+    accepted: String,
+}
+
+impl fmt::Display for BadValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "command line: {}={}: expected one of {}", self.key, self.found, self.accepted)
+    }
+}
+
+impl Options {
+    /// Reads a command line, NUL-terminated or as long as its field.
+    ///
+    /// # Errors
+    /// The first [`BadValue`].
+    pub fn parse(raw: &[u8]) -> Result<Self, BadValue> {
+        let end = raw.iter().position(|&byte| byte == 0).unwrap_or(raw.len());
+        let text = String::from_utf8_lossy(&raw[..end]);
+        let mut options = Self::default();
+        for word in text.split_whitespace() {
+            let (key, value) = word.split_once('=').unwrap_or((word, ""));
+            options.set(key, value)?;
+        }
+        Ok(options)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), BadValue> {
+        match key {
+            "p2m" => {
+                let known = [("copy", Strategy::Copy), ("alias", Strategy::Alias), ("keep", Strategy::Keep)];
+                self.strategy = choose(key, value, &known)?;
+            }
+            "cleanup" => self.cleanup = choose(key, value, &[("on", Cleanup::On), ("off", Cleanup::Off)])?,
+            "verify" => {
+                let known = [("full", Verify::Full), ("sample", Verify::Sample), ("off", Verify::Off)];
+                self.verify = choose(key, value, &known)?;
+            }
+            "modules" => {
+                self.modules = value.split(',').filter(|name| !name.is_empty()).map(str::to_string).collect()
+            }
+            "loglevel" => self.loglevel = choose(key, value, &LEVELS)?,
+            "console" => {
+                self.console = choose(key, value, &[("hvc0", Console::Hvc0), ("com2", Console::Com2)])?
+            }
+            "selftest" => self.selftest = Some(choose(key, value, &SELFTESTS)?),
+            _ => self.unknown.push(key.to_string()),
+        }
+        Ok(())
+    }
+}
+
+const LEVELS: [(&str, LevelFilter); 5] = [
+    ("error", LevelFilter::Error),
+    ("warn", LevelFilter::Warn),
+    ("info", LevelFilter::Info),
+    ("debug", LevelFilter::Debug),
+    ("trace", LevelFilter::Trace),
+];
+
+const SELFTESTS: [(&str, Selftest); 3] =
+    [("panic", Selftest::Panic), ("fault", Selftest::Fault), ("wild-write", Selftest::WildWrite)];
+
+fn choose<T: Copy>(key: &str, value: &str, known: &[(&str, T)]) -> Result<T, BadValue> {
+    match known.iter().find(|(name, _)| *name == value) {
+        Some((_, choice)) => Ok(*choice),
+        None => Err(BadValue {
+            key: key.to_string(),
+            found: value.to_string(),
+            accepted: known.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_line_means_the_defaults() {
+        assert_eq!(Options::parse(b"\0garbage").unwrap(), Options::default());
+    }
+
+    #[test]
+    fn every_option_is_read() {
+        let line =
+            b"p2m=alias cleanup=off verify=sample modules=a,b loglevel=debug console=com2 selftest=fault";
+        let options = Options::parse(line).unwrap();
+        assert_eq!(options.strategy, Strategy::Alias);
+        assert_eq!(options.cleanup, Cleanup::Off);
+        assert_eq!(options.verify, Verify::Sample);
+        assert_eq!(options.modules, ["a", "b"]);
+        assert_eq!(options.loglevel, LevelFilter::Debug);
+        assert_eq!(options.console, Console::Com2);
+        assert_eq!(options.selftest, Some(Selftest::Fault));
+    }
+
+    #[test]
+    fn an_unknown_key_is_kept_for_a_warning() {
+        assert_eq!(Options::parse(b"p3m=x quiet").unwrap().unknown, ["p3m", "quiet"]);
+    }
+
+    #[test]
+    fn a_bad_value_names_the_accepted_ones() {
+        let error = Options::parse(b"p2m=banana").unwrap_err();
+        assert_eq!(error.to_string(), "command line: p2m=banana: expected one of copy, alias, keep");
+    }
+}

@@ -1,0 +1,191 @@
+//! The console log of the boot: what each stage found, in one place, one fact a line.
+//!
+//! The log is an interface: people read it, CI looks for lines in it, programs compare rows with the toolstack's.
+//! Its grammar is docs/boot-log.md. Neighbours: `boot` and `exercise` call these; the image's logger adds the time.
+
+use log::{debug, info, warn};
+
+use crate::addr::{PAGE_SIZE, VirtAddr, VirtRange};
+use crate::mm::area;
+use crate::mm::cleanup::Cleaned;
+use crate::mm::dump::{self, Line};
+use crate::mm::error::MmError;
+use crate::mm::frames::Frames;
+use crate::mm::layout::{Layout, Name};
+use crate::mm::p2m::verify::Verified;
+use crate::mm::p2m::{P2m, Retired, State};
+use crate::mm::tables::Tables;
+use crate::mm::vmalloc::Area;
+use crate::mm::walk::BootTables;
+use crate::module::load::Loaded;
+use crate::options::{Strategy, Verify};
+use crate::xen::start_info::{BootInfo, Ramdisk, RamdiskPlace, Role};
+use crate::xen::{Counters, Hypervisor};
+
+/// Measures stages, and prints what each cost.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    last: Counters,
+    /// Spent in `verify`: told apart from the boot's own work.
+    verifying: u64,
+}
+
+impl Meter {
+    pub(crate) fn start<X: Hypervisor>(xen: &X) -> Self {
+        Self { last: xen.counters(), verifying: 0 }
+    }
+
+    /// Ends a stage.
+    pub(crate) fn lap<X: Hypervisor>(&mut self, stage: &str, xen: &X) {
+        let now = xen.counters();
+        let spent = now.since(self.last);
+        if stage == "verify" {
+            self.verifying += spent.nanos;
+        }
+        info!(target: stage, "done: {spent}");
+        self.last = xen.counters();
+    }
+
+    /// Ends the boot.
+    pub(crate) fn total<X: Hypervisor>(&self, xen: &X) {
+        let total = xen.counters();
+        info!(target: "total", "done: {total}");
+        info!(target: "total", "{} us of that verifying, {} us not", self.verifying / 1000, (total.nanos - self.verifying) / 1000);
+    }
+}
+
+pub(crate) fn start_info(info: &BootInfo) {
+    let role = match info.role {
+        Role::Guest => "guest",
+        Role::InitialDomain => "initial domain",
+    };
+    info!(target: "start_info", "{role}, {:#x} pages ({} MiB)", info.nr_pages, info.nr_pages / 256);
+    if let Some(Ramdisk { place, bytes }) = info.ramdisk {
+        match place {
+            RamdiskPlace::Mapped(_) => info!(target: "start_info", "ramdisk of {bytes} bytes"),
+            RamdiskPlace::Unmapped(pfn) => {
+                info!(target: "start_info", "ramdisk of {bytes} bytes at {pfn}, not mapped")
+            }
+        }
+    }
+}
+
+pub(crate) fn layout(layout: &Layout) {
+    for row in layout.rows() {
+        info!(target: "layout", "{row}");
+    }
+    let end = Row::end(layout.alloc_end().raw());
+    info!(target: "layout", "{:<13}: {end:#018x}", "virt_alloc_end");
+    collision(layout);
+}
+
+/// Says how much of each row lies in the module area: the problem that this project is about.
+fn collision(layout: &Layout) {
+    let mut clear = true;
+    for row in layout.rows() {
+        let bytes = row.high().shared_bytes(area::MODULES);
+        if bytes > 0 {
+            clear = false;
+            let name = if row.name == Name::Phys2mach { "the P2M" } else { "the builder's mapping" };
+            info!(target: "layout", "{} of {name} ({}) lie in the module area", Mib(bytes), row.name);
+        }
+    }
+    if clear {
+        info!(target: "layout", "nothing lies in the module area, which starts at {:#018x}", area::MODULES_START);
+    }
+}
+
+/// Helper for addresses behind the last row.
+struct Row;
+
+impl Row {
+    const fn end(pfn: u64) -> u64 {
+        area::HIGH.as_u64().wrapping_add(pfn * PAGE_SIZE)
+    }
+}
+
+/// Bytes as MiB with one decimal.
+struct Mib(u64);
+
+impl core::fmt::Display for Mib {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let tenths = (self.0 * 10 + (1 << 19)) >> 20;
+        write!(f, "{}.{} MiB", tenths / 10, tenths % 10)
+    }
+}
+
+/// One line of a page-table dump.
+pub(crate) fn mapping(when: &str, line: Line) {
+    info!(target: "dump", "{when}: {line}");
+}
+
+pub(crate) fn walk(tables: &BootTables, layout: &Layout) {
+    info!(target: "walk", "tables: {}", tables.counts);
+    info!(target: "walk", "{:#x} pages mapped, {:#x} page tables read-only", tables.end.raw(), layout.pages(Name::PageTables).pages());
+    info!(target: "layout", "{:<13}: {:#018x}", "virt_pgtab_end", Row::end(tables.end.raw()));
+}
+
+pub(crate) fn frames(frames: &Frames) {
+    info!(target: "frames", "{:#x} pages free ({} MiB)", frames.free_pages(), frames.free_pages() / 256);
+}
+
+pub(crate) fn p2m<S: State>(p2m: &P2m<S>) {
+    let leaves = p2m.nr_pages().div_ceil(512);
+    info!(target: "p2m", "tree of {} entries: {leaves} leaves, {} pages of its own", p2m.nr_pages(), p2m.own_pages());
+    info!(target: "p2m", "machine-frame tree published");
+}
+
+pub(crate) fn verified(seen: &Verified, extent: Verify) {
+    match extent {
+        Verify::Off => info!(target: "verify", "off"),
+        Verify::Full | Verify::Sample => info!(target: "verify", "{seen}"),
+    }
+}
+
+pub(crate) fn kept() {
+    warn!(target: "revector", "p2m=keep: the P2M stays where the builder put it, nothing is cleaned");
+}
+
+pub(crate) fn revectored(retired: &Retired, strategy: Strategy) {
+    let to = match strategy {
+        Strategy::Alias => "the same frames in the direct map",
+        Strategy::Copy | Strategy::Keep => "a new list in the direct map",
+    };
+    info!(target: "revector", "leaves moved from {} to {to}", retired.high);
+}
+
+pub(crate) fn not_cleaned() {
+    warn!(target: "cleanup", "cleanup=off: the high mapping stays as the builder made it");
+}
+
+pub(crate) fn cleaned(cleaned: &Cleaned, frames: &Frames) {
+    let Cleaned { slots, pages, freed } = cleaned;
+    info!(target: "cleanup", "{slots} L2 entries and {pages} L1 entries cleared, module area empty");
+    info!(target: "cleanup", "{freed:#x} pages of the old P2M given back, {:#x} free now", frames.free_pages());
+}
+
+pub(crate) fn faulted(at: VirtAddr) {
+    info!(target: "cleanup", "reading the old P2M at {at:#018x} faults, as it must");
+}
+
+/// Dumps what is left above the vmalloc range.
+pub(crate) fn high_mapping<X: Hypervisor>(tables: &Tables, xen: &X) -> Result<(), MmError> {
+    let high = VirtRange::new(area::HIGH, area::HIGH_MAP.bytes + area::MODULES.bytes);
+    dump::dump(tables, xen, high, |line| mapping("after", line))?;
+    if log::log_enabled!(log::Level::Debug) {
+        dump::dump(tables, xen, area::DIRECT_MAP, |line| debug!(target: "dump", "after: {line}"))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn area(area: &Area) {
+    info!(target: "vmalloc", "{} ({} pages), guard page at {:#018x}", area.range(), area.span.pages(), area.guard());
+}
+
+pub(crate) fn purged(areas: usize) {
+    info!(target: "vmalloc", "{areas} areas written, read back, unmapped; guards and old addresses fault; all frames returned");
+}
+
+pub(crate) fn loaded(modules: &[Loaded]) {
+    info!(target: "module", "{} loaded", modules.len());
+}

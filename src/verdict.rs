@@ -1,0 +1,33 @@
+//! The last console line of every boot, in the words of the Xen Test Framework.
+//!
+//! Test runners look at nothing else: exactly one of four lines, then nothing. No such line means that the guest
+//! crashed. Neighbours: `boot` comes to a [`Verdict`], the image prints it and shuts down accordingly.
+//!
+//! Sources: xtf include/xtf/report.h (meanings, facts only).
+
+use core::fmt;
+
+/// How a boot ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Everything that was claimed was checked and held.
+    Success,
+    /// It cannot be done here.
+    Skip,
+    /// The input or the environment was wrong; nothing is known about the thing tested.
+    Error,
+    /// The thing tested is wrong: a module did not load, an entry differs, the builder's handover is false.
+    Failure,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self {
+            Self::Success => "SUCCESS",
+            Self::Skip => "SKIP",
+            Self::Error => "ERROR",
+            Self::Failure => "FAILURE",
+        };
+        write!(f, "Test result: {word}")
+    }
+}

@@ -1,0 +1,158 @@
+//! The seam: everything that the boot asks of the hypervisor and of its own address space, on one page.
+//!
+//! The library reaches the outside only through [`Hypervisor`]. The image implements it with real hypercalls and
+//! raw pointers (`hw::live`); a model of Xen can implement it on the host. The unsafe methods are called from two
+//! files only: `mm::window` (memory) and `mm::commit` (page tables), whose types carry the proof obligations.
+//!
+//! Sources: xen/include/public/xen.h for every hypercall named here.
+
+pub mod abi;
+pub mod errno;
+pub mod start_info;
+
+use core::fmt;
+
+use crate::addr::{Mfn, Pfn, VirtAddr};
+use abi::MmuUpdate;
+pub use errno::Errno;
+
+/// Content of one page, as words: a page table, or a page of P2M.
+pub type Words = [u64; 512];
+
+/// A hypercall that stopped at an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Elements that took effect before.
+    pub done: usize,
+    /// Why the next one did not.
+    pub errno: Errno,
+}
+
+/// A read that faulted, and was meant to be able to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Faulted;
+
+/// Work done so far; the difference of two readings is a stage's cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Nanoseconds since entry.
+    pub nanos: u64,
+    /// Hypercalls of any kind.
+    pub hypercalls: u64,
+    /// Hypercalls that change page tables or flush translations.
+    pub mmu_hypercalls: u64,
+    /// Page-table entries written through the hypervisor.
+    pub entries: u64,
+    /// Bytes copied.
+    pub copied: u64,
+    /// Bytes filled.
+    pub filled: u64,
+}
+
+impl Counters {
+    /// Returns what was done since `earlier`.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Self {
+        Self {
+            nanos: self.nanos.saturating_sub(earlier.nanos),
+            hypercalls: self.hypercalls - earlier.hypercalls,
+            mmu_hypercalls: self.mmu_hypercalls - earlier.mmu_hypercalls,
+            entries: self.entries - earlier.entries,
+            copied: self.copied - earlier.copied,
+            filled: self.filled - earlier.filled,
+        }
+    }
+}
+
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} us, {} hypercalls ({} MMU), {} entries, {} KiB copied, {} KiB filled",
+            self.nanos / 1000,
+            self.hypercalls,
+            self.mmu_hypercalls,
+            self.entries,
+            self.copied / 1024,
+            self.filled / 1024
+        )
+    }
+}
+
+/// What the boot asks of the world.
+#[expect(unsafe_code, reason = "declares the seam; the contract of each unsafe method is its `# Safety`")]
+pub trait Hypervisor {
+    /// Writes page-table entries in order, stopping at the first that Xen refuses.
+    ///
+    /// Flushes the TLB at the end if an element was at level 2 or above; never for L1 elements alone.
+    ///
+    /// # Errors
+    /// The number of elements done, and Xen's error for the next.
+    ///
+    /// # Safety
+    /// No element may take away or change a mapping through which live Rust data is reached.
+    unsafe fn mmu_update(&mut self, batch: &[MmuUpdate]) -> Result<(), Stopped>;
+
+    /// Flushes the TLB.
+    ///
+    /// # Errors
+    /// Xen's error.
+    fn flush_tlb(&mut self) -> Result<(), Errno>;
+
+    /// Looks a machine frame up in Xen's M2P; `None` where Xen has no entry or maps no such part of the array.
+    fn m2p(&self, mfn: Mfn) -> Option<Pfn>;
+
+    /// Reads the word at `at`, surviving the fault if nothing is mapped there.
+    ///
+    /// # Errors
+    /// [`Faulted`] if the processor could not read it.
+    fn probe(&mut self, at: VirtAddr) -> Result<u64, Faulted>;
+
+    /// Borrows the page at `at`.
+    ///
+    /// # Safety
+    /// `at` must be page-aligned, mapped for the life of the borrow, and written by nobody else meanwhile.
+    unsafe fn page(&self, at: VirtAddr) -> &Words;
+
+    /// Borrows `len` bytes from `at`, for as long as the caller says.
+    ///
+    /// # Safety
+    /// As for [`Hypervisor::page`], the whole range, for the whole of `'r`.
+    unsafe fn bytes<'r>(&self, at: VirtAddr, len: usize) -> &'r [u8];
+
+    /// Borrows the page at `at` for writing.
+    ///
+    /// # Safety
+    /// As for [`Hypervisor::page`]; besides, mapped writable, and owned by the caller.
+    unsafe fn page_mut(&mut self, at: VirtAddr) -> &mut Words;
+
+    /// Copies `pages` pages.
+    ///
+    /// # Safety
+    /// Both ranges as for [`Hypervisor::page`], the target as for [`Hypervisor::page_mut`]; they must not overlap.
+    unsafe fn copy_pages(&mut self, from: VirtAddr, to: VirtAddr, pages: u64);
+
+    /// Fills `pages` pages with one word.
+    ///
+    /// # Safety
+    /// As for [`Hypervisor::page_mut`], the whole range.
+    unsafe fn fill_pages(&mut self, at: VirtAddr, pages: u64, word: u64);
+
+    /// Calls `entry` as `int (*)(void)`.
+    ///
+    /// # Safety
+    /// Code of that type must be mapped executable there, relocated for that address.
+    unsafe fn call(&mut self, entry: VirtAddr) -> i32;
+
+    /// Tells the toolstack where the P2M is: `pfn_to_mfn_frame_list_list`, `max_pfn`, and 0 in `p2m_cr3`.
+    fn publish_p2m(&mut self, top: Mfn, entries: u64);
+
+    /// Reports where the direct map now reaches, before the high mapping goes: rings must be reached through it.
+    fn rehome(&mut self, direct_map_base: VirtAddr);
+
+    /// Prints a call trace of the caller, with names.
+    fn trace(&self);
+
+    /// Reads the work counters.
+    fn counters(&self) -> Counters;
+}

@@ -1,0 +1,244 @@
+//! Stage 1 of 9: turns start_info, which is an allegation, into a [`BootInfo`] that the other stages trust.
+//!
+//! The domain builder and the guest meet in this one page. Every later stage does arithmetic on what it says, so
+//! each field is checked on its own and against the others here, and a bad one is named with what was expected,
+//! what was found and what to do. Next: `mm::layout` lays the checked fields out as rows.
+//!
+//! Sources: xen/include/public/xen.h, "Start-of-day memory layout".
+
+use core::fmt;
+
+use super::Hypervisor;
+use super::abi::{SIF_INITDOMAIN, SIF_MOD_START_PFN, StartInfo};
+use crate::addr::{ENTRIES, L2_SPAN, Mfn, PAGE_SIZE, Pfn, VirtAddr, VirtRange, pages_for};
+use crate::mm::area;
+
+/// Most pages that a three-level tree of 512 entries each can hold: 512 GiB.
+pub const MAX_PAGES: u64 = ENTRIES * ENTRIES * ENTRIES;
+
+/// What the image knows about itself before it has read anything.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// Where the builder put start_info (%rsi at entry).
+    pub start_info: VirtAddr,
+    /// The kernel image, from its linker symbols, whole pages.
+    pub image: VirtRange,
+    /// Its executable part.
+    pub text: VirtRange,
+    /// Its read-only part, behind the text.
+    pub rodata: VirtRange,
+    /// Page of the image in whose place shared_info is mapped.
+    pub shared_info: VirtAddr,
+}
+
+/// What the domain is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Created by a toolstack: console and xenstore rings.
+    Guest,
+    /// Started by Xen itself: no rings, Xen's console.
+    InitialDomain,
+}
+
+/// Where the builder left the ramdisk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RamdiskPlace {
+    /// In the high mapping.
+    Mapped(VirtAddr),
+    /// In memory only (`XEN_ELFNOTE_MOD_START_PFN`).
+    Unmapped(Pfn),
+}
+
+/// The ramdisk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ramdisk {
+    /// Where it starts.
+    pub place: RamdiskPlace,
+    /// Length in bytes.
+    pub bytes: u64,
+}
+
+/// start_info, validated.
+#[derive(Clone, Copy, Debug)]
+pub struct BootInfo {
+    /// What the image knew before.
+    pub facts: Facts,
+    /// Guest or initial domain.
+    pub role: Role,
+    /// Pages that the domain owns; the P2M has an entry for each.
+    pub nr_pages: u64,
+    /// The ramdisk, if there is one.
+    pub ramdisk: Option<Ramdisk>,
+    /// The P2M list.
+    pub mfn_list: VirtRange,
+    /// Page of the xenstore ring.
+    pub store: Option<Pfn>,
+    /// Page of the console ring.
+    pub console: Option<Pfn>,
+    /// The page tables, L4 first.
+    pub page_tables: VirtRange,
+}
+
+/// A field of start_info that cannot be true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// Name of the field.
+    pub field: &'static str,
+    /// What it must be.
+    pub expected: &'static str,
+    /// What it is.
+    pub found: u64,
+    /// What to do about it.
+    pub advice: &'static str,
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { field, expected, found, advice } = self;
+        write!(f, "start_info.{field}: expected {expected}, found {found:#x}; {advice}")
+    }
+}
+
+const BUILDER: &str = "the domain builder is at fault: compare with the toolstack's -vvv log";
+
+impl BootInfo {
+    /// Checks every field that the boot uses.
+    ///
+    /// # Errors
+    /// The first [`FieldError`], in the order of the structure.
+    pub fn parse(raw: &StartInfo, facts: Facts, xen: &impl Hypervisor) -> Result<Self, FieldError> {
+        check_magic(raw)?;
+        let role = if raw.flags & SIF_INITDOMAIN != 0 { Role::InitialDomain } else { Role::Guest };
+        let nr_pages = checked("nr_pages", "1 to 2^27 pages (512 GiB)", raw.nr_pages, |pages| {
+            pages > 0 && pages <= MAX_PAGES
+        })?;
+        checked("shared_info", "a page-aligned machine address", raw.shared_info, |at| {
+            at != 0 && at % PAGE_SIZE == 0
+        })?;
+        let info = Self {
+            facts,
+            role,
+            nr_pages,
+            ramdisk: ramdisk(raw, nr_pages)?,
+            mfn_list: mfn_list(raw, nr_pages)?,
+            store: ring("store_mfn", raw.store_mfn, role, nr_pages, xen)?,
+            console: ring("console.mfn", raw.console_mfn, role, nr_pages, xen)?,
+            page_tables: page_tables(raw)?,
+        };
+        info.check_order()?;
+        Ok(info)
+    }
+
+    /// The builder appends its elements in one order; each must start behind the one before.
+    fn check_order(&self) -> Result<(), FieldError> {
+        let image_end = self.facts.image.end_raw();
+        let mut end = image_end;
+        if let Some(Ramdisk { place: RamdiskPlace::Mapped(at), bytes }) = self.ramdisk {
+            behind("mod_start", "the end of the kernel image or more", at, image_end)?;
+            end = at.as_u64().saturating_add(pages_for(bytes) * PAGE_SIZE);
+        }
+        behind("mfn_list", "an address behind kernel and ramdisk", self.mfn_list.start, end)?;
+        let list_end = self.mfn_list.end_raw().next_multiple_of(PAGE_SIZE);
+        behind("(own address)", "an address behind the P2M list", self.facts.start_info, list_end)?;
+        let end = self.facts.start_info.as_u64().saturating_add(PAGE_SIZE);
+        behind("pt_base", "an address behind start_info", self.page_tables.start, end)
+    }
+}
+
+fn behind(field: &'static str, expected: &'static str, at: VirtAddr, end: u64) -> Result<(), FieldError> {
+    checked(field, expected, at.as_u64(), |at| at >= end).map(|_| ())
+}
+
+fn checked(
+    field: &'static str,
+    expected: &'static str,
+    found: u64,
+    holds: impl Fn(u64) -> bool,
+) -> Result<u64, FieldError> {
+    if holds(found) { Ok(found) } else { Err(FieldError { field, expected, found, advice: BUILDER }) }
+}
+
+fn check_magic(raw: &StartInfo) -> Result<(), FieldError> {
+    if raw.magic.starts_with(b"xen-3.") {
+        return Ok(());
+    }
+    let mut first = [0; 8];
+    first.copy_from_slice(&raw.magic[..8]);
+    Err(FieldError {
+        field: "magic",
+        expected: "a string that starts with xen-3.",
+        found: u64::from_be_bytes(first),
+        advice: "%rsi does not point to start_info: was the image started by something other than a Xen PV builder?",
+    })
+}
+
+/// An address of the initial mapping, page-aligned.
+fn high_page(field: &'static str, raw: u64) -> Result<VirtAddr, FieldError> {
+    let expected = "a page-aligned address of the high mapping, 0xffffffff80000000 or more";
+    let found = checked(field, expected, raw, |at| at >= area::HIGH.as_u64() && at % PAGE_SIZE == 0)?;
+    Ok(VirtAddr::new_truncate(found))
+}
+
+fn mfn_list(raw: &StartInfo, nr_pages: u64) -> Result<VirtRange, FieldError> {
+    if raw.mfn_list < area::HIGH.as_u64() {
+        return Err(FieldError {
+            field: "mfn_list",
+            expected: "an address of the high mapping",
+            found: raw.mfn_list,
+            advice: "the image carries the INIT_P2M note, which this boot does not handle: build it without",
+        });
+    }
+    let start = high_page("mfn_list", raw.mfn_list)?;
+    let bytes = nr_pages * 8;
+    checked("mfn_list", "a list that ends within 2 GiB", raw.mfn_list, |at| {
+        at - area::HIGH.as_u64() + bytes <= 2 * L2_SPAN - L2_SPAN / 64
+    })?;
+    Ok(VirtRange::new(start, bytes))
+}
+
+fn ramdisk(raw: &StartInfo, nr_pages: u64) -> Result<Option<Ramdisk>, FieldError> {
+    if raw.mod_start == 0 || raw.mod_len == 0 {
+        return Ok(None);
+    }
+    checked("mod_len", "no more bytes than the domain has", raw.mod_len, |bytes| {
+        bytes <= nr_pages * PAGE_SIZE
+    })?;
+    let place = if raw.flags & SIF_MOD_START_PFN != 0 {
+        let last = pages_for(raw.mod_len);
+        checked("mod_start", "a pfn of the domain", raw.mod_start, |pfn| pfn + last <= nr_pages)?;
+        RamdiskPlace::Unmapped(Pfn::new(raw.mod_start))
+    } else {
+        RamdiskPlace::Mapped(high_page("mod_start", raw.mod_start)?)
+    };
+    Ok(Some(Ramdisk { place, bytes: raw.mod_len }))
+}
+
+fn page_tables(raw: &StartInfo) -> Result<VirtRange, FieldError> {
+    let start = high_page("pt_base", raw.pt_base)?;
+    let frames = checked(
+        "nr_pt_frames",
+        "4 to 1100 (an L4, an L3, up to 2 L2 and their L1)",
+        raw.nr_pt_frames,
+        |n| (4..=1100).contains(&n),
+    )?;
+    Ok(VirtRange::new(start, frames * PAGE_SIZE))
+}
+
+/// start_info names rings by machine frame; M2P says which page of ours that is.
+fn ring(
+    field: &'static str,
+    mfn: u64,
+    role: Role,
+    nr_pages: u64,
+    xen: &impl Hypervisor,
+) -> Result<Option<Pfn>, FieldError> {
+    if role == Role::InitialDomain {
+        return Ok(None);
+    }
+    match xen.m2p(Mfn::new(mfn)) {
+        Some(pfn) if pfn.raw() < nr_pages => Ok(Some(pfn)),
+        _ => {
+            Err(FieldError { field, expected: "a machine frame of this domain", found: mfn, advice: BUILDER })
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The host command of revector: boots images under QEMU-hosted Xen and judges what they print.
+//!
+//! ```text
+//! main -> run    -> session | direct -> qemu         one boot
+//!      -> suite  -> cases, session | direct, rows    a table of boots
+//!         session, direct <- dom0_image <- release <- lab (scripts/fetch-xen)
+//! ```
+
+mod direct;
+mod dom0_image;
+mod elf_needs;
+mod guest;
+mod lab;
+mod progress;
+mod qemu;
+mod ramdisk;
+mod release;
+mod run;
+mod session;
+mod tail;
+mod verdict;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Run(run::RunArgs),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match dispatch(&arguments.verb) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("revector: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(verb: &Verb) -> Result<ExitCode> {
+    let lab = lab::Lab::find()?;
+    match verb {
+        Verb::Run(args) => run::run(&lab, args),
+    }
+}

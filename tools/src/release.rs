@@ -1,0 +1,134 @@
+//! One unpacked Xen release: where its files are, and what they hold uncompressed.
+//!
+//! Releases differ in whether `/lib` is merged into `/usr/lib` and in whether modules are compressed; both are hidden
+//! here. `lab` fetches the release, `dom0_image` picks from it.
+
+use crate::lab::XenVersion;
+use anyhow::{Context, Result, bail};
+use liblzma::read::XzDecoder;
+use std::{
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+const ELF_MAGIC: &[u8] = b"\x7fELF";
+const XZ_MAGIC: &[u8] = b"\xfd7zXZ\0";
+
+/// One Xen release, unpacked.
+#[derive(Debug, Clone)]
+pub(crate) struct Release {
+    version: XenVersion,
+    root: PathBuf,
+}
+
+impl Release {
+    /// The release whose packages were unpacked to `root`.
+    pub(crate) fn new(version: XenVersion, root: PathBuf) -> Self {
+        Self { version, root }
+    }
+
+    /// The folder that the packages were unpacked to.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where this release's programs call each other; the path is compiled into them.
+    pub(crate) fn private_folder(&self) -> String {
+        format!("usr/lib/xen-{}/bin", self.version)
+    }
+
+    /// The hypervisor, gzipped.
+    pub(crate) fn hypervisor(&self) -> Result<Vec<u8>> {
+        self.read(&format!("boot/xen-{}-amd64.gz", self.version))
+    }
+
+    /// The initial domain's kernel, uncompressed if the release has it in a form that can be unpacked here.
+    pub(crate) fn linux(&self) -> Result<Vec<u8>> {
+        let path = self.find("boot", |name| name.starts_with("vmlinuz-"))?;
+        let packed = fs::read(&path)?;
+        let Some(start) = packed.windows(XZ_MAGIC.len()).position(|window| window == XZ_MAGIC) else {
+            return Ok(packed);
+        };
+        Ok(match unxz(&packed[start..]) {
+            Ok(unpacked) if unpacked.starts_with(ELF_MAGIC) => unpacked,
+            _ => packed,
+        })
+    }
+
+    /// A file by its name, also where the release has merged `/bin` and `/lib` into `/usr`.
+    pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>> {
+        let places = [self.root.join(name), self.root.join("usr").join(name)];
+        for place in &places {
+            if place.is_file() {
+                return fs::read(place).with_context(|| format!("cannot read {}", place.display()));
+            }
+        }
+        bail!("expected {name} in {}, found none: remove that folder and fetch again", self.root.display())
+    }
+
+    /// A shared library by the name that programs ask for it with.
+    pub(crate) fn library(&self, name: &str) -> Result<Vec<u8>> {
+        let private = format!("usr/lib/xen-{}/lib/x86_64-linux-gnu", self.version);
+        for folder in ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", &private] {
+            let path = self.root.join(folder).join(name);
+            if path.is_file() {
+                return fs::read(&path).with_context(|| format!("cannot read {}", path.display()));
+            }
+        }
+        bail!("no library {name} in {}: scripts/fetch-xen must name its package", self.root.display())
+    }
+
+    /// A kernel module, uncompressed; `None` if it is built into the kernel.
+    pub(crate) fn module(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let modules = if self.root.join("lib/modules").is_dir() { "lib/modules" } else { "usr/lib/modules" };
+        let tree = self.find(modules, |_| true)?;
+        let same = |file: &str| {
+            let stem = file.strip_suffix(".xz").unwrap_or(file).strip_suffix(".ko");
+            stem.is_some_and(|stem| stem.replace('-', "_") == name)
+        };
+        let Some(path) = find_below(&tree, &same)? else {
+            return Ok(None);
+        };
+        if path.extension().is_some_and(|end| end == "xz") {
+            return unxz(&fs::read(&path)?)
+                .with_context(|| format!("cannot unpack {}", path.display()))
+                .map(Some);
+        }
+        Ok(Some(fs::read(path)?))
+    }
+
+    fn find(&self, folder: &str, fits: impl Fn(&str) -> bool) -> Result<PathBuf> {
+        let folder = self.root.join(folder);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&folder).with_context(|| format!("no folder {}", folder.display()))? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        match names.iter().find(|name| fits(name)) {
+            Some(name) => Ok(folder.join(name)),
+            None => bail!("{} lacks the file looked for: remove it and fetch again", folder.display()),
+        }
+    }
+}
+
+/// Unpacks the first xz stream; what follows it is not looked at.
+fn unxz(packed: &[u8]) -> Result<Vec<u8>> {
+    let mut unpacked = Vec::new();
+    XzDecoder::new(packed).read_to_end(&mut unpacked)?;
+    Ok(unpacked)
+}
+
+fn find_below(folder: &Path, fits: &dyn Fn(&str) -> bool) -> Result<Option<PathBuf>> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            if let Some(found) = find_below(&path, fits)? {
+                return Ok(Some(found));
+            }
+        } else if path.file_name().and_then(|name| name.to_str()).is_some_and(fits) {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
