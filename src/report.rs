@@ -5,7 +5,7 @@
 
 use log::{debug, info, warn};
 
-use crate::addr::{PAGE_SIZE, VirtAddr, VirtRange};
+use crate::addr::{PAGE_SIZE, Pfn, VirtAddr, VirtRange};
 use crate::mm::area;
 use crate::mm::cleanup::Cleaned;
 use crate::mm::dump::{self, Line};
@@ -74,34 +74,30 @@ pub(crate) fn layout(layout: &Layout) {
     for row in layout.rows() {
         info!(target: "layout", "{row}");
     }
-    let end = Row::end(layout.alloc_end().raw());
+    let end = high_end(layout.alloc_end());
     info!(target: "layout", "{:<13}: {end:#018x}", "virt_alloc_end");
     collision(layout);
 }
 
-/// Says how much of each row lies in the module area: the problem that this project is about.
+/// Says how much of the P2M and of the rest lies in the module area: the problem that this project is about.
 fn collision(layout: &Layout) {
-    let mut clear = true;
-    for row in layout.rows() {
-        let bytes = row.high().shared_bytes(area::MODULES);
-        if bytes > 0 {
-            clear = false;
-            let name = if row.name == Name::Phys2mach { "the P2M" } else { "the builder's mapping" };
-            info!(target: "layout", "{} of {name} ({}) lie in the module area", Mib(bytes), row.name);
-        }
+    let shared = |name: Name| layout.high(name).shared_bytes(area::MODULES);
+    let all: u64 = layout.rows().map(|row| shared(row.name)).sum();
+    let list = shared(Name::Phys2mach);
+    if list > 0 {
+        info!(target: "layout", "{} of the P2M lie in the module area: modules cannot be loaded", Mib(list));
     }
-    if clear {
+    if all > list {
+        info!(target: "layout", "{} of other rows lie in the module area", Mib(all - list));
+    }
+    if all == 0 {
         info!(target: "layout", "nothing lies in the module area, which starts at {:#018x}", area::MODULES_START);
     }
 }
 
-/// Helper for addresses behind the last row.
-struct Row;
-
-impl Row {
-    const fn end(pfn: u64) -> u64 {
-        area::HIGH.as_u64().wrapping_add(pfn * PAGE_SIZE)
-    }
+/// Address behind the last of so many pages of the high mapping.
+const fn high_end(pfn: Pfn) -> u64 {
+    area::HIGH.as_u64().wrapping_add(pfn.raw() * PAGE_SIZE)
 }
 
 /// Bytes as MiB with one decimal.
@@ -122,7 +118,7 @@ pub(crate) fn mapping(when: &str, line: Line) {
 pub(crate) fn walk(tables: &BootTables, layout: &Layout) {
     info!(target: "walk", "tables: {}", tables.counts);
     info!(target: "walk", "{:#x} pages mapped, {:#x} page tables read-only", tables.end.raw(), layout.pages(Name::PageTables).pages());
-    info!(target: "layout", "{:<13}: {:#018x}", "virt_pgtab_end", Row::end(tables.end.raw()));
+    info!(target: "layout", "{:<13}: {:#018x}", "virt_pgtab_end", high_end(tables.end));
 }
 
 pub(crate) fn frames(frames: &Frames) {

@@ -43,19 +43,26 @@ struct Ring {
     port: u32,
 }
 
-/// The one console.
-pub(crate) struct Console(Sink);
+/// Longest line that goes out in one piece.
+const LINE: usize = 256;
 
-static CONSOLE: Mutex<Console> = Mutex::new(Console(Sink::None));
+/// The one console. Text is collected by the line: a hypercall for each fragment of a format string is too many.
+pub(crate) struct Console {
+    sink: Sink,
+    line: [u8; LINE],
+    used: usize,
+}
+
+static CONSOLE: Mutex<Console> = Mutex::new(Console { sink: Sink::None, line: [0; LINE], used: 0 });
 
 /// Uses the ring in page `pfn`.
 pub(crate) fn use_ring(pfn: Pfn, port: u32) {
-    CONSOLE.lock().0 = Sink::Ring(Ring { base: area::HIGH, pfn, port });
+    CONSOLE.lock().sink = Sink::Ring(Ring { base: area::HIGH, pfn, port });
 }
 
 /// Uses Xen's own console.
 pub(crate) fn use_xen() {
-    CONSOLE.lock().0 = Sink::Xen;
+    CONSOLE.lock().sink = Sink::Xen;
 }
 
 /// Uses the second serial port; says why not if it does not answer.
@@ -65,13 +72,13 @@ pub(crate) fn use_com2() -> Result<(), &'static str> {
     let port = unsafe { Uart16550::new_port(COM2) };
     let mut uart = port.map_err(|_| "no such I/O port")?;
     uart.init(Config::default()).map_err(|_| "the port does not answer as a 16550 does")?;
-    CONSOLE.lock().0 = Sink::Com2(uart);
+    CONSOLE.lock().sink = Sink::Com2(uart);
     Ok(())
 }
 
 /// Reaches the ring through another mapping from now on.
 pub(crate) fn rehome(base: VirtAddr) {
-    if let Sink::Ring(ring) = &mut CONSOLE.lock().0 {
+    if let Sink::Ring(ring) = &mut CONSOLE.lock().sink {
         ring.base = base;
     }
 }
@@ -90,21 +97,46 @@ pub(crate) fn break_lock() {
 
 /// Waits until everything written was taken.
 pub(crate) fn drain() {
-    if let Sink::Ring(ring) = &CONSOLE.lock().0 {
+    if let Sink::Ring(ring) = &CONSOLE.lock().sink {
         ring.wait(|room| room == 2048);
     }
 }
 
 impl fmt::Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        match &mut self.0 {
-            Sink::None => {}
-            Sink::Ring(ring) => text.split_inclusive('\n').for_each(|line| ring.line(line)),
-            // A console that refuses output is no reason to stop.
-            Sink::Xen => drop(hypercall::console_write(text.as_bytes())),
-            Sink::Com2(uart) => uart.send_bytes_exact(text.as_bytes()),
+        for byte in text.bytes() {
+            // Terminals want a carriage return before each line feed; Xen's own console adds it.
+            if byte == b'\n' && !matches!(self.sink, Sink::Xen) {
+                self.push(b'\r');
+            }
+            self.push(byte);
+            if byte == b'\n' {
+                self.flush();
+            }
         }
         Ok(())
+    }
+}
+
+impl Console {
+    fn push(&mut self, byte: u8) {
+        if self.used == LINE {
+            self.flush();
+        }
+        self.line[self.used] = byte;
+        self.used += 1;
+    }
+
+    fn flush(&mut self) {
+        let line = &self.line[..self.used];
+        self.used = 0;
+        match &mut self.sink {
+            Sink::None => {}
+            Sink::Ring(ring) => ring.bytes(line),
+            // A console that refuses output is no reason to stop.
+            Sink::Xen => drop(hypercall::console_write(line)),
+            Sink::Com2(uart) => uart.send_bytes_exact(line),
+        }
     }
 }
 
@@ -112,17 +144,6 @@ impl Ring {
     fn page(&self) -> *mut ConsoleRing {
         let at = self.base.as_u64().wrapping_add(self.pfn.raw() * PAGE_SIZE);
         VirtAddr::new_truncate(at).as_mut_ptr()
-    }
-
-    /// Terminals want a carriage return before each line feed.
-    fn line(&self, line: &str) {
-        match line.strip_suffix('\n') {
-            Some(line) => {
-                self.bytes(line.as_bytes());
-                self.bytes(b"\r\n");
-            }
-            None => self.bytes(line.as_bytes()),
-        }
     }
 
     fn bytes(&self, bytes: &[u8]) {

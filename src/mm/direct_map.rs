@@ -19,8 +19,8 @@ use super::tables::{Growth, Place, Tables};
 use super::walk::BootTables;
 use super::window::Window;
 use crate::addr::{ENTRIES, L1_SPAN, L2_SPAN, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr};
-use crate::xen::Hypervisor;
 use crate::xen::start_info::Facts;
+use crate::xen::{Hypervisor, Words};
 
 /// Address of a page in the direct map.
 #[must_use]
@@ -72,7 +72,7 @@ fn share_l1_tables<X: Hypervisor>(
 
 /// Maps `pages` into the direct map where they are not yet, by whole L1 tables, all in one hypercall.
 ///
-/// `frame_of` is the P2M: the machine frame of a page, or `None` for a hole.
+/// `frames_of` is the P2M: the machine frames of the 512 pages from a slot on, all ones for a hole.
 ///
 /// # Errors
 /// [`MmError`] if memory runs out or Xen refuses an entry.
@@ -81,7 +81,7 @@ pub fn extend<X: Hypervisor>(
     pages: &[PfnRange],
     frames: &mut Frames,
     xen: &mut X,
-    frame_of: impl Fn(&X, &Window, Pfn) -> Option<Mfn>,
+    frames_of: impl Fn(&X, &Window, Pfn) -> Words,
 ) -> Result<(), MmError> {
     let mut growth = Growth::new(tables);
     let mut shown = alloc::vec::Vec::new();
@@ -89,7 +89,7 @@ pub fn extend<X: Hypervisor>(
         if growth.tables().window().shows(PfnRange::new(slot, ENTRIES)) || shown.contains(&slot) {
             continue;
         }
-        fill_l1(&mut growth, slot, frames, xen, &frame_of)?;
+        fill_l1(&mut growth, slot, frames, xen, &frames_of)?;
         shown.push(slot);
     }
     growth.commit(xen, Flush::Implied)?;
@@ -104,7 +104,7 @@ fn fill_l1<X: Hypervisor>(
     slot: Pfn,
     frames: &mut Frames,
     xen: &mut X,
-    frame_of: &impl Fn(&X, &Window, Pfn) -> Option<Mfn>,
+    frames_of: &impl Fn(&X, &Window, Pfn) -> Words,
 ) -> Result<(), MmError> {
     let l1 = match growth.table(xen, frames, address(slot), Level::L1, Reach::NeverExecute)? {
         Place::Fresh(table) => table,
@@ -113,12 +113,12 @@ fn fill_l1<X: Hypervisor>(
             return Err(MmError::Leftover { at, level: Level::L2, entry: table.mfn.raw() });
         }
     };
-    for (index, pfn) in PfnRange::new(slot, ENTRIES).iter().enumerate() {
-        if let Some(mfn) = frame_of(xen, growth.tables().window(), pfn) {
-            growth.store(xen, l1, index, Pte::leaf(mfn, Access::Data))?;
-        }
-    }
-    Ok(())
+    let frames_here = frames_of(xen, growth.tables().window(), slot);
+    let entries = frames_here.map(|word| match word {
+        u64::MAX => Pte::ABSENT.word(),
+        mfn => Pte::leaf(Mfn::new(mfn), Access::Data).word(),
+    });
+    growth.store_all(xen, l1, &entries)
 }
 
 /// The 2 MiB slots that a range touches, by their first pages.

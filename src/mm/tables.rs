@@ -14,7 +14,7 @@ use super::frames::{Frames, Run, Zone};
 use super::pte::{Level, Pte, Reach};
 use super::window::Window;
 use crate::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
-use crate::xen::Hypervisor;
+use crate::xen::{Hypervisor, Words};
 
 /// A page table: which page of ours it is, and which machine frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,10 +259,23 @@ impl<'t> Growth<'t> {
         index: usize,
         entry: Pte,
     ) -> Result<(), MmError> {
+        self.words(xen, table)?[index] = entry.word();
+        Ok(())
+    }
+
+    /// Stores all entries of a table that is being made.
+    ///
+    /// # Errors
+    /// As for [`Growth::store`].
+    pub fn store_all<X: Hypervisor>(&self, xen: &mut X, table: Table, words: &Words) -> Result<(), MmError> {
+        *self.words(xen, table)? = *words;
+        Ok(())
+    }
+
+    fn words<'x, X: Hypervisor>(&self, xen: &'x mut X, table: Table) -> Result<&'x mut Words, MmError> {
         let missing = MmError::NotMapped { at: self.tables.window.address(table.pfn) };
         let (_, _, run) = self.fresh.iter().rev().find(|(_, fresh, _)| *fresh == table).ok_or(missing)?;
-        self.tables.window.page_mut(xen, run, 0)[index] = entry.word();
-        Ok(())
+        Ok(self.tables.window.page_mut(xen, run, 0))
     }
 
     /// Hooks everything, in one hypercall.

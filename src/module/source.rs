@@ -52,8 +52,10 @@ impl RamdiskPages {
             RamdiskPlace::Mapped(_) => layout.pages(Name::Ramdisk),
             RamdiskPlace::Unmapped(first) => PfnRange::new(first, pages_for(ramdisk.bytes)),
         };
-        direct_map::extend(tables, &[pages], frames, xen, |xen, window, pfn| p2m.frame(window, xen, pfn))
-            .stage("module")?;
+        direct_map::extend(tables, &[pages], frames, xen, |xen, window, slot| {
+            p2m.leaf_words(window, xen, slot)
+        })
+        .stage("module")?;
         let run = frames.adopt(pages).map_err(Into::into).stage("module")?;
         // The length was checked against the domain's memory: fits any usize.
         Ok(Some(Self { run, len: ramdisk.bytes as usize }))

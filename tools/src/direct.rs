@@ -90,10 +90,7 @@ fn judge(end: Option<End>, qemu_ended: bool, console: &[String]) -> Outcome {
     match end {
         Some(End::Crashed) => Outcome::Crash,
         None if !qemu_ended => Outcome::Timeout,
-        _ => {
-            let last = console.iter().rev().find(|line| !line.trim().is_empty());
-            last.and_then(|line| Outcome::of_line(line)).unwrap_or(Outcome::Crash)
-        }
+        _ => Outcome::of_console(console),
     }
 }
 

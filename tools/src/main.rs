@@ -6,17 +6,22 @@
 //!         session, direct <- dom0_image <- release <- lab (scripts/fetch-xen)
 //! ```
 
+mod cases;
 mod direct;
 mod dom0_image;
 mod elf_needs;
+mod expect;
 mod guest;
+mod junit;
 mod lab;
 mod progress;
 mod qemu;
 mod ramdisk;
 mod release;
+mod rows;
 mod run;
 mod session;
+mod suite;
 mod tail;
 mod verdict;
 
@@ -34,6 +39,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(run::RunArgs),
+    Suite(suite::SuiteArgs),
 }
 
 fn main() -> ExitCode {
@@ -51,5 +57,6 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
     let lab = lab::Lab::find()?;
     match verb {
         Verb::Run(args) => run::run(&lab, args),
+        Verb::Suite(args) => suite::run(&lab, args),
     }
 }

@@ -26,6 +26,11 @@ impl Progress {
         Step { progress: self, what, spinner, start: Instant::now() }
     }
 
+    /// Adds the time of something that was no step of its own.
+    pub(crate) fn record(&self, what: &str, time: Duration) {
+        self.times.borrow_mut().push((what.to_owned(), time));
+    }
+
     /// The steps so far with their times, in one line.
     pub(crate) fn times(&self) -> String {
         let times = self.times.borrow();
@@ -52,7 +57,7 @@ impl Step<'_> {
         if time >= WORTH_A_LINE {
             eprintln!("{:6.1} s  {}", time.as_secs_f64(), self.what);
         }
-        self.progress.times.borrow_mut().push((self.what.clone(), time));
+        self.progress.record(&self.what, time);
         time
     }
 

@@ -125,6 +125,7 @@ fn run_guest(
         eprintln!("xl could not create the guest; the last lines of its log:");
         eprintln!("{}", last_lines(&report.folder.join("xl.log"), SHOWN_LINES));
     }
+    progress.record("the guest's run", report.ran_for);
     Ok((report.outcome, session.peak_mib()))
 }
 

@@ -57,7 +57,6 @@ pub(crate) struct Report {
     pub console: Vec<String>,
     /// Where its logs are.
     pub folder: PathBuf,
-    pub built_in: Duration,
     pub ran_for: Duration,
 }
 
@@ -108,14 +107,14 @@ impl Session {
         let step = progress.step("creating the guest");
         self.command(name, guest)?;
         let answer = self.wait_for("created|failed", start + guest.build_timeout(), &mut || ())?;
-        let built_in = start.elapsed();
-        let mut report = Report::new(folder, built_in);
+        let created = Instant::now();
+        let mut report = Report::new(folder);
         if answer.starts_with("created") {
             step.done();
             let deadline = Instant::now() + guest.timeout + CLOSING_TIMEOUT;
             let end = self.wait_for("ended|timeout", deadline, &mut || console.follow())?;
             report.state = end.split(' ').nth(2).unwrap_or("-").to_owned();
-            report.ran_for = start.elapsed() - built_in;
+            report.ran_for = created.elapsed();
             report.outcome = if end.starts_with("timeout") { Outcome::Timeout } else { Outcome::Crash };
         }
         self.wait_for("idle", Instant::now() + CLOSING_TIMEOUT, &mut || console.follow())?;
@@ -189,17 +188,16 @@ impl Session {
 }
 
 impl Report {
-    fn new(folder: PathBuf, built_in: Duration) -> Self {
+    fn new(folder: PathBuf) -> Self {
         let (outcome, state) = (Outcome::NotBuilt, "-".to_owned());
-        Self { outcome, state, console: Vec::new(), folder, built_in, ran_for: Duration::ZERO }
+        Self { outcome, state, console: Vec::new(), folder, ran_for: Duration::ZERO }
     }
 
     /// Takes the guest's own verdict, if it ended in a way that lets it have one.
     fn judge(&mut self, answer: &str) {
         let crashed = self.state.contains('c');
         if answer.starts_with("created") && self.outcome == Outcome::Crash && !crashed {
-            let last = self.console.iter().rev().find(|line| !line.trim().is_empty());
-            self.outcome = last.and_then(|line| Outcome::of_line(line)).unwrap_or(Outcome::Crash);
+            self.outcome = Outcome::of_console(&self.console);
         }
     }
 }

@@ -21,14 +21,14 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// Reads the verdict from a console log's last line that is not blank.
-    pub(crate) fn of_console(console: &str) -> Option<Self> {
-        let last = console.lines().rev().find(|line| !line.trim().is_empty())?;
-        Self::of_line(last)
+    /// The verdict of a guest that ended without crashing: its last console line that is not blank.
+    pub(crate) fn of_console<S: AsRef<str>>(console: &[S]) -> Self {
+        let last = console.iter().map(AsRef::as_ref).rfind(|line| !line.trim().is_empty());
+        last.and_then(Self::of_line).unwrap_or(Self::Crash)
     }
 
     /// Reads one console line as a verdict.
-    pub(crate) fn of_line(line: &str) -> Option<Self> {
+    fn of_line(line: &str) -> Option<Self> {
         match line.trim_end().strip_prefix("Test result: ")? {
             "SUCCESS" | "SUCCESS with warnings" => Some(Self::Success),
             "SKIP" => Some(Self::Skip),
@@ -71,15 +71,17 @@ mod tests {
 
     #[test]
     fn the_last_line_is_the_verdict() {
-        let console = "[    0.000001] boot: hello\nTest result: SUCCESS\n";
-        assert_eq!(Outcome::of_console(console), Some(Outcome::Success));
-        assert_eq!(Outcome::of_console("Test result: FAILURE\r\n\r\n"), Some(Outcome::Failure));
-        assert_eq!(Outcome::of_console("Test result: SUCCESS with warnings"), Some(Outcome::Success));
+        assert_eq!(
+            Outcome::of_console(&["[    0.000001] boot: hello", "Test result: SUCCESS"]),
+            Outcome::Success
+        );
+        assert_eq!(Outcome::of_console(&["Test result: FAILURE\r", "", " "]), Outcome::Failure);
+        assert_eq!(Outcome::of_console(&["Test result: SUCCESS with warnings"]), Outcome::Success);
     }
 
     #[test]
     fn a_verdict_followed_by_anything_else_does_not_count() {
-        assert_eq!(Outcome::of_console("Test result: SUCCESS\npanic: later\n"), None);
+        assert_eq!(Outcome::of_console(&["Test result: SUCCESS", "panic: later"]), Outcome::Crash);
     }
 
     #[test]

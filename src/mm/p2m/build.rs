@@ -78,16 +78,16 @@ impl P2m<Initial> {
             window.page_mut(xen, &self.pages, Plan::mid(top)).fill(missing.as_u64());
             window.page_mut(xen, &self.pages, self.plan.mid_mfn(top)).fill(missing_mfn.raw());
         }
-        for (number, index) in (0..).zip(self.indices()) {
-            let leaf = self.list[0].first().plus(number);
+        let list = &self.list[0];
+        let mut frames = ListReader::new(list.first());
+        self.repoint(window, xen, |xen, number, _| {
+            let leaf = list.first().plus(number);
             if is_hole(window, xen, leaf) {
-                continue;
+                return Ok(None);
             }
-            let mfn = self.listed_frame(window, xen, leaf)?;
             let high = self.high.as_ref().map_or(missing, |high| high.address(leaf));
-            self.point(window, xen, index, high, mfn);
-        }
-        Ok(())
+            Ok(Some((high, frames.frame(window, xen, leaf)?)))
+        })
     }
 
     fn fill_tops<X: Hypervisor>(&self, window: &Window, xen: &mut X) -> Result<(), MmError> {
@@ -112,6 +112,30 @@ impl P2m<Initial> {
         let leaf = self.list[0].first().plus(pfn.raw() / ENTRIES);
         match window.page(xen, leaf)[index.leaf] {
             INVALID => Err(missing),
+            mfn => Ok(Mfn::new(mfn)),
+        }
+    }
+}
+
+/// Reads the builder's list at rising pfns, a page at a time.
+struct ListReader {
+    first: Pfn,
+    slot: Pfn,
+    words: [u64; 512],
+}
+
+impl ListReader {
+    const fn new(first: Pfn) -> Self {
+        Self { first, slot: Pfn::new(u64::MAX), words: [INVALID; 512] }
+    }
+
+    fn frame<X: Hypervisor>(&mut self, window: &Window, xen: &X, pfn: Pfn) -> Result<Mfn, MmError> {
+        if self.slot != pfn.slot_start() {
+            self.slot = pfn.slot_start();
+            self.words = *window.page(xen, self.first.plus(pfn.raw() / ENTRIES));
+        }
+        match self.words[(pfn.raw() % ENTRIES) as usize] {
+            INVALID => Err(MmError::NoFrame { pfn }),
             mfn => Ok(Mfn::new(mfn)),
         }
     }

@@ -37,6 +37,14 @@ impl Index {
     }
 }
 
+impl Index {
+    /// Returns the leaf's number: leaf n describes pages `n * 512` on.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.top as u64 * ENTRIES + self.mid as u64
+    }
+}
+
 /// Leaves that `nr_pages` pages need.
 #[must_use]
 pub const fn leaves(nr_pages: u64) -> u64 {

@@ -12,7 +12,7 @@
 use alloc::vec::Vec;
 
 use super::tree::{INVALID, Initial, Moved, P2m};
-use crate::addr::{PfnRange, VirtRange};
+use crate::addr::{ENTRIES, Mfn, Pfn, PfnRange, VirtRange};
 use crate::mm::direct_map;
 use crate::mm::error::MmError;
 use crate::mm::frames::{Frames, Run, Zone};
@@ -20,7 +20,7 @@ use crate::mm::layout::{Layout, Name};
 use crate::mm::tables::Tables;
 use crate::mm::window::Window;
 use crate::options::Strategy;
-use crate::xen::Hypervisor;
+use crate::xen::{Hypervisor, Words};
 
 /// The old list, which no leaf points to any more: it must be unmapped, and its pages may be free.
 #[derive(Debug)]
@@ -68,12 +68,10 @@ fn alias<X: Hypervisor>(
     xen: &mut X,
 ) -> Result<Outcome, MmError> {
     let window = tables.window();
-    for index in p2m.indices() {
-        if let Some(leaf) = p2m.own_leaf(window, xen, index) {
-            let mfn = p2m.frame(window, xen, leaf).ok_or(MmError::NoFrame { pfn: leaf })?;
-            p2m.point(window, xen, index, window.address(leaf), mfn);
-        }
-    }
+    let mut frames = FrameReader::new(&p2m);
+    p2m.repoint(window, xen, |xen, _, leaf| {
+        leaf.map(|leaf| Ok((window.address(leaf), frames.frame(window, xen, leaf)?))).transpose()
+    })?;
     Ok(Outcome::Moved(moved(p2m), Retired { high, pages: None }))
 }
 
@@ -84,10 +82,11 @@ fn copy<X: Hypervisor>(
     frames: &mut Frames,
     xen: &mut X,
 ) -> Result<Outcome, MmError> {
-    let wanted = p2m.indices().filter(|&index| p2m.own_leaf(tables.window(), xen, index).is_some()).count();
-    let runs = take_runs(&p2m, wanted as u64, tables, frames, xen)?;
+    let mut wanted = 0;
+    p2m.for_each_leaf(tables.window(), xen, |_, _| wanted += 1);
+    let runs = take_runs(&p2m, wanted, tables.window(), frames, xen)?;
     let ranges: Vec<PfnRange> = runs.iter().map(Run::pages).collect();
-    direct_map::extend(tables, &ranges, frames, xen, |xen, window, pfn| p2m.frame(window, xen, pfn))?;
+    direct_map::extend(tables, &ranges, frames, xen, |xen, window, slot| p2m.leaf_words(window, xen, slot))?;
     copy_leaves(&p2m, &runs, tables.window(), xen);
     point_leaves(&p2m, &ranges, tables.window(), xen)?;
     let old = core::mem::replace(&mut p2m.list, runs);
@@ -97,25 +96,51 @@ fn copy<X: Hypervisor>(
     Ok(Outcome::Moved(moved(p2m), Retired { high, pages: old.into_iter().next() }))
 }
 
+/// Looks up machine frames of rising pfns, a leaf at a time.
+struct FrameReader<'p> {
+    p2m: &'p P2m<Initial>,
+    slot: Pfn,
+    words: Words,
+}
+
+impl<'p> FrameReader<'p> {
+    const fn new(p2m: &'p P2m<Initial>) -> Self {
+        Self { p2m, slot: Pfn::new(u64::MAX), words: [INVALID; 512] }
+    }
+
+    fn frame<X: Hypervisor>(&mut self, window: &Window, xen: &X, pfn: Pfn) -> Result<Mfn, MmError> {
+        if self.slot != pfn.slot_start() {
+            self.slot = pfn.slot_start();
+            self.words = self.p2m.leaf_words(window, xen, self.slot);
+        }
+        // Below 512: fits any usize.
+        match self.words[(pfn.raw() % ENTRIES) as usize] {
+            INVALID => Err(MmError::NoFrame { pfn }),
+            mfn => Ok(Mfn::new(mfn)),
+        }
+    }
+}
+
 /// Takes `wanted` pages of RAM in as few runs as possible, skipping pages that have no machine frame.
 fn take_runs<X: Hypervisor>(
     p2m: &P2m<Initial>,
     mut wanted: u64,
-    tables: &Tables,
+    window: &Window,
     frames: &mut Frames,
     xen: &X,
 ) -> Result<Vec<Run>, MmError> {
-    let backed = |pfn| p2m.frame(tables.window(), xen, pfn).is_some();
+    let mut reader = FrameReader::new(p2m);
+    let mut backed = |pfn: &Pfn| reader.frame(window, xen, *pfn).is_ok();
     let mut runs = Vec::new();
     while wanted > 0 {
         let mut run = frames.take_up_to(Zone::Far, wanted)?;
-        let solid = run.pages().iter().take_while(|&pfn| backed(pfn)).count() as u64;
+        let solid = run.pages().iter().take_while(&mut backed).count() as u64;
         let front = run.split_front(solid);
         wanted -= solid;
         if solid > 0 {
             runs.push(front);
         }
-        let holes = run.pages().iter().take_while(|&pfn| !backed(pfn)).count() as u64;
+        let holes = run.pages().iter().take_while(|pfn| !backed(pfn)).count() as u64;
         // A hole is nobody's memory: it leaves the allocator for good.
         let _hole = run.split_front(holes);
         frames.give_back(run)?;
@@ -132,12 +157,11 @@ struct Piece {
 
 /// Copies leaves into the runs, a piece at a time.
 fn copy_leaves<X: Hypervisor>(p2m: &P2m<Initial>, runs: &[Run], window: &Window, xen: &mut X) {
-    let mut targets =
-        (0..).zip(runs).flat_map(|(run, pages)| (0..pages.pages().pages()).map(move |page| (run, page)));
+    let pages_of = |(run, pages): (usize, &Run)| (0..pages.pages().pages()).map(move |page| (run, page));
+    let mut targets = (0..).zip(runs).flat_map(pages_of);
     let mut open: Option<Piece> = None;
-    for index in p2m.indices() {
-        let Some(leaf) = p2m.own_leaf(window, xen, index) else { continue };
-        let Some((run, page)) = targets.next() else { break };
+    p2m.for_each_leaf(window, xen, |xen, leaf| {
+        let Some((run, page)) = targets.next() else { return };
         match &mut open {
             Some(piece) if piece.source.end == leaf && piece.run == run => piece.source.end = leaf.plus(1),
             _ => {
@@ -145,7 +169,7 @@ fn copy_leaves<X: Hypervisor>(p2m: &P2m<Initial>, runs: &[Run], window: &Window,
                 copy_piece(open.replace(next), runs, window, xen);
             }
         }
-    }
+    });
     copy_piece(open, runs, window, xen);
 }
 
@@ -162,15 +186,11 @@ fn point_leaves<X: Hypervisor>(
     xen: &mut X,
 ) -> Result<(), MmError> {
     let mut targets = ranges.iter().flat_map(|range| range.iter());
-    for index in p2m.indices() {
-        if p2m.own_leaf(window, xen, index).is_none() {
-            continue;
-        }
-        let Some(leaf) = targets.next() else { break };
-        let mfn = p2m.frame(window, xen, leaf).ok_or(MmError::NoFrame { pfn: leaf })?;
-        p2m.point(window, xen, index, window.address(leaf), mfn);
-    }
-    Ok(())
+    let mut frames = FrameReader::new(p2m);
+    p2m.repoint(window, xen, |xen, _, leaf| {
+        let Some(target) = leaf.and_then(|_| targets.next()) else { return Ok(None) };
+        Ok(Some((window.address(target), frames.frame(window, xen, target)?)))
+    })
 }
 
 /// All leaves are behind the direct map: the tree lets go of the high mapping.

@@ -9,8 +9,8 @@
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 
-use super::index::Index;
-use crate::addr::{Mfn, Pfn, VirtAddr};
+use super::index::{self, Index};
+use crate::addr::{ENTRIES, Mfn, Pfn, VirtAddr};
 use crate::mm::area;
 use crate::mm::error::MmError;
 use crate::mm::frames::{Frames, Run, Zone};
@@ -142,7 +142,8 @@ impl<S: State> P2m<S> {
         };
         let leaf = self.leaf_address(window, xen, index);
         if leaf == self.shared(window, Plan::MISSING) || leaf == self.shared(window, Plan::IDENTITY) {
-            self.split_leaf(tables, frames, xen, index)?;
+            let run = self.split_leaf(tables, frames, xen, index)?;
+            self.split.push(run);
         }
         let at = self.leaf_address(window, xen, index);
         let (run, page) = self.owner(self.leaf_pfn(window, at)).ok_or(MmError::NotMapped { at })?;
@@ -151,19 +152,20 @@ impl<S: State> P2m<S> {
     }
 
     fn split_leaf<X: Hypervisor>(
-        &mut self,
+        &self,
         tables: &Tables,
         frames: &mut Frames,
         xen: &mut X,
         index: Index,
-    ) -> Result<(), MmError> {
+    ) -> Result<Run, MmError> {
         let window = tables.window();
         let run = frames.take(Zone::Mapped, 1)?;
         window.page_mut(xen, &run, 0).fill(INVALID);
         let (_, entry) = tables.shown(xen, run.first())?;
-        self.point(window, xen, index, window.address(run.first()), entry.mfn());
-        self.split.push(run);
-        Ok(())
+        let (leaf, mfn) = (window.address(run.first()), entry.mfn());
+        let wanted = index.number();
+        self.repoint(window, xen, |_, number, _| Ok((number == wanted).then_some((leaf, mfn))))?;
+        Ok(run)
     }
 
     /// Which run, and which page of it, holds a leaf.
@@ -172,18 +174,60 @@ impl<S: State> P2m<S> {
         runs.find(|run| run.pages().contains(leaf)).map(|run| (run, leaf.above(run.first())))
     }
 
-    /// Points the tree and its twin at a leaf: the one place where either changes, so they cannot part.
-    pub(super) fn point<X: Hypervisor>(
+    /// Re-points leaves in the tree and its twin: the one place where either changes, so they cannot part.
+    ///
+    /// `target` is asked once for each leaf, in order of pfn, with the page that it has now (`None`: a shared leaf),
+    /// and answers with the new address and machine frame, or `None` to leave it. A mid page is read and written
+    /// once, not once a leaf.
+    pub(super) fn repoint<X: Hypervisor>(
         &self,
         window: &Window,
         xen: &mut X,
-        index: Index,
-        leaf: VirtAddr,
-        mfn: Mfn,
+        mut target: impl FnMut(&X, u64, Option<Pfn>) -> Result<Option<(VirtAddr, Mfn)>, MmError>,
+    ) -> Result<(), MmError> {
+        for top in 0..self.plan.mids {
+            let mut mid = self.mid(window, xen, top);
+            let mut twin = *window.page(xen, self.pages.first().plus(self.plan.mid_mfn(top)));
+            for (number, slot) in (top * ENTRIES..index::leaves(self.nr_pages)).zip(0..mid.len()) {
+                let now = self.unshared(window, VirtAddr::new_truncate(mid[slot]));
+                if let Some((leaf, mfn)) = target(xen, number, now)? {
+                    mid[slot] = leaf.as_u64();
+                    twin[slot] = mfn.raw();
+                }
+            }
+            *window.page_mut(xen, &self.pages, Plan::mid(top)) = mid;
+            *window.page_mut(xen, &self.pages, self.plan.mid_mfn(top)) = twin;
+        }
+        Ok(())
+    }
+
+    /// Calls `visit` with the page of each leaf that is not shared, in order of pfn.
+    pub(super) fn for_each_leaf<X: Hypervisor>(
+        &self,
+        window: &Window,
+        xen: &mut X,
+        mut visit: impl FnMut(&mut X, Pfn),
     ) {
-        let top = index.top as u64;
-        window.page_mut(xen, &self.pages, Plan::mid(top))[index.mid] = leaf.as_u64();
-        window.page_mut(xen, &self.pages, self.plan.mid_mfn(top))[index.mid] = mfn.raw();
+        for top in 0..self.plan.mids {
+            let mid = self.mid(window, xen, top);
+            for (_, leaf) in (top * ENTRIES..index::leaves(self.nr_pages)).zip(mid) {
+                if let Some(leaf) = self.unshared(window, VirtAddr::new_truncate(leaf)) {
+                    visit(xen, leaf);
+                }
+            }
+        }
+    }
+
+    fn mid<X: Hypervisor>(&self, window: &Window, xen: &X, top: u64) -> Words {
+        *window.page(xen, self.pages.first().plus(Plan::mid(top)))
+    }
+
+    /// Copies the leaf that describes the 512 pages from `slot` on; all invalid behind the tree's end.
+    pub fn leaf_words<X: Hypervisor>(&self, window: &Window, xen: &X, slot: Pfn) -> Words {
+        match Index::of(slot).filter(|_| slot.raw() < self.nr_pages) {
+            Some(index) => *self.leaf(window, xen, self.leaf_address(window, xen, index)),
+            None => [INVALID; 512],
+        }
     }
 
     /// Returns the leaf pointer for `index`.
@@ -198,9 +242,8 @@ impl<S: State> P2m<S> {
         window.address(self.pages.first().plus(page))
     }
 
-    /// Returns the page of the leaf at `index`, unless it is a shared one.
-    pub(super) fn own_leaf<X: Hypervisor>(&self, window: &Window, xen: &X, index: Index) -> Option<Pfn> {
-        let at = self.leaf_address(window, xen, index);
+    /// Returns the page behind a leaf pointer, unless it is a shared one.
+    fn unshared(&self, window: &Window, at: VirtAddr) -> Option<Pfn> {
         let is_shared = at == self.shared(window, Plan::MISSING) || at == self.shared(window, Plan::IDENTITY);
         (!is_shared).then(|| self.leaf_pfn(window, at))
     }
@@ -225,12 +268,6 @@ impl<S: State> P2m<S> {
     #[must_use]
     pub const fn own_pages(&self) -> u64 {
         self.pages.pages().pages()
-    }
-
-    /// Returns the indices of all leaves, in order.
-    pub(super) fn indices(&self) -> impl Iterator<Item = Index> + use<S> {
-        let pages = self.nr_pages;
-        (0..super::index::leaves(pages)).filter_map(|leaf| Index::of(Pfn::new(leaf * super::index::PER_LEAF)))
     }
 
     pub(super) fn into_state<T: State>(self) -> P2m<T> {

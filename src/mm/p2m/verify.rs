@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use super::index::{Index, PER_LEAF};
+use super::index::{self, PER_LEAF};
 use super::tree::{INVALID, P2m, State};
 use crate::addr::{Mfn, Pfn};
 use crate::mm::window::Window;
@@ -60,24 +60,15 @@ impl<S: State> P2m<S> {
             Verify::Full => 1,
         };
         let mut seen = Verified { entries: self.nr_pages, ..Verified::default() };
-        for (number, index) in (0..).zip(self.indices()) {
-            if number % every == 0 {
-                self.verify_leaf(window, xen, Pfn::new(number * PER_LEAF), index, &mut seen);
-            }
+        for number in (0..index::leaves(self.nr_pages)).filter(|number| number % every == 0) {
+            self.verify_leaf(window, xen, Pfn::new(number * PER_LEAF), &mut seen);
         }
         seen
     }
 
-    fn verify_leaf<X: Hypervisor>(
-        &self,
-        window: &Window,
-        xen: &X,
-        first: Pfn,
-        index: Index,
-        seen: &mut Verified,
-    ) {
-        let words = self.leaf(window, xen, self.leaf_address(window, xen, index));
-        for (pfn, &word) in (first.raw()..self.nr_pages).map(Pfn::new).zip(words) {
+    fn verify_leaf<X: Hypervisor>(&self, window: &Window, xen: &X, first: Pfn, seen: &mut Verified) {
+        let words = self.leaf_words(window, xen, first);
+        for (pfn, word) in (first.raw()..self.nr_pages).map(Pfn::new).zip(words) {
             if word == INVALID {
                 seen.missing += 1;
                 continue;
