@@ -4,48 +4,33 @@
 //! freestanding: no start files, no libraries, our own linker script.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it"));
     let module = out.join("hello.o");
-    compile_module(&root.join("modules/hello.rs"), &module);
+    compile_module(&root, &root.join("modules/hello.rs"), &module);
     println!("cargo:rustc-env=REVECTOR_HELLO={}", module.display());
     link_image(&root);
     for input in
-        ["modules/hello.rs", "linker.ld", "xen-note.S", "src/hw/entry.S", "src/hw/traps.S", "src/hw/mem.S"]
+        ["modules/hello.rs", "modules/rustc.args", "linker.ld", "xen-note.S", "src/hw/entry.S", "src/hw/traps.S", "src/hw/mem.S"]
     {
         println!("cargo:rerun-if-changed={input}");
     }
 }
 
-/// Compiles a module: no unwinding, no red zone, code for the top 2 GiB of the address space.
-fn compile_module(source: &PathBuf, object: &PathBuf) {
+/// Compiles a module, with the flags that every module is compiled with.
+fn compile_module(root: &Path, source: &Path, object: &Path) {
     let rustc = env::var("RUSTC").expect("cargo sets it");
-    let flags = [
-        "panic=abort",
-        "opt-level=2",
-        "relocation-model=static",
-        "code-model=kernel",
-        "no-redzone=yes",
-        "codegen-units=1",
-        "force-unwind-tables=no",
-    ];
-    let status = Command::new(rustc)
-        .args(["--edition", "2024", "--crate-type", "lib", "--crate-name", "hello", "--emit", "obj"])
-        .args(flags.iter().flat_map(|flag| ["-C", flag]))
-        .arg(source)
-        .arg("-o")
-        .arg(object)
-        .status()
-        .expect("rustc runs");
+    let flags = format!("@{}", root.join("modules/rustc.args").display());
+    let status = Command::new(rustc).arg(flags).arg(source).arg("-o").arg(object).status().expect("rustc runs");
     assert!(status.success(), "rustc could not compile {}", source.display());
 }
 
 /// `IMAGE_PAGES` in the environment makes an image of exactly so many pages, as the seed's was.
-fn link_image(root: &std::path::Path) {
+fn link_image(root: &Path) {
     println!("cargo:rerun-if-env-changed=IMAGE_PAGES");
     let script = format!("-Wl,-T,{}", root.join("linker.ld").display());
     let mut args =

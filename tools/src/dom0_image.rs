@@ -62,6 +62,7 @@ impl BootFiles {
         let init = fs::read(lab.path("scripts/dom0-init")).context("no scripts/dom0-init")?;
         let folder = lab.xen(version).join(format!("boot-{:016x}", key(&release, &init)?));
         if !folder.is_dir() {
+            remove_stale(&lab.xen(version))?;
             let step = progress.step(format!("building the initial domain for Xen {version}"));
             build(&release, &init, &folder)
                 .with_context(|| format!("cannot build the initial domain for Xen {version}"))?;
@@ -91,6 +92,17 @@ fn key(release: &Release, init: &[u8]) -> Result<u64> {
     (init, PROGRAMS, MODULES, EXTRA_LIBRARIES, FOLDERS, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
     fs::metadata(release.root())?.modified()?.duration_since(UNIX_EPOCH)?.hash(&mut hasher);
     Ok(hasher.finish())
+}
+
+/// Removes what was made for an earlier key; a session that still runs has links of its own.
+fn remove_stale(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("boot-")) {
+            fs::remove_dir_all(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Builds into a folder beside the final one and renames it, so that a folder that exists is whole.

@@ -6,6 +6,7 @@
 //!         session, direct <- dom0_image <- release <- lab (scripts/fetch-xen)
 //! ```
 
+mod archive;
 mod cases;
 mod direct;
 mod dom0_image;
@@ -22,6 +23,7 @@ mod rows;
 mod run;
 mod session;
 mod suite;
+mod symbols;
 mod tail;
 mod verdict;
 
@@ -38,6 +40,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Archive(archive::ArchiveArgs),
+    EmbedSymbols(symbols::EmbedArgs),
     Run(run::RunArgs),
     Suite(suite::SuiteArgs),
 }
@@ -54,9 +58,10 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(verb: &Verb) -> Result<ExitCode> {
-    let lab = lab::Lab::find()?;
     match verb {
-        Verb::Run(args) => run::run(&lab, args),
-        Verb::Suite(args) => suite::run(&lab, args),
+        Verb::Archive(args) => archive::make(args).map(|()| ExitCode::SUCCESS),
+        Verb::EmbedSymbols(args) => symbols::embed(args).map(|()| ExitCode::SUCCESS),
+        Verb::Run(args) => run::run(&lab::Lab::find()?, args),
+        Verb::Suite(args) => suite::run(&lab::Lab::find()?, args),
     }
 }

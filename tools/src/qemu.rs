@@ -29,7 +29,7 @@ impl Qemu {
         let mut command = Command::new("qemu-system-x86_64");
         command
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
-            .args(["-cpu", "qemu64,+svm", "-accel", "tcg,thread=multi,tb-size=512", "-smp", "2"])
+            .args(["-cpu", "qemu64,+svm", "-accel", "tcg,thread=multi,tb-size=512", "-smp", "1"])
             .args(memory_arguments(memory_mib))
             .args(arguments)
             .current_dir(folder)

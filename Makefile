@@ -1,0 +1,81 @@
+# Verbs of revector. `make help` lists them; each installs or downloads what it lacks and says so.
+#
+# Variables: MEM (MiB), RAMDISK (a file, or a size in MiB), CMDLINE, XEN (4.14, 4.17, 4.20).
+
+MEM     ?= 64
+RAMDISK ?= $(ARCHIVE)
+CMDLINE ?=
+XEN     ?= 4.17
+
+ifeq ($(shell command -v cargo),)
+$(error cargo is missing. Install it with: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y)
+endif
+
+IMAGES  := target/image
+TOOL    := target/debug/revector
+ARCHIVE := $(IMAGES)/modules.cpio
+KERNEL  := cargo build --quiet --release --package revector --bin revector-kernel --features image
+
+# A number means MiB, anything else is a file.
+ramdisk  = $(if $(shell echo '$(1)' | grep -Ex '[0-9]+'),$(1)M --archive $(ARCHIVE),$(1))
+boot     = $(TOOL) run --xen $(XEN) --cmdline '$(CMDLINE)'
+
+.DEFAULT_GOAL := image
+.PHONY: image seed tool archive run run-small run-128g run-dom0 test test-host test-xen check fmt clean help
+
+image: tool archive ## Build the image: target/image/revector
+	@$(KERNEL)
+	@$(TOOL) embed-symbols target/release/revector-kernel $(IMAGES)/revector
+
+seed: tool archive ## Build the image with exactly the seed's 0xe43 pages: target/image/revector-seed
+	@IMAGE_PAGES=0xe43 $(KERNEL) --target-dir target/seed
+	@$(TOOL) embed-symbols target/seed/release/revector-kernel $(IMAGES)/revector-seed
+
+tool:
+	@mkdir -p $(IMAGES)
+	@echo "building the host command and the image" >&2
+	@cargo build --quiet --package revector-tools
+
+archive: $(ARCHIVE)
+
+$(IMAGES)/hello.o: modules/hello.rs modules/rustc.args
+	@mkdir -p $(IMAGES)
+	@rustc @modules/rustc.args $< -o $@
+
+$(ARCHIVE): $(IMAGES)/hello.o | tool
+	@$(TOOL) archive $@ $^
+
+run: image ## Boot the image as a guest of QEMU-hosted Xen, by xl
+	@$(boot) --memory $(MEM) --ramdisk $(call ramdisk,$(RAMDISK))
+
+run-small: image ## The problem in a 1 GiB guest: a ramdisk that puts the P2M across the module area's start
+	@$(boot) --memory 1024 --ramdisk 494M --archive $(ARCHIVE)
+
+run-128g: seed ## The seed's guest: 128 GiB, kernel of 0xe43 pages, ramdisk of 0x10784 pages
+	@$(boot) --image $(IMAGES)/revector-seed --memory 131072 --ramdisk 67460p --archive $(ARCHIVE) --timeout 300
+
+run-dom0: image ## Boot the image as the initial domain, without a toolstack
+	@$(boot) --dom0 --memory $(if $(filter 64,$(MEM)),256,$(MEM))
+
+test: test-host test-xen ## Everything that CI runs
+
+test-host: ## Unit and property tests, on the host
+	@cargo test --workspace
+
+test-xen: image seed ## Boots on real Xen, each held against what it must lead to
+	@$(TOOL) suite --xen $(XEN)
+
+check: ## Formatting, lints, documentation, shell scripts
+	@cargo fmt --all --check
+	@cargo clippy --quiet --workspace --all-targets -- -D warnings
+	@cargo clippy --quiet --release --package revector --bin revector-kernel --features image -- -D warnings
+	@RUSTDOCFLAGS='-D warnings' cargo doc --quiet --no-deps --package revector --lib
+	@scripts/check-shell
+
+clean: ## Remove everything built, keep what was downloaded
+	@cargo clean --quiet --package revector --package revector-tools
+	@rm -rf $(IMAGES) target/seed target/lab/run
+
+help: ## List the verbs
+	@echo 'make VERB [MEM=MiB] [RAMDISK=FILE|MiB] [CMDLINE="p2m=copy|alias|keep ..."] [XEN=4.14|4.17|4.20]'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 14

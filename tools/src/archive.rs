@@ -1,0 +1,35 @@
+//! Makes a newc archive of modules: the head of a ramdisk.
+//!
+//! The guest reads the archive with its own reader; this one writes it with somebody else's library. Part of
+//! building the image (`make`), before `run` puts it into a ramdisk.
+
+use anyhow::{Context, Result};
+use clap::Args;
+use cpio::newc;
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Make a newc archive of module objects.
+#[derive(Debug, Args)]
+pub(crate) struct ArchiveArgs {
+    /// The archive to write
+    output: PathBuf,
+    /// The objects to put into it
+    objects: Vec<PathBuf>,
+}
+
+/// Runs the verb.
+pub(crate) fn make(args: &ArchiveArgs) -> Result<()> {
+    let mut archive = Vec::new();
+    for path in &args.objects {
+        let bytes = fs::read(path).with_context(|| format!("reading the object {}", path.display()))?;
+        let name = path.file_name().and_then(|name| name.to_str()).context("an object needs a file name in UTF-8")?;
+        let entry = newc::Builder::new(&format!("modules/{name}")).mode(0o100_644);
+        let mut writer = entry.write(archive, u32::try_from(bytes.len()).context("an object of 4 GiB or more")?);
+        writer.write_all(&bytes)?;
+        archive = writer.finish()?;
+    }
+    let archive = newc::trailer(archive)?;
+    fs::write(&args.output, archive).with_context(|| format!("writing {}", args.output.display()))
+}

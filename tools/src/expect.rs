@@ -1,0 +1,97 @@
+//! Whether a boot led to what its case wants: pure, so that the suite's own judgement is tested.
+//!
+//! `suite` hands in what `session` or `direct` reported.
+
+use crate::{
+    cases::{Case, Rows},
+    rows::Layout,
+    verdict::Outcome,
+};
+
+/// What was seen of one boot.
+#[derive(Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) outcome: Outcome,
+    pub(crate) console: &'a [String],
+    /// The toolstack's log, if it built the guest and told how.
+    pub(crate) toolstack: Option<&'a str>,
+}
+
+/// Every way in which the boot was not what the case wants; none if all is well.
+pub(crate) fn complaints(case: &Case, seen: &Seen<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    if seen.outcome != case.outcome {
+        let last = seen.console.last().map_or("nothing", String::as_str);
+        found.push(format!(
+            "expected {}, found {}; the last console line is: {last}",
+            case.outcome, seen.outcome
+        ));
+    }
+    for pattern in case.says {
+        if !seen.console.iter().any(|line| matches(pattern, line)) {
+            found.push(format!("expected a console line with '{pattern}', found none"));
+        }
+    }
+    for pattern in case.never_says {
+        if let Some(line) = seen.console.iter().find(|line| matches(pattern, line)) {
+            found.push(format!("expected no console line with '{pattern}', found: {line}"));
+        }
+    }
+    if let (Rows::Compare, Some(log)) = (case.rows, seen.toolstack) {
+        found.extend(Layout::differences(&Layout::of_toolstack(log), &Layout::of_guest(seen.console)));
+    }
+    found
+}
+
+/// Whether the parts of `pattern` between its stars occur in `line`, one after the other.
+fn matches(pattern: &str, line: &str) -> bool {
+    let mut rest = line;
+    pattern.split('*').all(|part| match rest.find(part) {
+        Some(start) => {
+            rest = &rest[start + part.len()..];
+            true
+        }
+        None => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Seen, complaints, matches};
+    use crate::{
+        cases::{CASES, Case},
+        verdict::Outcome,
+    };
+
+    fn complain(case: &Case, outcome: Outcome, console: &[&str]) -> Vec<String> {
+        let console: Vec<_> = console.iter().map(|line| (*line).to_owned()).collect();
+        complaints(case, &Seen { outcome, console: &console, toolstack: None })
+    }
+
+    #[test]
+    fn stars_stand_for_anything_in_between() {
+        assert!(matches("allocated * of * bytes", "vmalloc: allocated 1 of 2 bytes"));
+        assert!(!matches("of * allocated", "allocated 1 of 2 bytes"));
+        assert!(matches("plain", "a plain line"));
+    }
+
+    #[test]
+    fn a_good_boot_has_no_complaints() {
+        assert!(complain(&CASES[0], Outcome::Success, &["Test result: SUCCESS"]).is_empty());
+    }
+
+    #[test]
+    fn each_wrong_thing_is_told() {
+        let case = Case { says: &["needed"], never_says: &["forbidden"], ..CASES[0] };
+        let found = complain(&case, Outcome::Crash, &["forbidden"]);
+        assert_eq!(found.len(), 3, "{found:?}");
+    }
+
+    #[test]
+    fn case_names_are_unique_and_fit_for_a_folder() {
+        for (index, case) in CASES.iter().enumerate() {
+            assert!(case.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{}", case.name);
+            assert!(CASES[..index].iter().all(|other| other.name != case.name), "{} twice", case.name);
+        }
+    }
+}

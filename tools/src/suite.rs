@@ -1,0 +1,183 @@
+//! `revector suite`: runs the table of cases, as many as possible in one machine.
+//!
+//! Guests that give their memory back share a session; a large guest has one to itself, and so has each direct boot.
+//! When a session is lost, the case that lost it has failed and the next one starts a fresh one. `cases` is the
+//! table, `expect` the judgement, `junit` the file for CI.
+
+use crate::{
+    cases::{CASES, Case, Image, Start},
+    direct,
+    dom0_image::BootFiles,
+    expect::{Seen, complaints},
+    guest::{Create, End, Guest},
+    junit::{self, CaseResult},
+    lab::{Lab, XenVersion, fresh_folder},
+    progress::Progress,
+    ramdisk::Ramdisk,
+    session::{Session, Size},
+    verdict::Outcome,
+};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+/// Boot the table of cases and compare each with what it must lead to.
+#[derive(Debug, Args)]
+pub(crate) struct SuiteArgs {
+    /// Only cases whose name contains this.
+    #[arg(long, default_value = "", value_name = "STR")]
+    filter: String,
+    /// The Xen release.
+    #[arg(long, default_value = "4.17", value_enum)]
+    xen: XenVersion,
+    /// List the cases and run none.
+    #[arg(long)]
+    list: bool,
+    /// Where logs and junit.xml go.
+    #[arg(long, default_value = "target/lab/suite", value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// Runs the verb.
+pub(crate) fn run(lab: &Lab, args: &SuiteArgs) -> Result<ExitCode> {
+    let fits =
+        |case: &&Case| case.name.contains(&args.filter) && case.only_xen.is_none_or(|xen| xen == args.xen);
+    let cases: Vec<_> = CASES.iter().filter(fits).collect();
+    if cases.is_empty() {
+        bail!("no case's name contains '{}': see revector suite --list", args.filter);
+    }
+    if args.list {
+        cases
+            .iter()
+            .for_each(|case| println!("{:28} {:6} MiB  {}", case.name, case.memory_mib, case.cmdline));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let results = run_cases(lab, args, &cases)?;
+    fs::write(args.out.join("junit.xml"), junit::xml(&format!("xen-{}", args.xen), &results))?;
+    let failed = results.iter().filter(|result| !result.complaints.is_empty()).count();
+    println!("{} passed, {failed} failed", results.len() - failed);
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_cases(lab: &Lab, args: &SuiteArgs, cases: &[&Case]) -> Result<Vec<CaseResult>> {
+    let guests = cases.iter().map(|case| guest(lab, case)).collect::<Result<Vec<_>>>()?;
+    let files = BootFiles::ready(lab, args.xen, &Progress::default())?;
+    fresh_folder(&args.out)?;
+    let shared: Vec<_> =
+        cases.iter().zip(&guests).filter(|(case, guest)| shares(case, guest)).map(|(_, g)| g).collect();
+    let mut machines =
+        Machines { files, out: args.out.canonicalize()?, size: Size::for_any(&shared), shared: None };
+    let mut results = Vec::new();
+    for (case, guest) in cases.iter().zip(&guests) {
+        let start = Instant::now();
+        let complaints = match machines.boot(case, guest) {
+            Ok(complaints) => complaints,
+            Err(error) => vec![format!("{error:#}")],
+        };
+        let result = CaseResult { name: case.name.to_owned(), time: start.elapsed(), complaints };
+        tell(&result, &machines.folder(case));
+        results.push(result);
+    }
+    Ok(results)
+}
+
+fn tell(result: &CaseResult, folder: &Path) {
+    let time = result.time.as_secs_f64();
+    if result.complaints.is_empty() {
+        println!("{time:6.1} s  {:28} ok", result.name);
+    } else {
+        println!("{time:6.1} s  {:28} FAILED: {}", result.name, result.complaints.join("\n    "));
+        println!("    logs in {}", folder.display());
+    }
+}
+
+fn shares(case: &Case, guest: &Guest) -> bool {
+    matches!(case.start, Start::Guest | Start::Plain) && guest.end() == End::Destroy
+}
+
+/// The machines that the cases run in.
+struct Machines {
+    files: BootFiles,
+    out: PathBuf,
+    size: Size,
+    shared: Option<Session>,
+}
+
+impl Machines {
+    /// Boots one case and says what was wrong with it.
+    fn boot(&mut self, case: &Case, guest: &Guest) -> Result<Vec<String>> {
+        match case.start {
+            Start::Dom0 => self.boot_directly(case, guest, direct::Port::Xen),
+            Start::Dom0Com2 => self.boot_directly(case, guest, direct::Port::Com2),
+            _ if !shares(case, guest) => {
+                let mut own =
+                    self.session(&self.out.join(format!("{}-machine", case.name)), Size::for_any(&[guest]))?;
+                run_guest(&mut own, case, guest)
+            }
+            _ => self.boot_in_shared(case, guest),
+        }
+    }
+
+    /// Where a case's logs are.
+    fn folder(&self, case: &Case) -> PathBuf {
+        let candidates = [format!("{}-machine/{}", case.name, case.name), format!("shared/{}", case.name)];
+        let found = candidates.iter().map(|name| self.out.join(name)).find(|folder| folder.is_dir());
+        found.unwrap_or_else(|| self.out.join(case.name))
+    }
+
+    fn boot_in_shared(&mut self, case: &Case, guest: &Guest) -> Result<Vec<String>> {
+        let mut session = match self.shared.take() {
+            Some(session) => session,
+            None => self.session(&self.out.join("shared"), self.size)?,
+        };
+        let complaints = run_guest(&mut session, case, guest)?;
+        self.shared = Some(session);
+        Ok(complaints)
+    }
+
+    fn session(&self, folder: &Path, size: Size) -> Result<Session> {
+        Session::boot(&self.files, folder, size, &Progress::default())
+    }
+
+    fn boot_directly(&self, case: &Case, guest: &Guest, port: direct::Port) -> Result<Vec<String>> {
+        let folder = self.out.join(case.name);
+        fresh_folder(&folder)?;
+        let report = direct::boot(&self.files, &folder, guest, port, &mut |_| ())?;
+        Ok(complaints(case, &Seen { outcome: report.outcome, console: &report.console, toolstack: None }))
+    }
+}
+
+fn run_guest(session: &mut Session, case: &Case, guest: &Guest) -> Result<Vec<String>> {
+    let report = session.run(case.name, guest, &Progress::default(), &mut |_| ())?;
+    let log = fs::read(report.folder.join("xl.log")).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let told = guest.create == Create::Logged && report.outcome != Outcome::NotBuilt;
+    let toolstack = told.then_some(log.as_ref());
+    Ok(complaints(case, &Seen { outcome: report.outcome, console: &report.console, toolstack }))
+}
+
+fn guest(lab: &Lab, case: &Case) -> Result<Guest> {
+    let image = lab.path(match case.image {
+        Image::Normal => "target/image/revector",
+        Image::Seed => "target/image/revector-seed",
+        Image::Path(path) => path,
+    });
+    if !image.is_file() {
+        bail!("case {}: no image at {}: build it with make", case.name, image.display());
+    }
+    let ramdisk: Ramdisk = case.ramdisk.parse().with_context(|| format!("case {}", case.name))?;
+    Ok(Guest {
+        image,
+        memory_mib: case.memory_mib,
+        ramdisk,
+        archive: case.archive.map(|path| lab.path(path)),
+        cmdline: case.cmdline.to_owned(),
+        create: if case.start == Start::Plain { Create::Plain } else { Create::Logged },
+        timeout: Duration::from_secs(case.timeout_secs),
+    })
+}
