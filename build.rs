@@ -14,9 +14,15 @@ fn main() {
     compile_module(&root, &root.join("modules/hello.rs"), &module);
     println!("cargo:rustc-env=REVECTOR_HELLO={}", module.display());
     link_image(&root);
-    for input in
-        ["modules/hello.rs", "modules/rustc.args", "linker.ld", "xen-note.S", "src/hw/entry.S", "src/hw/traps.S", "src/hw/mem.S"]
-    {
+    for input in [
+        "modules/hello.rs",
+        "modules/rustc.args",
+        "linker.ld",
+        "xen-note.S",
+        "src/hw/entry.S",
+        "src/hw/traps.S",
+        "src/hw/mem.S",
+    ] {
         println!("cargo:rerun-if-changed={input}");
     }
 }
@@ -25,7 +31,8 @@ fn main() {
 fn compile_module(root: &Path, source: &Path, object: &Path) {
     let rustc = env::var("RUSTC").expect("cargo sets it");
     let flags = format!("@{}", root.join("modules/rustc.args").display());
-    let status = Command::new(rustc).arg(flags).arg(source).arg("-o").arg(object).status().expect("rustc runs");
+    let status =
+        Command::new(rustc).arg(flags).arg(source).arg("-o").arg(object).status().expect("rustc runs");
     assert!(status.success(), "rustc could not compile {}", source.display());
 }
 

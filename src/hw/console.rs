@@ -8,7 +8,7 @@
 //! Sources: xen/include/public/io/console.h.
 
 use core::fmt;
-use core::ptr;
+use core::mem::offset_of;
 use core::sync::atomic::{Ordering, fence};
 
 use revector::addr::{PAGE_SIZE, Pfn, VirtAddr};
@@ -18,7 +18,7 @@ use spin::Mutex;
 use uart_16550::backend::PioBackend;
 use uart_16550::{Config, Uart16550};
 
-use super::{clock, hypercall, shared};
+use super::{clock, hypercall, shared, volatile};
 
 /// Longest wait for room in the ring: then the other end is gone, and output is dropped.
 const PATIENCE_NANOS: u64 = 2_000_000_000;
@@ -141,9 +141,8 @@ impl Console {
 }
 
 impl Ring {
-    fn page(&self) -> *mut ConsoleRing {
-        let at = self.base.as_u64().wrapping_add(self.pfn.raw() * PAGE_SIZE);
-        VirtAddr::new_truncate(at).as_mut_ptr()
+    const fn page(&self) -> VirtAddr {
+        VirtAddr::new_truncate(self.base.as_u64().wrapping_add(self.pfn.raw() * PAGE_SIZE))
     }
 
     fn bytes(&self, bytes: &[u8]) {
@@ -179,26 +178,26 @@ impl Ring {
     }
 
     fn room(&self) -> usize {
-        let page = self.page();
-        // SAFETY: the ring is mapped at `base`; the other end writes `out_cons`, so the read is volatile.
-        let taken = unsafe { ptr::read_volatile(&raw const (*page).out_cons) };
-        // SAFETY: as above.
-        let put = unsafe { ptr::read_volatile(&raw const (*page).out_prod) };
+        let taken: u32 = self.index(offset_of!(ConsoleRing, out_cons));
+        let put: u32 = self.index(offset_of!(ConsoleRing, out_prod));
         2048 - (put.wrapping_sub(taken) as usize).min(2048)
     }
 
+    fn index(&self, offset: usize) -> u32 {
+        // SAFETY: the ring is mapped at `base`; the other end writes its indices, so the read is volatile.
+        unsafe { volatile::read(volatile::field(self.page(), offset)) }
+    }
+
     fn put(&self, bytes: &[u8]) {
-        let page = self.page();
-        // SAFETY: as in `room`.
-        let start = unsafe { ptr::read_volatile(&raw const (*page).out_prod) };
-        let mut at = start;
+        let mut at = self.index(offset_of!(ConsoleRing, out_prod));
         for byte in bytes {
-            // SAFETY: the index is masked to the buffer's length; the caller left room, so nobody reads there.
-            unsafe { ptr::write_volatile(&raw mut (*page).output[at as usize % 2048], *byte) };
+            let place = offset_of!(ConsoleRing, output) + at as usize % 2048;
+            // SAFETY: inside the buffer by the remainder; the caller left room, so nobody reads there.
+            unsafe { volatile::write(volatile::field(self.page(), place), *byte) };
             at = at.wrapping_add(1);
         }
         fence(Ordering::Release);
-        // SAFETY: as in `room`; only this side writes `out_prod`.
-        unsafe { ptr::write_volatile(&raw mut (*page).out_prod, at) };
+        // SAFETY: as in `index`; only this side writes `out_prod`.
+        unsafe { volatile::write(volatile::field(self.page(), offset_of!(ConsoleRing, out_prod)), at) };
     }
 }

@@ -74,7 +74,7 @@ fn run(raw: &StartInfo, start_info: VirtAddr, xen: &mut Live) -> Verdict {
         Setup { facts: facts(start_info), options: &options, exports: &exports(), built_in: built_in() };
     match boot::boot(raw, &setup, xen) {
         Ok(()) => {
-            options.selftest.map(selftest::run);
+            options.selftest.into_iter().for_each(selftest::run);
             Verdict::Success
         }
         Err(error) => {

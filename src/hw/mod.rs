@@ -27,3 +27,4 @@ pub(crate) mod shared;
 pub(crate) mod symbols;
 pub(crate) mod trace;
 pub(crate) mod traps;
+pub(crate) mod volatile;

@@ -3,14 +3,14 @@
 //! Mapped over a page of the image at entry. Xen writes to it at any time, so every access is volatile.
 //! Sources: xen/include/public/xen.h (shared_info), arch-x86/xen.h (arch_shared_info).
 
-use core::ptr;
+use core::mem::offset_of;
 
-use revector::addr::{Mfn, PAGE_SIZE};
+use revector::addr::{Mfn, PAGE_SIZE, VirtAddr};
 use revector::mm::pte::{Access, Pte};
 use revector::xen::Errno;
-use revector::xen::abi::{SharedInfo, VcpuTime};
+use revector::xen::abi::{SharedInfo, VcpuInfo, VcpuTime};
 
-use super::{hypercall, linker};
+use super::{hypercall, linker, volatile};
 
 /// Maps shared_info, whose machine address is in start_info.
 pub(crate) fn map(machine: u64) -> Result<(), Errno> {
@@ -19,15 +19,17 @@ pub(crate) fn map(machine: u64) -> Result<(), Errno> {
     unsafe { hypercall::update_va_mapping(linker::shared_info_page(), entry.word()) }
 }
 
-fn page() -> *mut SharedInfo {
-    linker::shared_info_page().as_mut_ptr()
+/// Address of a field of shared_info.
+fn at(offset: usize) -> VirtAddr {
+    volatile::field(linker::shared_info_page(), offset)
 }
 
 /// Reads this vCPU's time, retrying while Xen writes it.
 pub(crate) fn time() -> VcpuTime {
     loop {
-        // SAFETY: the page is mapped since entry (or is our own zeroed bss) and large enough.
-        let time = unsafe { ptr::read_volatile(&raw const (*page()).vcpu[0].time) };
+        // SAFETY: the page is mapped since entry (or is our own zeroed bss), and numbers are numbers.
+        let time: VcpuTime =
+            unsafe { volatile::read(at(offset_of!(SharedInfo, vcpu) + offset_of!(VcpuInfo, time))) };
         if time.version & 1 == 0 {
             return time;
         }
@@ -37,28 +39,30 @@ pub(crate) fn time() -> VcpuTime {
 /// Reads the address of the last page fault.
 pub(crate) fn fault_address() -> u64 {
     // SAFETY: as in `time`.
-    unsafe { ptr::read_volatile(&raw const (*page()).vcpu[0].cr2) }
+    unsafe { volatile::read(at(offset_of!(SharedInfo, vcpu) + offset_of!(VcpuInfo, cr2))) }
 }
 
 /// Clears a pending event channel, so that the next poll waits for the next event.
 pub(crate) fn clear_event(port: u32) {
     // Below 64: the 4096 event channels of the two-level interface.
     let word = port as usize / 64 % 64;
-    // SAFETY: as in `time`; the index is below the array's length.
-    let at = unsafe { &raw mut (*page()).evtchn_pending[word] };
+    let at = at(offset_of!(SharedInfo, evtchn_pending) + word * 8);
     // SAFETY: as in `time`. A bit that Xen sets between read and write is only a wake-up of the same kind lost, and
     // every wait has a deadline.
-    let pending = unsafe { ptr::read_volatile(at) };
+    let pending: u64 = unsafe { volatile::read(at) };
     // SAFETY: as above.
-    unsafe { ptr::write_volatile(at, pending & !(1 << (port % 64))) };
+    unsafe { volatile::write(at, pending & !(1 << (port % 64))) };
 }
 
 /// Publishes the P2M's machine-frame tree.
 pub(crate) fn publish_p2m(top: Mfn, entries: u64) {
-    // SAFETY: as in `time`; the fields are the domain's to write.
-    unsafe { ptr::write_volatile(&raw mut (*page()).max_pfn, entries) };
-    // SAFETY: as above.
-    unsafe { ptr::write_volatile(&raw mut (*page()).p2m_cr3, 0) };
-    // SAFETY: as above.
-    unsafe { ptr::write_volatile(&raw mut (*page()).pfn_to_mfn_frame_list_list, top.raw()) };
+    let fields = [
+        (offset_of!(SharedInfo, max_pfn), entries),
+        (offset_of!(SharedInfo, p2m_cr3), 0),
+        (offset_of!(SharedInfo, pfn_to_mfn_frame_list_list), top.raw()),
+    ];
+    for (offset, value) in fields {
+        // SAFETY: as in `time`; these fields are the domain's to write.
+        unsafe { volatile::write(at(offset), value) };
+    }
 }

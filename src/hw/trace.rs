@@ -38,7 +38,7 @@ fn print_chain(frame: u64) {
     let mut frame = frame;
     for _ in 0..DEPTH {
         let inside = VirtAddr::try_new(frame).is_ok_and(|at| stack.contains(at));
-        if !inside || frame % 8 != 0 {
+        if !inside || !frame.is_multiple_of(8) {
             return;
         }
         let at = VirtAddr::new_truncate(frame);

@@ -8,6 +8,8 @@
 //!
 //! Takes [`BootTables`] from `walk`; `p2m` is next. Lineage: Linux `xen_setup_kernel_pagetable`, level2_ident_pgt.
 
+use alloc::vec::Vec;
+
 use super::area;
 use super::commit::{Flush, Slot};
 use super::error::MmError;
@@ -84,7 +86,7 @@ pub fn extend<X: Hypervisor>(
     frames_of: impl Fn(&X, &Window, Pfn) -> Words,
 ) -> Result<(), MmError> {
     let mut growth = Growth::new(tables);
-    let mut shown = alloc::vec::Vec::new();
+    let mut shown = Vec::new();
     for slot in pages.iter().flat_map(|range| slots(*range)) {
         if growth.tables().window().shows(PfnRange::new(slot, ENTRIES)) || shown.contains(&slot) {
             continue;

@@ -124,7 +124,7 @@ impl Pte {
 
     const fn compose(mfn: Mfn, bits: Flags) -> Self {
         let base = Flags::PRESENT.union(Flags::ACCESSED);
-        Self(mfn.raw() * PAGE_SIZE | base.union(bits).bits())
+        Self((mfn.raw() * PAGE_SIZE) | base.union(bits).bits())
     }
 
     /// Returns the same entry without the right to write.

@@ -273,6 +273,7 @@ fn check_empty<X: Hypervisor>(range: VirtRange, tables: &Tables, xen: &X) -> Res
             log::warn!(target: "vmalloc", "------------[ cut here ]------------");
             log::warn!(target: "vmalloc", "WARNING: L1 entry for {at:#x} is {:#x}, expected zero", entry.word());
             xen.trace();
+            log::warn!(target: "vmalloc", "---[ end trace ]---");
             return Err(MmError::Occupied {
                 at,
                 entry: entry.word(),

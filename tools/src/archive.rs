@@ -24,9 +24,13 @@ pub(crate) fn make(args: &ArchiveArgs) -> Result<()> {
     let mut archive = Vec::new();
     for path in &args.objects {
         let bytes = fs::read(path).with_context(|| format!("reading the object {}", path.display()))?;
-        let name = path.file_name().and_then(|name| name.to_str()).context("an object needs a file name in UTF-8")?;
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .context("an object needs a file name in UTF-8")?;
         let entry = newc::Builder::new(&format!("modules/{name}")).mode(0o100_644);
-        let mut writer = entry.write(archive, u32::try_from(bytes.len()).context("an object of 4 GiB or more")?);
+        let mut writer =
+            entry.write(archive, u32::try_from(bytes.len()).context("an object of 4 GiB or more")?);
         writer.write_all(&bytes)?;
         archive = writer.finish()?;
     }

@@ -16,6 +16,10 @@ use std::{
 /// Above this much memory QEMU's is not reserved on the host: it is touched only where someone writes.
 const RESERVED_BELOW_MIB: u64 = 6 * 1024;
 
+/// `max` and most named models crash Linux or Xen under emulation. Without rdrand the toolstack waits three seconds
+/// for entropy whenever it makes a guest's UUID.
+const CPU: &str = "qemu64,+svm,+rdrand";
+
 /// A running QEMU.
 #[derive(Debug)]
 pub(crate) struct Qemu {
@@ -29,7 +33,7 @@ impl Qemu {
         let mut command = Command::new("qemu-system-x86_64");
         command
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
-            .args(["-cpu", "qemu64,+svm", "-accel", "tcg,thread=multi,tb-size=512", "-smp", "1"])
+            .args(["-cpu", CPU, "-accel", "tcg,thread=multi,tb-size=512", "-smp", "1"])
             .args(memory_arguments(memory_mib))
             .args(arguments)
             .current_dir(folder)

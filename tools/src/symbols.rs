@@ -40,7 +40,8 @@ pub(crate) fn embed(args: &EmbedArgs) -> Result<()> {
         table.len(),
         room.len()
     );
-    let place = bytes.get_mut(room.start..room.start + table.len()).context("_ksyms lies behind the file's end")?;
+    let place =
+        bytes.get_mut(room.start..room.start + table.len()).context("_ksyms lies behind the file's end")?;
     place.copy_from_slice(&table);
     fs::write(&args.output, bytes).with_context(|| format!("writing {}", args.output.display()))
 }
@@ -77,7 +78,11 @@ fn functions(file: &object::File<'_>, image: u64) -> Vec<Function> {
         .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
         .filter_map(|symbol| {
             let start = u32::try_from(symbol.address().checked_sub(image)?).ok()?;
-            Some(Function { start, size: u32::try_from(symbol.size()).ok()?, name: readable(symbol.name().ok()?) })
+            Some(Function {
+                start,
+                size: u32::try_from(symbol.size()).ok()?,
+                name: readable(symbol.name().ok()?),
+            })
         })
         .collect();
     found.sort_by(|a, b| (a.start, &a.name).cmp(&(b.start, &b.name)));

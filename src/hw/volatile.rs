@@ -1,0 +1,30 @@
+//! Fields that Xen or the other end of a ring reads and writes at any time.
+//!
+//! A field is an address, a structure's base plus `offset_of!`; only the access itself is unsafe.
+
+use core::ptr;
+
+use revector::addr::VirtAddr;
+
+/// Returns the address of a field.
+pub(crate) const fn field(base: VirtAddr, offset: usize) -> VirtAddr {
+    VirtAddr::new_truncate(base.as_u64().wrapping_add(offset as u64))
+}
+
+/// Reads a field.
+///
+/// # Safety
+/// A `T` must be mapped there, aligned; any bit pattern must be a `T`.
+pub(crate) unsafe fn read<T: Copy>(at: VirtAddr) -> T {
+    // SAFETY: the caller's clause is the callee's.
+    unsafe { ptr::read_volatile(at.as_ptr()) }
+}
+
+/// Writes a field.
+///
+/// # Safety
+/// A `T` must be mapped there writable, aligned, and be ours to write.
+pub(crate) unsafe fn write<T: Copy>(at: VirtAddr, value: T) {
+    // SAFETY: the caller's clause is the callee's.
+    unsafe { ptr::write_volatile(at.as_mut_ptr(), value) }
+}
