@@ -36,7 +36,7 @@ tool:
 	@echo "building the host command and the image" >&2
 	@cargo build --quiet --package revector-tools
 
-archive: $(ARCHIVE)
+archive: $(ARCHIVE) $(IMAGES)/random.bin $(IMAGES)/truncated.cpio
 
 $(IMAGES)/hello.o: modules/hello.rs modules/rustc.args
 	@mkdir -p $(IMAGES)
@@ -44,6 +44,13 @@ $(IMAGES)/hello.o: modules/hello.rs modules/rustc.args
 
 $(ARCHIVE): $(IMAGES)/hello.o | tool
 	@$(TOOL) archive $@ $^
+
+# Ramdisks that must be refused.
+$(IMAGES)/random.bin: | tool
+	@head -c 100001 /dev/urandom > $@
+
+$(IMAGES)/truncated.cpio: $(ARCHIVE)
+	@head -c 3001 $< > $@
 
 run: image ## Boot the image as a guest of QEMU-hosted Xen, by xl
 	@$(boot) --memory $(MEM) --ramdisk $(call ramdisk,$(RAMDISK))

@@ -3,7 +3,8 @@
 //! A case names what is unusual about it and takes the rest from `CASE`. Guests share one machine where they can;
 //! `suite` sees to that.
 
-use crate::{lab::XenVersion, verdict::Outcome};
+use crate::{lab::XenVersion, matrix, verdict::Outcome};
+use std::borrow::Cow;
 
 /// Where the image of a case comes from.
 #[derive(Debug, Clone, Copy)]
@@ -12,9 +13,6 @@ pub(crate) enum Image {
     Normal,
     /// The unikernel as large as the kernel of the problem's report, without the notes that move the P2M.
     Seed,
-    /// Another file of the checkout.
-    #[expect(dead_code, reason = "for cases that boot broken images")]
-    Path(&'static str),
 }
 
 /// How the image of a case is started.
@@ -40,9 +38,9 @@ pub(crate) enum Rows {
 }
 
 /// One boot, and what it must lead to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Case {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) image: Image,
     pub(crate) start: Start,
     pub(crate) memory_mib: u64,
@@ -59,12 +57,14 @@ pub(crate) struct Case {
     pub(crate) says: &'static [&'static str],
     /// Console lines that must not appear.
     pub(crate) never_says: &'static [&'static str],
+    /// Most MMU hypercalls that the whole boot may make.
+    pub(crate) mmu_at_most: Option<u64>,
     pub(crate) rows: Rows,
 }
 
 /// What a case is unless it says otherwise.
-const CASE: Case = Case {
-    name: "",
+pub(crate) const CASE: Case = Case {
+    name: Cow::Borrowed(""),
     image: Image::Normal,
     start: Start::Guest,
     memory_mib: 64,
@@ -76,47 +76,167 @@ const CASE: Case = Case {
     outcome: Outcome::Success,
     says: &[],
     never_says: &["panic", "Test result: FAILURE"],
+    mmu_at_most: None,
     rows: Rows::Compare,
 };
 
-/// Every case, quick ones first.
-pub(crate) const CASES: &[Case] = &[
-    Case { name: "small", ..CASE },
-    Case { name: "small-plain-create", start: Start::Plain, ..CASE },
-    Case { name: "alias", cmdline: "p2m=alias", ..CASE },
-    Case { name: "one-page-ramdisk", ramdisk: "1p", ..CASE },
-    Case { name: "odd-ramdisk", ramdisk: "12345b", ..CASE },
-    Case {
-        name: "bad-value",
-        cmdline: "p2m=sideways",
+/// The archive that `make` puts at the head of ramdisks.
+const ARCHIVE: Option<&str> = Some("target/image/modules.cpio");
+/// Line that a module prints from its init.
+const HELLO: &str = "module: hello: 6 of 6 relocation checks hold";
+
+/// Every case, quick ones first; those that take a machine of their own last.
+pub(crate) fn all() -> Vec<Case> {
+    [basics(), refusals(), crashes(), matrix::cases(), collisions(), direct(), seeds()].concat()
+}
+
+const fn case(name: &'static str) -> Case {
+    Case { name: Cow::Borrowed(name), ..CASE }
+}
+
+fn basics() -> Vec<Case> {
+    vec![
+        Case { says: &[HELLO, "verify: 16384 of 16384 entries equal M2P"], ..case("small") },
+        Case { start: Start::Plain, says: &[HELLO], ..case("plain-create") },
+        Case { ramdisk: "target/image/modules.cpio", says: &[HELLO], ..case("module-from-ramdisk") },
+        Case { cmdline: "p2m=alias", says: &["total: done:*, 0 KiB copied,*"], ..case("alias") },
+        Case { cmdline: "verify=sample", says: &["verify: * (sample of 16384)"], ..case("verify-sample") },
+        Case { cmdline: "verify=off", says: &["verify: off"], ..case("verify-off") },
+        Case { cmdline: "loglevel=debug", says: &["dump: after: 0xffff880000000000-*"], ..case("debug-log") },
+        Case { cmdline: "p3m=copy", says: &["options: unknown key p3m, ignored"], ..case("unknown-key") },
+        Case { cmdline: "p2m=keep", says: &["revector: p2m=keep:*"], ..case("keep-without-collision") },
+    ]
+}
+
+/// Input that must be refused with words, and without a panic.
+fn refusals() -> Vec<Case> {
+    let error = |name, ramdisk, cmdline, says| Case {
+        ramdisk,
+        cmdline,
         outcome: Outcome::Error,
-        says: &["*copy*alias*keep*"],
-        rows: Rows::Ignore,
-        ..CASE
-    },
-    Case { name: "too-little-memory", memory_mib: 1, outcome: Outcome::NotBuilt, rows: Rows::Ignore, ..CASE },
-    Case { name: "p2m-in-module-area-1g", memory_mib: 1024, ramdisk: "493M", ..CASE },
-    Case { name: "p2m-across-module-area-1g", memory_mib: 1024, ramdisk: "495M", ..CASE },
-    Case {
-        name: "keep-collides-1g",
-        memory_mib: 1024,
-        ramdisk: "495M",
-        cmdline: "p2m=keep",
+        says,
+        rows: Rows::Compare,
+        ..case(name)
+    };
+    vec![
+        Case {
+            rows: Rows::Ignore,
+            ..error("bad-value", "none", "p2m=banana", &["*p2m=banana: expected one of copy, alias, keep"])
+        },
+        error(
+            "no-such-module",
+            "none",
+            "modules=absent",
+            &["module: modules=absent: there is no such module*"],
+        ),
+        error("random-ramdisk", "target/image/random.bin", "", &["module: ramdisk: *expected*"]),
+        error("truncated-ramdisk", "target/image/truncated.cpio", "", &["module: ramdisk: *"]),
+        error("not-an-archive", "target/image/hello.o", "", &["module: ramdisk: *expected*ELF*"]),
+        Case { memory_mib: 8, outcome: Outcome::NotBuilt, rows: Rows::Ignore, ..case("too-little-memory") },
+    ]
+}
+
+/// Guests that die on purpose; the case after them shows that the machine does not mind.
+fn crashes() -> Vec<Case> {
+    let crash = |name, cmdline, says| Case {
+        cmdline,
+        outcome: Outcome::Crash,
+        says,
+        never_says: &["Test result:"],
+        ..case(name)
+    };
+    vec![
+        crash(
+            "selftest-panic",
+            "selftest=panic",
+            &["*** panicked at*", "Call Trace:", "*selftest::run+0x*/0x*"],
+        ),
+        crash(
+            "selftest-fault",
+            "selftest=fault",
+            &["*** reading*nothing is mapped*", "*L1[*", "*selftest::fault+0x*"],
+        ),
+        crash(
+            "selftest-wild-write",
+            "selftest=wild-write",
+            &["*** writing*does not allow*", "*selftest::wild_write+0x*"],
+        ),
+        case("after-the-crashes"),
+    ]
+}
+
+/// The problem in a guest of 1 GiB: a ramdisk that puts the P2M across the start of the module area.
+fn collisions() -> Vec<Case> {
+    let small =
+        |name, cmdline| Case { memory_mib: 1024, ramdisk: "494M", archive: ARCHIVE, cmdline, ..case(name) };
+    let fails = |name, cmdline| Case {
         outcome: Outcome::Failure,
-        says: &["vmalloc: allocation failure, allocated * of * bytes"],
+        says: &[
+            "vmalloc: WARNING: L1 entry for 0xffffffffa0000000*",
+            "*module::load::load+0x*/0x*",
+            "vmalloc: allocation failure, allocated 16384 of 20480 bytes*",
+        ],
         never_says: &["panic"],
-        ..CASE
-    },
-    Case { name: "dom0", start: Start::Dom0, memory_mib: 256, ..CASE },
-    Case { name: "dom0-com2", start: Start::Dom0Com2, memory_mib: 256, cmdline: "console=com2", ..CASE },
-    Case {
-        name: "seed-128g",
+        ..small(name, cmdline)
+    };
+    let across = &["layout: * of the P2M lie in the module area*", HELLO];
+    vec![
+        Case { says: across, mmu_at_most: Some(300), ..small("small-copy", "") },
+        Case { says: across, ..small("small-alias", "p2m=alias") },
+        fails("small-keep", "p2m=keep"),
+        fails("small-no-cleanup", "cleanup=off"),
+    ]
+}
+
+fn direct() -> Vec<Case> {
+    let direct =
+        |name, start, cmdline| Case { start, cmdline, memory_mib: 256, says: &[HELLO], ..case(name) };
+    vec![
+        direct("dom0", Start::Dom0, ""),
+        direct("dom0-alias", Start::Dom0, "p2m=alias"),
+        direct("dom0-com2", Start::Dom0Com2, "console=com2"),
+    ]
+}
+
+/// The guest of the seed: 128 GiB, a kernel of 0xe43 pages, a ramdisk of 0x10784 pages.
+fn seeds() -> Vec<Case> {
+    let seed = |name, cmdline| Case {
         image: Image::Seed,
         memory_mib: 131_072,
-        // 0x10784 pages.
         ramdisk: "67460p",
+        archive: ARCHIVE,
         timeout_secs: 300,
-        says: &["*phys2mach*0xffffffff925c7000 -> 0xffffffffa25c7000*"],
-        ..CASE
-    },
+        cmdline,
+        says: SEED_ROWS,
+        mmu_at_most: Some(300),
+        ..case(name)
+    };
+    vec![
+        seed("seed-copy", ""),
+        seed("seed-alias", "p2m=alias"),
+        Case {
+            outcome: Outcome::Failure,
+            says: &[
+                "vmalloc: allocation failure, allocated 16384 of 20480 bytes*",
+                "*module::load::load+0x*/0x*",
+            ],
+            never_says: &["panic"],
+            ..seed("seed-keep", "p2m=keep")
+        },
+    ]
+}
+
+const SEED_ROWS: &[&str] = &[
+    "layout: kernel *: 0xffffffff81000000 -> 0xffffffff81e43000  (pfn 0x1000 + 0xe43 pages)",
+    "layout: ramdisk *: 0xffffffff81e43000 -> 0xffffffff925c7000  (pfn 0x1e43 + 0x10784 pages)",
+    "layout: phys2mach *: 0xffffffff925c7000 -> 0xffffffffa25c7000  (pfn 0x125c7 + 0x10000 pages)",
+    "layout: start info *: 0xffffffffa25c7000  (pfn 0x225c7)",
+    "layout: xenstore *: 0xffffffffa25c8000  (pfn 0x225c8)",
+    "layout: console *: 0xffffffffa25c9000  (pfn 0x225c9)",
+    "layout: page tables *: 0xffffffffa25ca000 -> 0xffffffffa26e1000  (pfn 0x225ca + 0x117 pages)",
+    "layout: boot stack *: 0xffffffffa26e1000  (pfn 0x226e1)",
+    "layout: 37.8 MiB of the P2M lie in the module area*",
+    "walk: tables: L4 1, L3 1, L2 1, L1 276",
+    "verify: 33554432 of 33554432 entries equal M2P",
+    HELLO,
 ];

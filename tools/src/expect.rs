@@ -37,10 +37,24 @@ pub(crate) fn complaints(case: &Case, seen: &Seen<'_>) -> Vec<String> {
             found.push(format!("expected no console line with '{pattern}', found: {line}"));
         }
     }
+    if let Some(most) = case.mmu_at_most {
+        found.extend(too_many_hypercalls(seen.console, most));
+    }
     if let (Rows::Compare, Some(log)) = (case.rows, seen.toolstack) {
         found.extend(Layout::differences(&Layout::of_toolstack(log), &Layout::of_guest(seen.console)));
     }
     found
+}
+
+/// Reads the last line's count: `total: done: 272809 us, 74 hypercalls (13 MMU), ...`.
+fn too_many_hypercalls(console: &[String], most: u64) -> Option<String> {
+    let line = console.iter().rfind(|line| line.contains("total: done:"));
+    let count = line.and_then(|line| line.split_once('(')?.1.split_once(" MMU)")?.0.parse::<u64>().ok());
+    match count {
+        Some(count) if count <= most => None,
+        Some(count) => Some(format!("expected at most {most} MMU hypercalls, found {count}")),
+        None => Some("expected a total line with the count of MMU hypercalls, found none".to_owned()),
+    }
 }
 
 /// Whether the parts of `pattern` between its stars occur in `line`, one after the other.
@@ -59,7 +73,7 @@ fn matches(pattern: &str, line: &str) -> bool {
 mod tests {
     use super::{Seen, complaints, matches};
     use crate::{
-        cases::{CASES, Case},
+        cases::{self, Case},
         verdict::Outcome,
     };
 
@@ -77,21 +91,22 @@ mod tests {
 
     #[test]
     fn a_good_boot_has_no_complaints() {
-        assert!(complain(&CASES[0], Outcome::Success, &["Test result: SUCCESS"]).is_empty());
+        assert!(complain(&cases::CASE, Outcome::Success, &["Test result: SUCCESS"]).is_empty());
     }
 
     #[test]
     fn each_wrong_thing_is_told() {
-        let case = Case { says: &["needed"], never_says: &["forbidden"], ..CASES[0] };
+        let case = Case { says: &["needed"], never_says: &["forbidden"], ..cases::CASE };
         let found = complain(&case, Outcome::Crash, &["forbidden"]);
         assert_eq!(found.len(), 3, "{found:?}");
     }
 
     #[test]
     fn case_names_are_unique_and_fit_for_a_folder() {
-        for (index, case) in CASES.iter().enumerate() {
+        let all = cases::all();
+        for (index, case) in all.iter().enumerate() {
             assert!(case.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{}", case.name);
-            assert!(CASES[..index].iter().all(|other| other.name != case.name), "{} twice", case.name);
+            assert!(all[..index].iter().all(|other| other.name != case.name), "{} twice", case.name);
         }
     }
 }

@@ -15,6 +15,8 @@ mod expect;
 mod guest;
 mod junit;
 mod lab;
+mod matrix;
+mod need;
 mod progress;
 mod qemu;
 mod ramdisk;

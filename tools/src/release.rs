@@ -6,6 +6,7 @@
 use crate::lab::XenVersion;
 use anyhow::{Context, Result, bail};
 use liblzma::read::XzDecoder;
+use ruzstd::decoding::StreamingDecoder;
 use std::{
     fs,
     io::Read,
@@ -14,6 +15,8 @@ use std::{
 
 const ELF_MAGIC: &[u8] = b"\x7fELF";
 const XZ_MAGIC: &[u8] = b"\xfd7zXZ\0";
+
+const ZSTD_MAGIC: &[u8] = b"\x28\xb5\x2f\xfd";
 
 /// One Xen release, unpacked.
 #[derive(Debug, Clone)]
@@ -47,13 +50,10 @@ impl Release {
     pub(crate) fn linux(&self) -> Result<Vec<u8>> {
         let path = self.find("boot", |name| name.starts_with("vmlinuz-"))?;
         let packed = fs::read(&path)?;
-        let Some(start) = packed.windows(XZ_MAGIC.len()).position(|window| window == XZ_MAGIC) else {
-            return Ok(packed);
-        };
-        Ok(match unxz(&packed[start..]) {
-            Ok(unpacked) if unpacked.starts_with(ELF_MAGIC) => unpacked,
-            _ => packed,
-        })
+        let unpacked = from_magic(&packed, XZ_MAGIC)
+            .and_then(|stream| unxz(stream).ok())
+            .or_else(|| from_magic(&packed, ZSTD_MAGIC).and_then(|stream| unzstd(stream).ok()));
+        Ok(unpacked.filter(|kernel| kernel.starts_with(ELF_MAGIC)).unwrap_or(packed))
     }
 
     /// A file by its name, also where the release has merged `/bin` and `/lib` into `/usr`.
@@ -110,6 +110,19 @@ impl Release {
             None => bail!("{} lacks the file looked for: remove it and fetch again", folder.display()),
         }
     }
+}
+
+/// What begins with the first occurrence of `magic`.
+fn from_magic<'a>(data: &'a [u8], magic: &[u8]) -> Option<&'a [u8]> {
+    let start = data.windows(magic.len()).position(|window| window == magic)?;
+    Some(&data[start..])
+}
+
+/// Unpacks the first zstd frame; what follows it is not looked at.
+fn unzstd(packed: &[u8]) -> Result<Vec<u8>> {
+    let mut unpacked = Vec::new();
+    StreamingDecoder::new(packed)?.read_to_end(&mut unpacked)?;
+    Ok(unpacked)
 }
 
 /// Unpacks the first xz stream; what follows it is not looked at.

@@ -8,6 +8,7 @@ use crate::{
     dom0_image::BootFiles,
     guest::{Create, Guest},
     lab::{Lab, XenVersion},
+    need,
     progress::Progress,
     ramdisk::Ramdisk,
     session::{Session, Size},
@@ -124,16 +125,29 @@ fn run_guest(
     if report.outcome == Outcome::NotBuilt {
         eprintln!("xl could not create the guest; the last lines of its log:");
         eprintln!("{}", last_lines(&report.folder.join("xl.log"), SHOWN_LINES));
+        explain(guest)?;
     }
     progress.record("the guest's run", report.ran_for);
     Ok((report.outcome, session.peak_mib()))
 }
 
-/// The last lines of a log, indented.
-pub(crate) fn last_lines(path: &Path, count: usize) -> String {
+/// The toolstack does not say that a guest is too small; its arithmetic does.
+fn explain(guest: &Guest) -> Result<()> {
+    let least = need::least_mib(&guest.image, guest.ramdisk.bytes())?;
+    if guest.memory_mib < least {
+        eprintln!(
+            "this image with this ramdisk needs at least {least} MiB, the guest has {}: give it more with MEM={least}",
+            guest.memory_mib
+        );
+    }
+    Ok(())
+}
+
+/// The last lines of the toolstack's log that are no debugging, indented.
+fn last_lines(path: &Path, count: usize) -> String {
     let text = fs::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    let lines: Vec<_> = text.lines().collect();
+    let lines: Vec<_> = text.lines().filter(|line| !line.contains(": debug:")).collect();
     let shown = &lines[lines.len().saturating_sub(count)..];
     shown.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }

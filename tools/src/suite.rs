@@ -5,7 +5,7 @@
 //! table, `expect` the judgement, `junit` the file for CI.
 
 use crate::{
-    cases::{CASES, Case, Image, Start},
+    cases::{self, Case, Image, Start},
     direct,
     dom0_image::BootFiles,
     expect::{Seen, complaints},
@@ -47,7 +47,8 @@ pub(crate) struct SuiteArgs {
 pub(crate) fn run(lab: &Lab, args: &SuiteArgs) -> Result<ExitCode> {
     let fits =
         |case: &&Case| case.name.contains(&args.filter) && case.only_xen.is_none_or(|xen| xen == args.xen);
-    let cases: Vec<_> = CASES.iter().filter(fits).collect();
+    let all = cases::all();
+    let cases: Vec<_> = all.iter().filter(fits).collect();
     if cases.is_empty() {
         bail!("no case's name contains '{}': see revector suite --list", args.filter);
     }
@@ -79,7 +80,7 @@ fn run_cases(lab: &Lab, args: &SuiteArgs, cases: &[&Case]) -> Result<Vec<CaseRes
             Ok(complaints) => complaints,
             Err(error) => vec![format!("{error:#}")],
         };
-        let result = CaseResult { name: case.name.to_owned(), time: start.elapsed(), complaints };
+        let result = CaseResult { name: case.name.to_string(), time: start.elapsed(), complaints };
         tell(&result, &machines.folder(case));
         results.push(result);
     }
@@ -127,7 +128,7 @@ impl Machines {
     fn folder(&self, case: &Case) -> PathBuf {
         let candidates = [format!("{}-machine/{}", case.name, case.name), format!("shared/{}", case.name)];
         let found = candidates.iter().map(|name| self.out.join(name)).find(|folder| folder.is_dir());
-        found.unwrap_or_else(|| self.out.join(case.name))
+        found.unwrap_or_else(|| self.out.join(case.name.as_ref()))
     }
 
     fn boot_in_shared(&mut self, case: &Case, guest: &Guest) -> Result<Vec<String>> {
@@ -145,7 +146,7 @@ impl Machines {
     }
 
     fn boot_directly(&self, case: &Case, guest: &Guest, port: direct::Port) -> Result<Vec<String>> {
-        let folder = self.out.join(case.name);
+        let folder = self.out.join(case.name.as_ref());
         fresh_folder(&folder)?;
         let report = direct::boot(&self.files, &folder, guest, port, &mut |_| ())?;
         Ok(complaints(case, &Seen { outcome: report.outcome, console: &report.console, toolstack: None }))
@@ -153,7 +154,7 @@ impl Machines {
 }
 
 fn run_guest(session: &mut Session, case: &Case, guest: &Guest) -> Result<Vec<String>> {
-    let report = session.run(case.name, guest, &Progress::default(), &mut |_| ())?;
+    let report = session.run(&case.name, guest, &Progress::default(), &mut |_| ())?;
     let log = fs::read(report.folder.join("xl.log")).unwrap_or_default();
     let log = String::from_utf8_lossy(&log);
     let told = guest.create == Create::Logged && report.outcome != Outcome::NotBuilt;
@@ -165,7 +166,6 @@ fn guest(lab: &Lab, case: &Case) -> Result<Guest> {
     let image = lab.path(match case.image {
         Image::Normal => "target/image/revector",
         Image::Seed => "target/image/revector-seed",
-        Image::Path(path) => path,
     });
     if !image.is_file() {
         bail!("case {}: no image at {}: build it with make", case.name, image.display());

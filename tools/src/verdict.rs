@@ -43,9 +43,9 @@ impl Outcome {
         match self {
             Self::Success => 0,
             Self::Skip => 3,
-            Self::Error => 4,
+            Self::Error | Self::NotBuilt => 4,
             Self::Failure => 5,
-            Self::Crash | Self::NotBuilt => 6,
+            Self::Crash => 6,
             Self::Timeout => 7,
         }
     }
@@ -95,6 +95,6 @@ mod tests {
     fn exit_codes_leave_1_and_2_to_the_command_itself() {
         use Outcome::{Crash, Error, Failure, NotBuilt, Skip, Success, Timeout};
         let codes = [Success, Skip, Error, Failure, Crash, NotBuilt, Timeout].map(Outcome::exit_code);
-        assert_eq!(codes, [0, 3, 4, 5, 6, 6, 7]);
+        assert_eq!(codes, [0, 3, 4, 5, 6, 4, 7]);
     }
 }
