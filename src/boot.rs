@@ -77,15 +77,8 @@ pub fn boot<X: Hypervisor>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut X) -> R
     match p2m::revector(p2m, strategy, &layout, &mut tables, &mut frames, xen).stage("revector")? {
         Outcome::Kept(p2m) => {
             report::kept();
-            load_modules(
-                &layout,
-                setup,
-                ModuleSpace::unproved(),
-                &p2m,
-                (&mut tables, &mut frames),
-                meter,
-                xen,
-            )
+            let memory = Memory { tables: &mut tables, p2m: &p2m, frames: &mut frames };
+            load_modules(&layout, setup, ModuleSpace::unproved(), memory, meter, xen)
         }
         Outcome::Moved(p2m, retired) => {
             report::revectored(&retired, strategy);
@@ -93,7 +86,8 @@ pub fn boot<X: Hypervisor>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut X) -> R
             verify(&p2m, &tables, setup.options, &mut meter, xen)?;
             let space = clean(retired, &layout, setup, &tables, &mut frames, xen)?;
             meter.lap("cleanup", xen);
-            load_modules(&layout, setup, space, &p2m, (&mut tables, &mut frames), meter, xen)
+            let memory = Memory { tables: &mut tables, p2m: &p2m, frames: &mut frames };
+            load_modules(&layout, setup, space, memory, meter, xen)
         }
     }
 }
@@ -157,13 +151,11 @@ fn load_modules<X: Hypervisor, S: State>(
     layout: &Layout,
     setup: &Setup<'_>,
     space: ModuleSpace,
-    p2m: &P2m<S>,
-    (tables, frames): (&mut Tables, &mut Frames),
+    mut memory: Memory<'_, S>,
     mut meter: Meter,
     xen: &mut X,
 ) -> Result<(), BootError> {
     let mut vmalloc = Vmalloc::new(space);
-    let mut memory = Memory { tables, p2m, frames };
     crate::exercise::vmalloc(&mut vmalloc, &mut memory, xen)?;
     meter.lap("vmalloc", xen);
     crate::exercise::modules(layout, setup, &mut vmalloc, &mut memory, xen)?;

@@ -20,13 +20,22 @@ const HEADER: usize = 16;
 const ENTRY: usize = 16;
 
 /// An address, printed as `name+0xoffset/0xsize` if the table knows it.
-pub(crate) struct Symbol(pub(crate) u64);
+pub(crate) enum Symbol {
+    /// An instruction.
+    Instruction(u64),
+    /// What a call returns to. It lies behind the call, and behind the whole function if the callee never returns.
+    Return(u64),
+}
 
 impl fmt::Display for Symbol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match find(self.0) {
-            Some(found) => write!(f, "{}+{:#x}/{:#x}", found.name, self.0 - found.start, found.size),
-            None => write!(f, "{:#018x}", self.0),
+        let (address, inside) = match *self {
+            Self::Instruction(address) => (address, address),
+            Self::Return(address) => (address, address.wrapping_sub(1)),
+        };
+        match find(inside) {
+            Some(found) => write!(f, "{}+{:#x}/{:#x}", found.name, address - found.start, found.size),
+            None => write!(f, "{address:#018x}"),
         }
     }
 }

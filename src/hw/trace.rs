@@ -25,12 +25,8 @@ pub(crate) fn print_callers() {
 /// Prints the function at `rip`, then the chain from `frame` on.
 pub(crate) fn print_from(rip: u64, frame: u64) {
     console::write(format_args!("Call Trace:\n"));
-    print_line(rip);
+    console::write(format_args!(" [<{rip:016x}>] {}\n", Symbol::Instruction(rip)));
     print_chain(frame);
-}
-
-fn print_line(address: u64) {
-    console::write(format_args!(" [<{address:016x}>] {}\n", Symbol(address)));
 }
 
 fn print_chain(frame: u64) {
@@ -48,7 +44,7 @@ fn print_chain(frame: u64) {
         if caller == 0 {
             return;
         }
-        print_line(caller);
+        console::write(format_args!(" [<{caller:016x}>] {}\n", Symbol::Return(caller)));
         if next <= frame {
             return;
         }

@@ -126,7 +126,7 @@ fn report(frame: &Frame) {
 
 impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "RIP: {:04x}:[<{:016x}>] {}", self.cs as u16, self.rip, Symbol(self.rip))?;
+        writeln!(f, "RIP: {:04x}:[<{:016x}>] {}", self.cs as u16, self.rip, Symbol::Instruction(self.rip))?;
         writeln!(f, "RSP: {:04x}:{:016x}  RFLAGS: {:016x}", self.ss as u16, self.rsp, self.rflags)?;
         writeln!(f, "RAX: {:016x}  RBX: {:016x}  RCX: {:016x}", self.rax, self.rbx, self.rcx)?;
         writeln!(f, "RDX: {:016x}  RSI: {:016x}  RDI: {:016x}", self.rdx, self.rsi, self.rdi)?;

@@ -221,6 +221,7 @@ fn seeds() -> Vec<Case> {
                 "*module::load::load+0x*/0x*",
             ],
             never_says: &["panic"],
+            mmu_at_most: None,
             ..seed("seed-keep", "p2m=keep")
         },
     ]
