@@ -26,7 +26,7 @@ use crate::mm::vmalloc::{Memory, Vmalloc};
 use crate::mm::walk::BootTables;
 use crate::module::load::Export;
 use crate::module::source::Source;
-use crate::options::{Cleanup, Options};
+use crate::options::{Cleanup, Options, Selftest};
 use crate::report::{self, Meter};
 use crate::xen::Hypervisor;
 use crate::xen::abi::StartInfo;
@@ -160,6 +160,9 @@ fn load_modules<X: Hypervisor, S: State>(
     meter.lap("vmalloc", xen);
     crate::exercise::modules(layout, setup, &mut vmalloc, &mut memory, xen)?;
     meter.lap("module", xen);
+    if setup.options.selftest == Some(Selftest::Conformance) {
+        crate::exercise::conformance(&mut memory, xen)?;
+    }
     meter.total(xen);
     Ok(())
 }

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::boot::Setup;
+use crate::conformance;
 use crate::error::{BootError, InStage};
 use crate::mm::layout::Layout;
 use crate::mm::p2m::State;
@@ -95,6 +96,17 @@ pub(crate) fn modules<X: Hypervisor, S: State>(
     }
     vmalloc.purge(memory.tables, memory.frames, xen).stage("module")?;
     before.check(memory)
+}
+
+/// Runs the conformance programs, a line each.
+pub(crate) fn conformance<X: Hypervisor, S: State>(
+    memory: &mut Memory<'_, S>,
+    xen: &mut X,
+) -> Result<(), BootError> {
+    for group in conformance::all() {
+        conformance::run(group, memory, xen, report::conformance).stage("conformance")?;
+    }
+    Ok(())
 }
 
 /// Frames and tables at one moment.

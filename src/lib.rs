@@ -22,6 +22,7 @@ extern crate std;
 
 pub mod addr;
 pub mod boot;
+pub mod conformance;
 pub mod error;
 mod exercise;
 pub mod mm;

@@ -59,6 +59,8 @@ pub enum Selftest {
     Fault,
     /// A write to the kernel's own code.
     WildWrite,
+    /// No failure of ours: the conformance programs, each result printed.
+    Conformance,
 }
 
 /// The command line, parsed.
@@ -160,8 +162,12 @@ const LEVELS: [(&str, LevelFilter); 5] = [
     ("trace", LevelFilter::Trace),
 ];
 
-const SELFTESTS: [(&str, Selftest); 3] =
-    [("panic", Selftest::Panic), ("fault", Selftest::Fault), ("wild-write", Selftest::WildWrite)];
+const SELFTESTS: [(&str, Selftest); 4] = [
+    ("panic", Selftest::Panic),
+    ("fault", Selftest::Fault),
+    ("wild-write", Selftest::WildWrite),
+    ("conformance", Selftest::Conformance),
+];
 
 fn choose<T: Copy>(key: &str, value: &str, known: &[(&str, T)]) -> Result<T, BadValue> {
     match known.iter().find(|(name, _)| *name == value) {

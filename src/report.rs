@@ -185,3 +185,7 @@ pub(crate) fn purged(areas: usize) {
 pub(crate) fn loaded(modules: &[Loaded]) {
     info!(target: "module", "{} loaded", modules.len());
 }
+
+pub(crate) fn conformance(line: &str) {
+    info!(target: "conformance", "{line}");
+}

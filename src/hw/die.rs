@@ -69,3 +69,14 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     trace::print_callers();
     crash(Cause::Panic)
 }
+
+/// Named by the prebuilt libraries, which are compiled to unwind; nothing here ever does.
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() {}
+
+/// As above; reached only if something unwound after all.
+#[unsafe(no_mangle)]
+extern "C" fn _Unwind_Resume() -> ! {
+    begin();
+    crash(Cause::Panic)
+}

@@ -7,7 +7,6 @@
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use revector::addr::VirtAddr;
 use revector::xen::Errno;
 use revector::xen::abi::{Call, DOMID_SELF, MmuExtOp, MmuUpdate};
 
@@ -63,10 +62,13 @@ pub(crate) unsafe fn mmu_update(batch: &[MmuUpdate]) -> Result<(), (u32, Errno)>
     result.map(|_| ()).map_err(|errno| (done, errno))
 }
 
-/// Performs one extended MMU operation that does not change a mapping.
-pub(crate) fn flush(op: MmuExtOp) -> Result<(), Errno> {
+/// Performs one extended MMU operation.
+///
+/// # Safety
+/// As `Hypervisor::mmuext_op`.
+pub(crate) unsafe fn mmuext_op(op: MmuExtOp) -> Result<(), Errno> {
     let args = [&raw const op as u64, 1, 0, u64::from(DOMID_SELF)];
-    // SAFETY: `op` outlives the call; no count is wanted back.
+    // SAFETY: `op` outlives the call, no count is wanted back; the caller vouches for what the operation does.
     unsafe { issue(Call::MmuExtOp, args) }.map(|_| ())
 }
 
@@ -74,10 +76,10 @@ pub(crate) fn flush(op: MmuExtOp) -> Result<(), Errno> {
 ///
 /// # Safety
 /// No live Rust data may be reached through the address.
-pub(crate) unsafe fn update_va_mapping(at: VirtAddr, entry: u64) -> Result<(), Errno> {
+pub(crate) unsafe fn update_va_mapping(at: u64, entry: u64) -> Result<(), Errno> {
     const UVMF_INVLPG: u64 = 2;
     // SAFETY: passes no pointer; the caller vouches for the mapping.
-    unsafe { issue(Call::UpdateVaMapping, [at.as_u64(), entry, UVMF_INVLPG, 0]) }.map(|_| ())
+    unsafe { issue(Call::UpdateVaMapping, [at, entry, UVMF_INVLPG, 0]) }.map(|_| ())
 }
 
 /// Asks for the machine's highest RAM frame.

@@ -53,7 +53,20 @@ impl Hypervisor for Live {
     }
 
     fn flush_tlb(&mut self) -> Result<(), Errno> {
-        hypercall::flush(MmuExtOp { cmd: MMUEXT_TLB_FLUSH_LOCAL, arg1: 0, arg2: 0 })
+        // SAFETY: a flush changes no mapping.
+        unsafe { hypercall::mmuext_op(MmuExtOp { cmd: MMUEXT_TLB_FLUSH_LOCAL, arg1: 0, arg2: 0 }) }
+    }
+
+    unsafe fn update_va_mapping(&mut self, at: VirtAddr, entry: u64) -> Result<(), Errno> {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { hypercall::update_va_mapping(at.as_u64(), entry) }?;
+        self.entries += 1;
+        Ok(())
+    }
+
+    unsafe fn mmuext_op(&mut self, op: MmuExtOp) -> Result<(), Errno> {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { hypercall::mmuext_op(op) }
     }
 
     fn m2p(&self, mfn: Mfn) -> Option<Pfn> {

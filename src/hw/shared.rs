@@ -16,7 +16,7 @@ use super::{hypercall, linker, volatile};
 pub(crate) fn map(machine: u64) -> Result<(), Errno> {
     let entry = Pte::leaf(Mfn::new(machine / PAGE_SIZE), Access::Data);
     // SAFETY: the page is reserved for this in entry.S; no Rust object lies in it.
-    unsafe { hypercall::update_va_mapping(linker::shared_info_page(), entry.word()) }
+    unsafe { hypercall::update_va_mapping(linker::shared_info_page().as_u64(), entry.word()) }
 }
 
 /// Address of a field of shared_info.

@@ -13,7 +13,7 @@ pub mod start_info;
 use core::fmt;
 
 use crate::addr::{Mfn, Pfn, VirtAddr};
-use abi::MmuUpdate;
+use abi::{MmuExtOp, MmuUpdate};
 pub use errno::Errno;
 
 /// Content of one page, as words: a page table, or a page of P2M.
@@ -98,6 +98,24 @@ pub trait Hypervisor {
     /// # Errors
     /// Xen's error.
     fn flush_tlb(&mut self) -> Result<(), Errno>;
+
+    /// Writes the L1 entry for `at`, which must have an L1 table, and invalidates its translation.
+    ///
+    /// # Errors
+    /// Xen's error; nothing is changed then.
+    ///
+    /// # Safety
+    /// As for [`Hypervisor::mmu_update`].
+    unsafe fn update_va_mapping(&mut self, at: VirtAddr, entry: u64) -> Result<(), Errno>;
+
+    /// Performs one extended operation: pin, unpin, flush, and others.
+    ///
+    /// # Errors
+    /// Xen's error.
+    ///
+    /// # Safety
+    /// The operation must not change or take away memory or mappings that Rust data is reached through.
+    unsafe fn mmuext_op(&mut self, op: MmuExtOp) -> Result<(), Errno>;
 
     /// Looks a machine frame up in Xen's M2P; `None` where Xen has no entry or maps no such part of the array.
     fn m2p(&self, mfn: Mfn) -> Option<Pfn>;

@@ -57,6 +57,8 @@ pub(crate) struct Case {
     pub(crate) says: &'static [&'static str],
     /// Console lines that must not appear.
     pub(crate) never_says: &'static [&'static str],
+    /// A file of the checkout that must equal the console lines with this tag, the tag taken off.
+    pub(crate) golden: Option<(&'static str, &'static str)>,
     /// Most MMU hypercalls that the whole boot may make.
     pub(crate) mmu_at_most: Option<u64>,
     pub(crate) rows: Rows,
@@ -76,6 +78,7 @@ pub(crate) const CASE: Case = Case {
     outcome: Outcome::Success,
     says: &[],
     never_says: &["panic", "Test result: FAILURE"],
+    golden: None,
     mmu_at_most: None,
     rows: Rows::Compare,
 };
@@ -87,7 +90,8 @@ const HELLO: &str = "module: hello: 6 of 6 relocation checks hold";
 
 /// Every case, quick ones first; those that take a machine of their own last.
 pub(crate) fn all() -> Vec<Case> {
-    [basics(), refusals(), crashes(), matrix::cases(), collisions(), direct(), seeds()].concat()
+    [basics(), conformance(), refusals(), crashes(), matrix::cases(), collisions(), direct(), seeds()]
+        .concat()
 }
 
 const fn case(name: &'static str) -> Case {
@@ -106,6 +110,12 @@ fn basics() -> Vec<Case> {
         Case { cmdline: "p3m=copy", says: &["options: unknown key p3m, ignored"], ..case("unknown-key") },
         Case { cmdline: "p2m=keep", says: &["revector: p2m=keep:*"], ..case("keep-without-collision") },
     ]
+}
+
+/// What real Xen says to the programs that its model is held to.
+fn conformance() -> Vec<Case> {
+    let golden = Some(("conformance: ", "tests/conformance.txt"));
+    vec![Case { cmdline: "selftest=conformance", golden, ..case("conformance") }]
 }
 
 /// Input that must be refused with words, and without a panic.

@@ -15,6 +15,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) console: &'a [String],
     /// The toolstack's log, if it built the guest and told how.
     pub(crate) toolstack: Option<&'a str>,
+    /// What the tagged lines must equal, if the case has such a file.
+    pub(crate) golden: Option<&'a str>,
 }
 
 /// Every way in which the boot was not what the case wants; none if all is well.
@@ -37,6 +39,9 @@ pub(crate) fn complaints(case: &Case, seen: &Seen<'_>) -> Vec<String> {
             found.push(format!("expected no console line with '{pattern}', found: {line}"));
         }
     }
+    if let (Some((tag, file)), Some(golden)) = (case.golden, seen.golden) {
+        found.extend(differing_lines(seen.console, tag, golden).map(|what| format!("{file}: {what}")));
+    }
     if let Some(most) = case.mmu_at_most {
         found.extend(too_many_hypercalls(seen.console, most));
     }
@@ -44,6 +49,20 @@ pub(crate) fn complaints(case: &Case, seen: &Seen<'_>) -> Vec<String> {
         found.extend(Layout::differences(&Layout::of_toolstack(log), &Layout::of_guest(seen.console)));
     }
     found
+}
+
+/// Compares the lines behind a tag with a file, one to one; tells the first that differs.
+fn differing_lines(console: &[String], tag: &str, golden: &str) -> Option<String> {
+    let mut found = console.iter().filter_map(|line| line.split_once(tag)).map(|(_, line)| line.trim_end());
+    let mut number = 0;
+    for expected in golden.lines() {
+        number += 1;
+        match found.next() {
+            Some(line) if line == expected => {}
+            line => return Some(format!("line {number}: expected '{expected}', found {line:?}")),
+        }
+    }
+    found.next().map(|line| format!("line {}: expected no more lines, found '{line}'", number + 1))
 }
 
 /// Reads the last line's count: `total: done: 272809 us, 74 hypercalls (13 MMU), ...`.
@@ -79,7 +98,7 @@ mod tests {
 
     fn complain(case: &Case, outcome: Outcome, console: &[&str]) -> Vec<String> {
         let console: Vec<_> = console.iter().map(|line| (*line).to_owned()).collect();
-        complaints(case, &Seen { outcome, console: &console, toolstack: None })
+        complaints(case, &Seen { outcome, console: &console, toolstack: None, golden: None })
     }
 
     #[test]
@@ -99,6 +118,15 @@ mod tests {
         let case = Case { says: &["needed"], never_says: &["forbidden"], ..cases::CASE };
         let found = complain(&case, Outcome::Crash, &["forbidden"]);
         assert_eq!(found.len(), 3, "{found:?}");
+    }
+
+    #[test]
+    fn a_line_that_differs_from_the_file_is_told_and_so_are_missing_and_extra_ones() {
+        let console = ["[ 0.1] c: a: ok".to_owned(), "[ 0.2] c: b: -EINVAL".to_owned()];
+        assert_eq!(super::differing_lines(&console, "c: ", "a: ok\nb: -EINVAL\n"), None);
+        for wrong in ["a: ok\nb: ok\n", "a: ok\n", "a: ok\nb: -EINVAL\nc: ok\n"] {
+            assert!(super::differing_lines(&console, "c: ", wrong).is_some(), "{wrong:?}");
+        }
     }
 
     #[test]

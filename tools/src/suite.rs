@@ -149,7 +149,10 @@ impl Machines {
         let folder = self.out.join(case.name.as_ref());
         fresh_folder(&folder)?;
         let report = direct::boot(&self.files, &folder, guest, port, &mut |_| ())?;
-        Ok(complaints(case, &Seen { outcome: report.outcome, console: &report.console, toolstack: None }))
+        Ok(complaints(
+            case,
+            &Seen { outcome: report.outcome, console: &report.console, toolstack: None, golden: None },
+        ))
     }
 }
 
@@ -159,7 +162,16 @@ fn run_guest(session: &mut Session, case: &Case, guest: &Guest) -> Result<Vec<St
     let log = String::from_utf8_lossy(&log);
     let told = guest.create == Create::Logged && report.outcome != Outcome::NotBuilt;
     let toolstack = told.then_some(log.as_ref());
-    Ok(complaints(case, &Seen { outcome: report.outcome, console: &report.console, toolstack }))
+    let golden = golden(case)?;
+    let seen =
+        Seen { outcome: report.outcome, console: &report.console, toolstack, golden: golden.as_deref() };
+    Ok(complaints(case, &seen))
+}
+
+fn golden(case: &Case) -> Result<Option<String>> {
+    let read =
+        |(_, file): (&str, &str)| fs::read_to_string(file).with_context(|| format!("cannot read {file}"));
+    case.golden.map(read).transpose()
 }
 
 fn guest(lab: &Lab, case: &Case) -> Result<Guest> {

@@ -1,0 +1,201 @@
+//! Runs conformance programs on scratch pages, and puts everything back behind each.
+//!
+//! Scratch pages come from the frame allocator, so nothing else uses them; that is what makes their page-table
+//! abuse harmless. Results are words that do not depend on the machine: `ok`, an errno, `fault`, `read`.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::op::{At, Entry, Op, Page, Program};
+use crate::addr::{Mfn, PAGE_SIZE, VirtAddr};
+use crate::mm::area;
+use crate::mm::commit::Flush;
+use crate::mm::error::MmError;
+use crate::mm::frames::{Run, Zone};
+use crate::mm::p2m::State;
+use crate::mm::pte::{Access, Level, Pte, Reach};
+use crate::mm::tables::Growth;
+use crate::mm::vmalloc::Memory;
+use crate::mm::window::Window;
+use crate::xen::abi::{MmuExtOp, MmuUpdate};
+use crate::xen::{Errno, Hypervisor};
+
+/// Pages that programs may number.
+const PAGES: u64 = 6;
+/// Scratch addresses, far from every area in use.
+const SCRATCH: u64 = area::VMALLOC.start.as_u64() + (1 << 40);
+/// Scratch addresses with an L1 table.
+const SLOTS: u64 = 4;
+
+struct Lab<'m, X> {
+    xen: &'m mut X,
+    window: &'m Window,
+    run: &'m Run,
+    mfns: Vec<Mfn>,
+    root: Mfn,
+}
+
+/// Runs the programs; each line is a name and its results.
+///
+/// # Errors
+/// [`MmError`] if there is no memory for scratch pages.
+pub fn run<X: Hypervisor, S: State>(
+    programs: &[Program],
+    memory: &mut Memory<'_, S>,
+    xen: &mut X,
+    mut emit: impl FnMut(&str),
+) -> Result<(), MmError> {
+    let mut growth = Growth::new(memory.tables);
+    growth.table(xen, memory.frames, VirtAddr::new(SCRATCH), Level::L1, Reach::Inherit)?;
+    growth.commit(xen, Flush::NotNeeded)?;
+    let run = memory.frames.take(Zone::Mapped, PAGES)?;
+    let window = memory.tables.window();
+    let frame = |pfn| memory.p2m.frame(window, xen, pfn).ok_or(MmError::NoFrame { pfn });
+    let mfns = run.pages().iter().map(frame).collect::<Result<Vec<_>, _>>()?;
+    let mut lab = Lab { xen, window, run: &run, mfns, root: memory.tables.root().mfn };
+    for program in programs {
+        lab.clear();
+        let results: Vec<String> = program.ops.iter().map(|op| lab.perform(*op)).collect();
+        let end = if lab.restore() { "" } else { ", NOT RESTORED" };
+        emit(&format!("{}: {}{end}", program.name, results.join(", ")));
+    }
+    memory.frames.give_back(run)?;
+    Ok(())
+}
+
+/// A result as a word.
+fn word(result: Result<(), Errno>) -> String {
+    result.map_or_else(|errno| errno.to_string(), |()| "ok".to_string())
+}
+
+#[expect(unsafe_code, reason = "breaks Xen's rules on purpose, on pages that nobody else uses")]
+impl<X: Hypervisor> Lab<'_, X> {
+    fn clear(&mut self) {
+        for page in 0..PAGES {
+            self.window.page_mut(self.xen, self.run, page).fill(0);
+        }
+    }
+
+    /// Drops every table and mapping that a program left, and gives the pages their writable mapping back.
+    fn restore(&mut self) -> bool {
+        for slot in 0..SLOTS {
+            let _ = self.map(At::Scratch(slot), Entry::Raw(0));
+        }
+        for page in (0..PAGES).rev() {
+            let _ = self.extended(UNPIN, self.frame(page));
+        }
+        (0..PAGES).all(|page| self.map(At::Alias(page), Entry::Of(page, DATA)).is_ok())
+    }
+
+    fn perform(&mut self, op: Op) -> String {
+        match op {
+            Op::Protect(page) => word(self.map(At::Alias(page), Entry::Of(page, READ_ONLY))),
+            Op::Unprotect(page) => word(self.map(At::Alias(page), Entry::Of(page, DATA))),
+            Op::Store(page, index, entry) => self.store(page, index, entry),
+            Op::Write(page, index, entry) => self.batch(self.frame(page), &[(index, entry)]),
+            Op::Batch(page, writes) => self.batch(self.frame(page), writes),
+            Op::Command(page, command, entry) => {
+                self.update(self.frame(page).raw() * PAGE_SIZE + command, entry)
+            }
+            Op::Elsewhere(machine) => self.update(machine, Entry::Raw(0)),
+            Op::Root(index, entry) => self.batch(self.root, &[(index, entry)]),
+            Op::Map(at, entry) => word(self.map(at, entry)),
+            Op::Pin(level, page) => word(self.extended(pin(level), self.frame(page))),
+            Op::Unpin(page) => word(self.extended(UNPIN, self.frame(page))),
+            Op::Ext(command, page) => word(self.extended(command, self.frame(page))),
+            Op::ExtRaw(command, argument) => word(self.extended(command, Mfn::new(argument))),
+            Op::Read(at) => self.read(at),
+            Op::Show(page, index) => self.show(page, index),
+        }
+    }
+
+    fn frame(&self, page: Page) -> Mfn {
+        // Programs number few pages: fits any usize, and the remainder keeps it in range.
+        self.mfns[(page % PAGES) as usize]
+    }
+
+    fn entry(&self, entry: Entry) -> u64 {
+        match entry {
+            Entry::Of(page, bits) => (self.frame(page).raw() * PAGE_SIZE) | bits,
+            Entry::Raw(word) => word,
+        }
+    }
+
+    fn address(&self, at: At) -> VirtAddr {
+        match at {
+            At::Scratch(slot) => VirtAddr::new_truncate(SCRATCH + slot % SLOTS * PAGE_SIZE),
+            At::Alias(page) => self.window.address(self.run.first().plus(page % PAGES)),
+            At::Linear(raw) => VirtAddr::new_truncate(raw),
+        }
+    }
+
+    fn store(&mut self, page: Page, index: usize, entry: Entry) -> String {
+        let word = self.entry(entry);
+        self.window.page_mut(self.xen, self.run, page)[index] = word;
+        "stored".to_string()
+    }
+
+    fn map(&mut self, at: At, entry: Entry) -> Result<(), Errno> {
+        let (at, entry) = (self.address(at), self.entry(entry));
+        // SAFETY: the address shows a scratch page, a scratch address, or one that Xen must refuse.
+        unsafe { self.xen.update_va_mapping(at, entry) }
+    }
+
+    fn batch(&mut self, table: Mfn, writes: &[(usize, Entry)]) -> String {
+        let element = |(index, entry): &(usize, Entry)| MmuUpdate {
+            ptr: table.raw() * PAGE_SIZE + *index as u64 * 8,
+            val: self.entry(*entry),
+        };
+        let elements: Vec<MmuUpdate> = writes.iter().map(element).collect();
+        self.commit(&elements)
+    }
+
+    fn update(&mut self, ptr: u64, entry: Entry) -> String {
+        let val = self.entry(entry);
+        self.commit(&[MmuUpdate { ptr, val }])
+    }
+
+    fn commit(&mut self, elements: &[MmuUpdate]) -> String {
+        // SAFETY: the entries are a scratch page's, or ones of the L4 table that map nothing in use.
+        match unsafe { self.xen.mmu_update(elements) } {
+            Ok(()) => "ok".to_string(),
+            Err(stopped) if elements.len() > 1 => format!("{} after {}", stopped.errno, stopped.done),
+            Err(stopped) => stopped.errno.to_string(),
+        }
+    }
+
+    fn extended(&mut self, cmd: u32, frame: Mfn) -> Result<(), Errno> {
+        // SAFETY: acts on a scratch page, or is one that Xen must refuse or that changes nothing.
+        unsafe { self.xen.mmuext_op(MmuExtOp { cmd, arg1: frame.raw(), arg2: 0 }) }
+    }
+
+    fn read(&mut self, at: At) -> String {
+        let at = self.address(at);
+        self.xen.probe(at).map_or_else(|_| "fault".to_string(), |_| "read".to_string())
+    }
+
+    /// What an entry means, without the bits that Xen adds.
+    fn show(&self, page: Page, index: usize) -> String {
+        let entry = Pte::from_word(self.window.page(self.xen, self.run.first().plus(page))[index]);
+        if !entry.is_present() {
+            return if entry.is_zero() { "zero" } else { "absent" }.to_string();
+        }
+        let writable = if entry.is_writable() { "w" } else { "-" };
+        let executable = if entry.is_executable() { "x" } else { "-" };
+        format!("r{writable}{executable}")
+    }
+}
+
+const UNPIN: u32 = 4;
+const DATA: u64 = Pte::leaf(Mfn::new(0), Access::Data).word();
+const READ_ONLY: u64 = Pte::leaf(Mfn::new(0), Access::ReadOnly).word();
+
+const fn pin(level: Level) -> u32 {
+    match level {
+        Level::L1 => 0,
+        Level::L2 => 1,
+        Level::L3 => 2,
+        Level::L4 => 3,
+    }
+}
