@@ -109,7 +109,7 @@ pub(crate) fn conformance<X: Hypervisor, S: State>(
     Ok(())
 }
 
-/// Frames and tables at one moment.
+/// Frames and tables at one moment; pages found to have no frame count as if they were still free.
 struct Balance {
     free: u64,
     tables: u64,
@@ -117,7 +117,8 @@ struct Balance {
 
 impl Balance {
     fn read<S: State>(memory: &Memory<'_, S>) -> Self {
-        Self { free: memory.frames.free_pages(), tables: memory.tables.added() as u64 }
+        let free = memory.frames.free_pages() + memory.frames.discarded_pages();
+        Self { free, tables: memory.tables.added() as u64 }
     }
 
     /// What was free before must be free now, or be a page table.

@@ -7,7 +7,8 @@
 //!
 //! - **One direction.** Each stage takes the product of the one before by value and returns its own; a wrong order
 //!   does not compile. [`boot::boot`] is the table of contents.
-//! - **One seam.** The outside is [`xen::Hypervisor`], on one page. The image implements it with hypercalls.
+//! - **One seam.** The outside is [`xen::Hypervisor`], on one page. The image implements it with hypercalls; on the
+//!   host, a model of Xen does (feature `model`), and the whole boot is an ordinary program.
 //! - **Plan, then commit.** Page-table writes and relocations are data until one hypercall carries them out.
 //! - **An oracle that is not ours** for every claim: Xen's M2P for the P2M, the processor for what is unmapped.
 //! - **Unsafe code at the seam only**: declared in `xen`, called from `mm::window`, `mm::commit` and `module::load`.
@@ -17,7 +18,7 @@
 #![warn(missing_docs)]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "model"))]
 extern crate std;
 
 pub mod addr;
@@ -25,6 +26,8 @@ pub mod boot;
 pub mod conformance;
 pub mod error;
 mod exercise;
+#[cfg(any(test, feature = "model"))]
+pub mod fake;
 pub mod mm;
 pub mod module;
 pub mod options;

@@ -85,18 +85,30 @@ pub struct Frames {
     /// Sorted, disjoint, never adjacent, never empty.
     free: Vec<PfnRange>,
     mapped_end: Pfn,
+    discarded: u64,
 }
 
 impl Frames {
     /// Starts with the given disjoint gaps; pages below `mapped_end` are in the direct map from the start.
     pub fn new(gaps: impl Iterator<Item = PfnRange>, mapped_end: Pfn) -> Self {
-        Self { free: gaps.collect(), mapped_end }
+        Self { free: gaps.collect(), mapped_end, discarded: 0 }
     }
 
     /// Returns the number of free pages.
     #[must_use]
     pub fn free_pages(&self) -> u64 {
         self.free.iter().map(|extent| extent.pages()).sum()
+    }
+
+    /// Returns the number of pages that were free once and turned out to have no machine frame.
+    #[must_use]
+    pub const fn discarded_pages(&self) -> u64 {
+        self.discarded
+    }
+
+    /// Takes pages out for good that have no machine frame.
+    pub(super) const fn discard(&mut self, run: Run) {
+        self.discarded += run.pages.pages();
     }
 
     /// Claims pages that the builder filled and that no gap contains, so that they can be given back later.

@@ -19,8 +19,8 @@ use super::area;
 use super::cleanup::ModuleSpace;
 use super::commit::{Batch, Flush};
 use super::error::MmError;
-use super::frames::{FrameError, Frames, Run, Zone};
-use super::p2m::{P2m, State};
+use super::frames::{Frames, Run};
+use super::p2m::{FrameReader, P2m, State, give_back};
 use super::pte::{Access, Level, Pte, Reach};
 use super::tables::{Growth, Place, Tables, pages_of};
 use super::window::Span;
@@ -215,33 +215,24 @@ impl Vmalloc {
     }
 }
 
-fn give_back(runs: Vec<Run>, frames: &mut Frames) -> Result<(), MmError> {
-    for run in runs {
-        frames.give_back(run)?;
-    }
-    Ok(())
-}
-
 /// Takes pages that have a machine frame; prefers those that no other mapping shows.
 fn take_frames<X: Hypervisor, S: State>(
     pages: u64,
     memory: &mut Memory<'_, S>,
     xen: &X,
 ) -> Result<(Vec<Run>, Vec<Mfn>), MmError> {
-    let mut runs = Vec::new();
-    let mut mfns = Vec::new();
-    while (mfns.len() as u64) < pages {
-        let Ok(run) = memory.frames.take_up_to(Zone::Far, pages - mfns.len() as u64) else {
+    let window = memory.tables.window();
+    let runs = memory.p2m.take_backed(pages, window, memory.frames, xen)?;
+    let mut reader = FrameReader::new(memory.p2m);
+    let mfns =
+        runs.iter().flat_map(|run| run.pages().iter()).map(|pfn| reader.frame(window, xen, pfn)).collect();
+    match mfns {
+        Ok(mfns) => Ok((runs, mfns)),
+        Err(error) => {
             give_back(runs, memory.frames)?;
-            return Err(FrameError::Exhausted { wanted: pages, free: memory.frames.free_pages() }.into());
-        };
-        for pfn in run.pages().iter() {
-            let mfn = memory.p2m.frame(memory.tables.window(), xen, pfn).ok_or(MmError::NoFrame { pfn })?;
-            mfns.push(mfn);
+            Err(error)
         }
-        runs.push(run);
     }
-    Ok((runs, mfns))
 }
 
 /// Maps `mfns` from the start of `range`, in one hypercall; every entry must be zero before.

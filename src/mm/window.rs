@@ -18,6 +18,7 @@ use crate::xen::{Hypervisor, Words};
 #[derive(Clone, Debug)]
 pub struct Window {
     base: VirtAddr,
+    /// Sorted, disjoint, never adjacent: what lies together in memory is one range here.
     shown: Vec<PfnRange>,
 }
 
@@ -32,11 +33,13 @@ impl Window {
 
     /// Notes that more pages are mapped now.
     pub(super) fn extend(&mut self, pages: PfnRange) {
-        if let Some(adjacent) = self.shown.iter_mut().find(|shown| shown.end == pages.start) {
-            adjacent.end = pages.end;
-        } else {
-            self.shown.push(pages);
+        let at = self.shown.partition_point(|shown| shown.end < pages.start);
+        let mut all = pages;
+        while let Some(touching) = self.shown.get(at).copied().filter(|shown| shown.start <= all.end) {
+            all = PfnRange::between(all.start.min(touching.start), all.end.max(touching.end));
+            self.shown.remove(at);
         }
+        self.shown.insert(at, all);
     }
 
     /// Tells whether all the pages are shown.
@@ -185,5 +188,27 @@ impl Span {
         let at = self.checked(index);
         // SAFETY: mapped as for `page`; owned by the span's holder, whom `&mut self` shows to be the only one.
         unsafe { xen.page_mut(at) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn range(start: u64, pages: u64) -> PfnRange {
+        PfnRange::new(Pfn::new(start), pages)
+    }
+
+    #[test]
+    fn ranges_that_touch_are_shown_as_one_in_whatever_order_they_came() {
+        let mut window = Window::new(VirtAddr::new(0), Pfn::new(512));
+        window.extend(range(2048, 512));
+        window.extend(range(1024, 512));
+        assert!(!window.shows(range(0, 600)));
+        window.extend(range(512, 512));
+        window.extend(range(1536, 512));
+        assert_eq!(window.shown, [range(0, 2560)]);
+        assert!(window.shows(range(500, 2000)));
+        assert!(!window.shows(range(2559, 2)));
     }
 }

@@ -15,11 +15,13 @@
 //! against Xen's M2P. Sources: xen/include/public/arch-x86/xen.h (arch_shared_info); Linux v3.7 arch/x86/xen/p2m.c
 //! (structure and its bugs, facts only).
 
+mod backed;
 mod build;
 pub mod index;
 pub mod revector;
 mod tree;
 pub mod verify;
 
+pub(in crate::mm) use backed::{FrameReader, give_back};
 pub use revector::{Outcome, Retired, revector};
 pub use tree::{Initial, Moved, P2m, Slot, State};

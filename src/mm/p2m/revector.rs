@@ -11,16 +11,17 @@
 
 use alloc::vec::Vec;
 
+use super::backed::FrameReader;
 use super::tree::{INVALID, Initial, Moved, P2m};
-use crate::addr::{ENTRIES, Mfn, Pfn, PfnRange, VirtRange};
+use crate::addr::{PfnRange, VirtRange};
 use crate::mm::direct_map;
 use crate::mm::error::MmError;
-use crate::mm::frames::{Frames, Run, Zone};
+use crate::mm::frames::{Frames, Run};
 use crate::mm::layout::{Layout, Name};
 use crate::mm::tables::Tables;
 use crate::mm::window::Window;
 use crate::options::Strategy;
-use crate::xen::{Hypervisor, Words};
+use crate::xen::Hypervisor;
 
 /// The old list, which no leaf points to any more: it must be unmapped, and its pages may be free.
 #[derive(Debug)]
@@ -84,7 +85,7 @@ fn copy<X: Hypervisor>(
 ) -> Result<Outcome, MmError> {
     let mut wanted = 0;
     p2m.for_each_leaf(tables.window(), xen, |_, _| wanted += 1);
-    let runs = take_runs(&p2m, wanted, tables.window(), frames, xen)?;
+    let runs = p2m.take_backed(wanted, tables.window(), frames, xen)?;
     let ranges: Vec<PfnRange> = runs.iter().map(Run::pages).collect();
     direct_map::extend(tables, &ranges, frames, xen, |xen, window, slot| p2m.leaf_words(window, xen, slot))?;
     copy_leaves(&p2m, &runs, tables.window(), xen);
@@ -94,58 +95,6 @@ fn copy<X: Hypervisor>(
         tables.window().fill(xen, run, INVALID);
     }
     Ok(Outcome::Moved(moved(p2m), Retired { high, pages: old.into_iter().next() }))
-}
-
-/// Looks up machine frames of rising pfns, a leaf at a time.
-struct FrameReader<'p> {
-    p2m: &'p P2m<Initial>,
-    slot: Pfn,
-    words: Words,
-}
-
-impl<'p> FrameReader<'p> {
-    const fn new(p2m: &'p P2m<Initial>) -> Self {
-        Self { p2m, slot: Pfn::new(u64::MAX), words: [INVALID; 512] }
-    }
-
-    fn frame<X: Hypervisor>(&mut self, window: &Window, xen: &X, pfn: Pfn) -> Result<Mfn, MmError> {
-        if self.slot != pfn.slot_start() {
-            self.slot = pfn.slot_start();
-            self.words = self.p2m.leaf_words(window, xen, self.slot);
-        }
-        // Below 512: fits any usize.
-        match self.words[(pfn.raw() % ENTRIES) as usize] {
-            INVALID => Err(MmError::NoFrame { pfn }),
-            mfn => Ok(Mfn::new(mfn)),
-        }
-    }
-}
-
-/// Takes `wanted` pages of RAM in as few runs as possible, skipping pages that have no machine frame.
-fn take_runs<X: Hypervisor>(
-    p2m: &P2m<Initial>,
-    mut wanted: u64,
-    window: &Window,
-    frames: &mut Frames,
-    xen: &X,
-) -> Result<Vec<Run>, MmError> {
-    let mut reader = FrameReader::new(p2m);
-    let mut backed = |pfn: &Pfn| reader.frame(window, xen, *pfn).is_ok();
-    let mut runs = Vec::new();
-    while wanted > 0 {
-        let mut run = frames.take_up_to(Zone::Far, wanted)?;
-        let solid = run.pages().iter().take_while(&mut backed).count() as u64;
-        let front = run.split_front(solid);
-        wanted -= solid;
-        if solid > 0 {
-            runs.push(front);
-        }
-        let holes = run.pages().iter().take_while(|pfn| !backed(pfn)).count() as u64;
-        // A hole is nobody's memory: it leaves the allocator for good.
-        let _hole = run.split_front(holes);
-        frames.give_back(run)?;
-    }
-    Ok(runs)
 }
 
 /// A stretch of leaves that lies together on both sides.

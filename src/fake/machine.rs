@@ -1,0 +1,123 @@
+//! Which machine frame backs which page: a permutation, so that nothing can rely on frames being contiguous.
+//!
+//! Frame = first + (page * factor + offset) mod 2^k, factor odd: invertible by one multiplication, so M2P and P2M
+//! need no memory at any size. At least half of the machine's frames belong to somebody else.
+
+use alloc::vec::Vec;
+
+use crate::addr::{Mfn, Pfn, PfnRange};
+
+/// The machine's memory, and the part of it that the domain owns.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    pages: u64,
+    first: u64,
+    mask: u64,
+    factor: u64,
+    inverse: u64,
+    offset: u64,
+    holes: Vec<PfnRange>,
+}
+
+impl Machine {
+    /// Scatters `pages` pages, without those in `holes`, over the frames from `first` on.
+    pub(super) fn new(pages: u64, first: Mfn, seed: u64, holes: Vec<PfnRange>) -> Self {
+        let mask = (pages * 2).next_power_of_two() - 1;
+        let factor = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let offset = seed.rotate_left(17) & mask;
+        Self { pages, first: first.raw(), mask, factor, inverse: inverse(factor), offset, holes }
+    }
+
+    /// Returns the number of entries of the P2M.
+    #[must_use]
+    pub const fn pages(&self) -> u64 {
+        self.pages
+    }
+
+    /// Returns the frame of a page; `None` for a hole and behind the last page.
+    #[must_use]
+    pub fn mfn(&self, pfn: Pfn) -> Option<Mfn> {
+        let is_ours = pfn.raw() < self.pages && !self.is_hole(pfn);
+        is_ours.then(|| {
+            let number = pfn.raw().wrapping_mul(self.factor).wrapping_add(self.offset) & self.mask;
+            Mfn::new(self.first + number)
+        })
+    }
+
+    /// Returns the page that a frame backs; `None` if it is not the domain's.
+    #[must_use]
+    pub fn pfn(&self, mfn: Mfn) -> Option<Pfn> {
+        let number = mfn.raw().wrapping_sub(self.first);
+        if number > self.mask {
+            return None;
+        }
+        let pfn = Pfn::new(number.wrapping_sub(self.offset).wrapping_mul(self.inverse) & self.mask);
+        (pfn.raw() < self.pages && !self.is_hole(pfn)).then_some(pfn)
+    }
+
+    /// Tells whether the frame is RAM, the domain's or not.
+    #[must_use]
+    pub const fn is_ram(&self, mfn: Mfn) -> bool {
+        mfn.raw().wrapping_sub(self.first) <= self.mask
+    }
+
+    /// Returns the frame behind the last frame of RAM: Xen's heap in this model.
+    #[must_use]
+    pub const fn limit(&self) -> Mfn {
+        Mfn::new(self.first + self.mask + 1)
+    }
+
+    /// Returns a frame of RAM that belongs to another domain.
+    #[must_use]
+    pub fn foreign(&self) -> Mfn {
+        let mut number = 0;
+        while self.pfn(Mfn::new(self.first + number)).is_some() {
+            number += 1;
+        }
+        Mfn::new(self.first + number)
+    }
+
+    /// Returns the pages without a frame.
+    #[must_use]
+    pub fn holes(&self) -> &[PfnRange] {
+        &self.holes
+    }
+
+    fn is_hole(&self, pfn: Pfn) -> bool {
+        self.holes.iter().any(|hole| hole.contains(pfn))
+    }
+}
+
+/// Inverse of an odd number modulo 2^64, by Newton's iteration: each step doubles the good bits, starting with three.
+const fn inverse(odd: u64) -> u64 {
+    let mut inverse = odd;
+    let mut step = 0;
+    while step < 5 {
+        inverse = inverse.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(inverse)));
+        step += 1;
+    }
+    inverse
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::vec;
+
+    #[test]
+    fn every_page_has_its_own_frame_and_every_frame_leads_back() {
+        let holes = vec![PfnRange::new(Pfn::new(700), 50)];
+        for seed in [0, 1, 7, u64::MAX] {
+            let machine = Machine::new(5000, Mfn::new(1 << 34), seed, holes.clone());
+            let mut seen = BTreeSet::new();
+            for pfn in (0..5000).map(Pfn::new).filter(|pfn| !holes[0].contains(*pfn)) {
+                let mfn = machine.mfn(pfn).unwrap();
+                assert!(seen.insert(mfn));
+                assert_eq!(machine.pfn(mfn), Some(pfn));
+            }
+            assert_eq!(machine.mfn(Pfn::new(700)), None);
+            assert_eq!(machine.pfn(machine.foreign()), None);
+        }
+    }
+}

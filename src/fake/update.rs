@@ -1,0 +1,143 @@
+//! Hypercalls that change page tables.
+//!
+//! Mirrors `do_mmu_update`, `mod_l1_entry` to `mod_l4_entry`, `do_update_va_mapping`, and of `do_mmuext_op` pinning
+//! and unpinning.
+
+use super::entry::{self, XEN_SLOTS};
+use super::types::{Kind, Pin};
+use super::xen::Xen;
+use crate::addr::{Mfn, PAGE_SIZE, VirtAddr};
+use crate::mm::pte::Level;
+use crate::xen::abi::MmuUpdate;
+use crate::xen::{Errno, Stopped};
+
+/// Commands in the low bits of an element's address.
+const NORMAL: u64 = 0;
+const MACHPHYS: u64 = 1;
+const PRESERVE_AD: u64 = 2;
+
+impl Xen {
+    /// Mirrors `do_mmu_update`: in order, up to the first that is refused; one flush at the end for levels 2 to 4.
+    pub(super) fn update(&mut self, batch: &[MmuUpdate]) -> Result<(), Stopped> {
+        let refusal = self.script.next().map(|refusal| (refusal.element.min(batch.len() - 1), refusal.errno));
+        let mut outcome = Ok(());
+        let mut above_l1 = 0;
+        for (done, element) in batch.iter().enumerate() {
+            let planned = refusal.filter(|(element, _)| *element == done).map(|(_, errno)| errno);
+            match planned.map_or_else(|| self.element(*element), Err) {
+                Ok(level) => above_l1 += u64::from(level > Some(Level::L1)),
+                Err(errno) => {
+                    outcome = Err(Stopped { done, errno });
+                    break;
+                }
+            }
+            self.work.entries += 1;
+        }
+        if above_l1 > 0 {
+            self.forget_all();
+        }
+        self.check_kernel();
+        outcome
+    }
+
+    /// One element; returns the level of the table, `None` for a plain store.
+    fn element(&mut self, element: MmuUpdate) -> Result<Option<Level>, Errno> {
+        let table = Mfn::new(element.ptr / PAGE_SIZE);
+        let index = (element.ptr % PAGE_SIZE / 8) as usize;
+        match element.ptr & 3 {
+            // Changing M2P is not modelled: nothing in this boot does.
+            MACHPHYS => return Err(Errno::ENOSYS),
+            NORMAL | PRESERVE_AD => {}
+            _ => return Err(Errno::ENOSYS),
+        }
+        if !self.owns(table) {
+            return Err(Errno::EINVAL);
+        }
+        match self.kind(table) {
+            Some((Kind::Table(level), _)) => {
+                let keep = if element.ptr & 3 == PRESERVE_AD { entry::ACCESSED | entry::DIRTY } else { 0 };
+                let old = self.memory.words(table)[index];
+                self.modify(table, index, level, element.val | old & keep)?;
+                Ok(Some(level))
+            }
+            _ => {
+                self.memory.words_mut(table)[index] = element.val;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Mirrors `mod_l1_entry` to `mod_l4_entry`: takes the new entry before letting go of the old one.
+    fn modify(&mut self, table: Mfn, index: usize, level: Level, new: u64) -> Result<(), Errno> {
+        if level == Level::L4 && XEN_SLOTS.contains(&index) {
+            return Err(Errno::EINVAL);
+        }
+        let old = self.memory.words(table)[index];
+        if entry::is_present(new) && entry::is_present(old) && entry::differs_in_harmless_bits(old, new) {
+            if entry::has_disallowed_bits(new, level, self.role) {
+                return Err(Errno::EINVAL);
+            }
+            self.memory.words_mut(table)[index] = entry::adjusted(new, level);
+            return Ok(());
+        }
+        let word = self.get_entry(new, level)?;
+        self.memory.words_mut(table)[index] = word;
+        self.put_entry(old, level);
+        Ok(())
+    }
+
+    /// Mirrors `do_update_va_mapping` with `UVMF_INVLPG`: needs an L1 table, and flushes one translation.
+    ///
+    /// # Errors
+    /// `EINVAL` without an L1 table; as for an element of `mmu_update` otherwise.
+    pub fn update_va_mapping(&mut self, at: VirtAddr, word: u64) -> Result<(), Errno> {
+        let table = self.table_at(at, Level::L1).ok_or(Errno::EINVAL)?;
+        self.modify(table, Level::L1.index(at), Level::L1, word)?;
+        self.forget(at);
+        Ok(())
+    }
+
+    /// Mirrors `MMUEXT_PIN_L1_TABLE` to `MMUEXT_PIN_L4_TABLE`: pinning is a flag, not a count.
+    ///
+    /// # Errors
+    /// `EINVAL` if the frame is not ours, has another type, or is pinned; the error of a bad entry otherwise.
+    pub fn pin(&mut self, mfn: Mfn, level: Level) -> Result<(), Errno> {
+        if !self.owns(mfn) {
+            return Err(Errno::EINVAL);
+        }
+        self.get_type(mfn, Kind::Table(level))?;
+        match self.types.get_mut(&mfn.raw()) {
+            Some(typed) if typed.pin == Pin::Loose => {
+                typed.pin = Pin::Pinned;
+                Ok(())
+            }
+            _ => {
+                self.put_type(mfn);
+                Err(Errno::EINVAL)
+            }
+        }
+    }
+
+    /// Mirrors `MMUEXT_UNPIN_TABLE`.
+    ///
+    /// # Errors
+    /// `EINVAL` if the frame is not pinned.
+    pub fn unpin(&mut self, mfn: Mfn) -> Result<(), Errno> {
+        match self.types.get_mut(&mfn.raw()) {
+            Some(typed) if typed.pin == Pin::Pinned => {
+                typed.pin = Pin::Loose;
+                self.put_type(mfn);
+                Ok(())
+            }
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Mirrors `new_guest_cr3`: the root in use counts as one use of its frame.
+    pub(super) fn load(&mut self, mfn: Mfn) -> Result<(), Errno> {
+        self.get_type(mfn, Kind::Table(Level::L4))?;
+        self.root = mfn;
+        self.forget_all();
+        Ok(())
+    }
+}

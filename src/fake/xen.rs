@@ -1,0 +1,238 @@
+//! The model itself: `impl Hypervisor` on modelled memory.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use std::time::Instant;
+
+use super::faults::{Refusal, Script};
+use super::machine::Machine;
+use super::memory::{FrameMap, Memory};
+use super::translate::{Mapping, Use};
+use super::types::{Kind, Pin, Typed};
+use crate::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
+use crate::xen::abi::{MACH2PHYS_BYTES, MACH2PHYS_START, MmuUpdate};
+use crate::xen::start_info::{Facts, Role};
+use crate::xen::{Counters, Errno, Faulted, Hypervisor, Stopped, Words};
+
+/// Where the guest said its P2M is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// `pfn_to_mfn_frame_list_list`.
+    pub top: Mfn,
+    /// `max_pfn`.
+    pub entries: u64,
+}
+
+/// One domain on a modelled Xen.
+#[derive(Debug)]
+pub struct Xen {
+    pub(super) memory: Memory,
+    pub(super) types: FrameMap<Typed>,
+    pub(super) role: Role,
+    pub(super) root: Mfn,
+    pub(super) shared_info: Mfn,
+    pub(super) tlb: RefCell<FrameMap<Mapping>>,
+    pub(super) facts: Option<Facts>,
+    pub(super) script: Script,
+    pub(super) work: Counters,
+    since: Instant,
+    published: Option<Published>,
+    rehomed: Option<VirtAddr>,
+    called: Vec<VirtAddr>,
+    answers: VecDeque<i32>,
+}
+
+impl Xen {
+    pub(super) fn new(memory: Memory, role: Role, root: Mfn) -> Self {
+        let shared_info = memory.machine.limit();
+        let mut types = FrameMap::default();
+        // Mirrors `share_xen_page_with_guest`: Xen itself holds it as writable, it can never be a table.
+        types.insert(shared_info.raw(), Typed { kind: Kind::Writable, count: 1, pin: Pin::Loose });
+        Self {
+            memory,
+            types,
+            role,
+            root,
+            shared_info,
+            tlb: RefCell::default(),
+            facts: None,
+            script: Script::default(),
+            work: Counters::default(),
+            since: Instant::now(),
+            published: None,
+            rehomed: None,
+            called: Vec::new(),
+            answers: VecDeque::new(),
+        }
+    }
+
+    /// Plans to refuse a hypercall.
+    pub const fn refuse(&mut self, refusal: Refusal) {
+        self.script.refuse(refusal);
+    }
+
+    /// Returns the number of hypercalls that could have been refused so far.
+    #[must_use]
+    pub const fn issued(&self) -> u64 {
+        self.script.issued()
+    }
+
+    /// Plans what the next `call`s return; 0 when the list is used up.
+    pub fn answer(&mut self, answers: impl IntoIterator<Item = i32>) {
+        self.answers.extend(answers);
+    }
+
+    /// Returns the addresses called so far.
+    #[must_use]
+    pub fn called(&self) -> &[VirtAddr] {
+        &self.called
+    }
+
+    /// Returns what the guest published for the toolstack.
+    #[must_use]
+    pub const fn published(&self) -> Option<Published> {
+        self.published
+    }
+
+    /// Returns where the guest said the direct map is.
+    #[must_use]
+    pub const fn rehomed(&self) -> Option<VirtAddr> {
+        self.rehomed
+    }
+
+    /// Returns the machine's frames: who owns which.
+    #[must_use]
+    pub const fn machine(&self) -> &Machine {
+        &self.memory.machine
+    }
+
+    /// Returns the frame of the L4 table in use.
+    #[must_use]
+    pub const fn root(&self) -> Mfn {
+        self.root
+    }
+
+    /// Reads a frame from outside the domain, as a toolstack does.
+    #[must_use]
+    pub fn frame(&self, mfn: Mfn) -> &Words {
+        self.memory.words(mfn)
+    }
+
+    /// Damages a frame from outside the domain, past all checks.
+    pub fn frame_mut(&mut self, mfn: Mfn) -> &mut Words {
+        self.memory.words_mut(mfn)
+    }
+
+    /// Tells whether the domain may map a frame.
+    pub(super) fn owns(&self, mfn: Mfn) -> bool {
+        mfn == self.shared_info || self.memory.machine.pfn(mfn).is_some()
+    }
+
+    /// M2P, which every PV guest may read: all ones where there is no page.
+    fn read_m2p(&self, at: VirtAddr) -> Option<u64> {
+        let offset = at.as_u64().checked_sub(MACH2PHYS_START).filter(|offset| *offset < MACH2PHYS_BYTES)?;
+        let mfn = Mfn::new(offset / 8);
+        let backed = mfn <= self.memory.machine.limit();
+        backed.then(|| self.m2p(mfn).map_or(u64::MAX, Pfn::raw))
+    }
+}
+
+fn pages_from(at: VirtAddr, pages: u64) -> impl Iterator<Item = VirtAddr> {
+    assert!(at.as_u64().is_multiple_of(PAGE_SIZE), "{at:#x} is not the start of a page");
+    (0..pages).map(move |page| VirtAddr::new_truncate(at.as_u64() + page * PAGE_SIZE))
+}
+
+#[expect(unsafe_code, reason = "implements the seam; every access is checked by the modelled tables instead")]
+impl Hypervisor for Xen {
+    unsafe fn mmu_update(&mut self, batch: &[MmuUpdate]) -> Result<(), Stopped> {
+        self.work.hypercalls += 1;
+        self.work.mmu_hypercalls += 1;
+        self.update(batch)
+    }
+
+    fn flush_tlb(&mut self) -> Result<(), Errno> {
+        self.work.hypercalls += 1;
+        self.work.mmu_hypercalls += 1;
+        if let Some(refusal) = self.script.next() {
+            return Err(refusal.errno);
+        }
+        self.forget_all();
+        Ok(())
+    }
+
+    fn m2p(&self, mfn: Mfn) -> Option<Pfn> {
+        self.memory.machine.pfn(mfn)
+    }
+
+    fn probe(&mut self, at: VirtAddr) -> Result<u64, Faulted> {
+        if let Some(word) = self.read_m2p(at) {
+            return Ok(word);
+        }
+        let mfn = self.translate(at, Use::Read).map_err(|_| Faulted)?;
+        Ok(self.memory.words(mfn)[(at.as_u64() % PAGE_SIZE / 8) as usize])
+    }
+
+    unsafe fn page(&self, at: VirtAddr) -> &Words {
+        assert!(at.as_u64().is_multiple_of(PAGE_SIZE), "{at:#x} is not the start of a page");
+        self.memory.words(self.must_translate(at, Use::Read))
+    }
+
+    /// Only the ramdisk is ever borrowed for so long: it is the one piece of memory that lies in one piece here.
+    unsafe fn bytes<'r>(&self, at: VirtAddr, len: usize) -> &'r [u8] {
+        let mut first = None;
+        for (offset, at) in pages_from(at, (len as u64).div_ceil(PAGE_SIZE)).enumerate() {
+            let number = self.memory.ramdisk_number(self.must_translate(at, Use::Read));
+            let first = *first.get_or_insert(number.unwrap_or(0));
+            assert_eq!(number, Some(first + offset), "{at:#x} does not show page {offset} of the ramdisk");
+        }
+        &self.memory.ramdisk()[first.unwrap_or(0) * PAGE_SIZE as usize..][..len]
+    }
+
+    unsafe fn page_mut(&mut self, at: VirtAddr) -> &mut Words {
+        assert!(at.as_u64().is_multiple_of(PAGE_SIZE), "{at:#x} is not the start of a page");
+        let mfn = self.must_translate(at, Use::Write);
+        self.memory.words_mut(mfn)
+    }
+
+    unsafe fn copy_pages(&mut self, from: VirtAddr, to: VirtAddr, pages: u64) {
+        for (from, to) in pages_from(from, pages).zip(pages_from(to, pages)) {
+            let source = self.must_translate(from, Use::Read);
+            let target = self.must_translate(to, Use::Write);
+            assert_ne!(source, target, "{from:#x} and {to:#x} are the same frame");
+            self.memory.copy(source, target);
+        }
+        self.work.copied += pages * PAGE_SIZE;
+    }
+
+    unsafe fn fill_pages(&mut self, at: VirtAddr, pages: u64, word: u64) {
+        for at in pages_from(at, pages) {
+            let mfn = self.must_translate(at, Use::Write);
+            self.memory.fill(mfn, word);
+        }
+        self.work.filled += pages * PAGE_SIZE;
+    }
+
+    unsafe fn call(&mut self, entry: VirtAddr) -> i32 {
+        self.must_translate(entry, Use::Execute);
+        self.called.push(entry);
+        self.answers.pop_front().unwrap_or(0)
+    }
+
+    fn publish_p2m(&mut self, top: Mfn, entries: u64) {
+        self.published = Some(Published { top, entries });
+    }
+
+    fn rehome(&mut self, direct_map_base: VirtAddr) {
+        self.rehomed = Some(direct_map_base);
+    }
+
+    fn trace(&self) {
+        log::warn!(target: "trace", "(no call trace on the host)");
+    }
+
+    fn counters(&self) -> Counters {
+        let nanos = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        Counters { nanos, ..self.work }
+    }
+}

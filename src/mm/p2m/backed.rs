@@ -1,0 +1,88 @@
+//! Free pages that have a machine frame: the allocator counts pages, the P2M knows which of them are holes.
+//!
+//! A page without a frame is nobody's memory. It is found when somebody wants to use it, and leaves the allocator
+//! for good then: scanning the whole P2M for holes at boot would cost more than all the rest.
+//!
+//! Neighbours: `revector` and `vmalloc` take pages here; `frames` counts them.
+
+use alloc::vec::Vec;
+
+use super::tree::{INVALID, P2m, State};
+use crate::addr::{ENTRIES, Mfn, Pfn};
+use crate::mm::error::MmError;
+use crate::mm::frames::{FrameError, Frames, Run, Zone};
+use crate::mm::window::Window;
+use crate::xen::{Hypervisor, Words};
+
+/// Looks up machine frames of rising pfns, a leaf at a time.
+pub(in crate::mm) struct FrameReader<'p, S: State> {
+    p2m: &'p P2m<S>,
+    slot: Pfn,
+    words: Words,
+}
+
+impl<'p, S: State> FrameReader<'p, S> {
+    pub(in crate::mm) const fn new(p2m: &'p P2m<S>) -> Self {
+        Self { p2m, slot: Pfn::new(u64::MAX), words: [INVALID; 512] }
+    }
+
+    pub(in crate::mm) fn frame<X: Hypervisor>(
+        &mut self,
+        window: &Window,
+        xen: &X,
+        pfn: Pfn,
+    ) -> Result<Mfn, MmError> {
+        if self.slot != pfn.slot_start() {
+            self.slot = pfn.slot_start();
+            self.words = self.p2m.leaf_words(window, xen, self.slot);
+        }
+        // Below 512: fits any usize.
+        match self.words[(pfn.raw() % ENTRIES) as usize] {
+            INVALID => Err(MmError::NoFrame { pfn }),
+            mfn => Ok(Mfn::new(mfn)),
+        }
+    }
+}
+
+impl<S: State> P2m<S> {
+    /// Takes `wanted` pages that have a frame, in as few runs as possible; prefers those that no mapping shows.
+    ///
+    /// # Errors
+    /// [`MmError::Frames`] if there are not so many; nothing stays taken then.
+    pub fn take_backed<X: Hypervisor>(
+        &self,
+        wanted: u64,
+        window: &Window,
+        frames: &mut Frames,
+        xen: &X,
+    ) -> Result<Vec<Run>, MmError> {
+        let mut reader = FrameReader::new(self);
+        let mut backed = |pfn: &Pfn| reader.frame(window, xen, *pfn).is_ok();
+        let mut runs = Vec::new();
+        let mut missing = wanted;
+        while missing > 0 {
+            let Ok(mut run) = frames.take_up_to(Zone::Far, missing) else {
+                give_back(runs, frames)?;
+                return Err(FrameError::Exhausted { wanted, free: frames.free_pages() }.into());
+            };
+            let solid = run.pages().iter().take_while(&mut backed).count() as u64;
+            let front = run.split_front(solid);
+            missing -= solid;
+            if solid > 0 {
+                runs.push(front);
+            }
+            let holes = run.pages().iter().take_while(|pfn| !backed(pfn)).count() as u64;
+            frames.discard(run.split_front(holes));
+            frames.give_back(run)?;
+        }
+        Ok(runs)
+    }
+}
+
+/// Gives all runs back.
+pub(in crate::mm) fn give_back(runs: Vec<Run>, frames: &mut Frames) -> Result<(), MmError> {
+    for run in runs {
+        frames.give_back(run)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! What must be true of a domain after its boot, as seen from outside.
+
+use std::collections::BTreeSet;
+
+use revector::addr::{Mfn, Pfn};
+use revector::fake::{Built, Kind};
+
+use super::toolstack::{self, Saved};
+use super::walk::Walk;
+
+const DIRECT: u64 = 0xffff_8800_0000_0000;
+const DIRECT_END: u64 = 0xffff_8880_0000_0000;
+const VMALLOC: u64 = 0xffff_c900_0000_0000;
+const HIGH: u64 = 0xffff_ffff_8000_0000;
+const MODULES: u64 = 0xffff_ffff_a000_0000;
+
+/// Everything that holds after any boot that got to its end, whatever its options.
+pub(crate) fn always(built: &Built) -> (Walk, Saved) {
+    let walk = Walk::of(&built.xen);
+    page_tables_are_read_only(built, &walk);
+    direct_map_is_linear(built, &walk);
+    let left: Vec<_> = walk.within(VMALLOC, HIGH).collect();
+    assert!(left.is_empty(), "left in the vmalloc range: {:x?}", left.first());
+    let saved = p2m_is_the_builders(built);
+    assert_eq!(built.xen.rehomed().map(|at| at.as_u64()), Some(DIRECT));
+    (walk, saved)
+}
+
+/// Besides, what holds after a boot that revectored and cleaned.
+pub(crate) fn cleaned(built: &Built) {
+    let (walk, saved) = always(built);
+    high_mapping_is_the_image(built, &walk);
+    nothing_is_writable_and_executable(&walk);
+    no_leaf_is_mapped_high(&walk, &saved);
+}
+
+/// Frames that are tables are mapped writable nowhere; the model's types must agree with the walk.
+fn page_tables_are_read_only(built: &Built, walk: &Walk) {
+    for leaf in &walk.leaves {
+        let is_table = walk.tables.contains_key(&leaf.mfn);
+        assert!(!(leaf.writable && is_table), "page table writable: {leaf:x?}");
+    }
+    for (mfn, level) in &walk.tables {
+        assert!(matches!(built.xen.kind(*mfn), Some((Kind::Table(_), count)) if count > 0), "{mfn} L{level}");
+    }
+}
+
+/// Page n at DIRECT + n * 4096, its own frame behind it, never executable, all that the builder placed among them.
+fn direct_map_is_linear(built: &Built, walk: &Walk) {
+    let mut shown = 0;
+    for leaf in walk.within(DIRECT, DIRECT_END) {
+        let pfn = Pfn::new((leaf.at - DIRECT) / 4096);
+        assert_eq!(built.xen.machine().mfn(pfn), Some(leaf.mfn), "{leaf:x?}");
+        assert!(!leaf.executable, "{leaf:x?}");
+        shown += u64::from(pfn < built.rows.mapped_end);
+    }
+    assert_eq!(shown, built.rows.mapped_end.raw(), "every page of the initial mapping is in the direct map");
+}
+
+/// Only the image is left: its own frames, shared_info in its place, rights as linked.
+pub(crate) fn high_mapping_is_the_image(built: &Built, walk: &Walk) {
+    let facts = built.facts;
+    let mut pages = 0;
+    for leaf in walk.within(HIGH, u64::MAX) {
+        let pfn = Pfn::new((leaf.at - HIGH) / 4096);
+        assert!(built.rows.image.contains(pfn), "still mapped: {leaf:x?}");
+        let is_shared_info = leaf.at == facts.shared_info.as_u64();
+        let own = built.xen.machine().mfn(pfn).filter(|_| !is_shared_info);
+        assert_eq!(leaf.mfn, own.unwrap_or(Mfn::new(built.start_info.shared_info / 4096)), "{leaf:x?}");
+        let page = pfn.above(built.rows.image.start);
+        let text = facts.text.pages();
+        let data = text + facts.rodata.pages();
+        assert_eq!((leaf.executable, leaf.writable), (page < text, page >= data), "{leaf:x?}");
+        pages += 1;
+    }
+    assert_eq!(pages, built.rows.image.pages(), "the whole image is mapped");
+    let absent = walk.nonzero.iter().find(|(at, level)| *at >= MODULES && *level == 1);
+    assert_eq!(absent, None, "an L1 entry in the module area is not zero");
+}
+
+pub(crate) fn nothing_is_writable_and_executable(walk: &Walk) {
+    let both = walk.leaves.iter().find(|leaf| leaf.writable && leaf.executable);
+    assert_eq!(both, None);
+}
+
+fn no_leaf_is_mapped_high(walk: &Walk, saved: &Saved) {
+    let leaves: BTreeSet<_> = saved.leaves.iter().collect();
+    let high = walk.within(HIGH, u64::MAX).find(|leaf| leaves.contains(&leaf.mfn));
+    assert_eq!(high, None, "a leaf of the P2M is still in the high mapping");
+}
+
+/// The toolstack's view equals what the builder wrote, for every page.
+fn p2m_is_the_builders(built: &Built) -> Saved {
+    let saved = toolstack::map_p2m(&built.xen).unwrap_or_else(|error| panic!("xl save fails: {error}"));
+    for (pfn, word) in (0..).map(Pfn::new).zip(&saved.p2m) {
+        let expected = built.xen.machine().mfn(pfn).map_or(u64::MAX, Mfn::raw);
+        assert_eq!(*word, expected, "{pfn}");
+    }
+    assert_eq!(saved.p2m.len() as u64, built.start_info.nr_pages);
+    saved
+}

@@ -1,0 +1,64 @@
+//! What the tests on the model share: boots, and checks from outside the domain that use nothing of the library's own.
+
+#![allow(dead_code, reason = "each test program uses a part")]
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
+pub(crate) mod checks;
+pub(crate) mod generator;
+pub(crate) mod stages;
+pub(crate) mod toolstack;
+pub(crate) mod walk;
+
+use revector::addr::VirtAddr;
+use revector::boot::{self, Setup};
+use revector::error::BootError;
+use revector::fake::Built;
+use revector::module::load::Export;
+use revector::module::source::Source;
+use revector::options::Options;
+use revector::xen::start_info::Facts;
+
+#[repr(C, align(16))]
+struct Aligned<T: ?Sized>(T);
+
+static HELLO: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("REVECTOR_HELLO")));
+
+/// The module that is built into the image.
+pub(crate) fn hello() -> &'static [u8] {
+    &HELLO.0
+}
+
+/// What modules may use: one function, in the image's text.
+pub(crate) fn exports(facts: &Facts) -> [Export; 1] {
+    let address = VirtAddr::new(facts.text.start.as_u64() + 0x230);
+    [Export { name: "revector_print", address }]
+}
+
+/// Reads a command line.
+pub(crate) fn options(line: &str) -> Options {
+    Options::parse(line.as_bytes()).unwrap()
+}
+
+/// Boots a built domain with a command line.
+pub(crate) fn boot(built: &mut Built, line: &str) -> Result<(), BootError> {
+    let options = options(line);
+    let exports = exports(&built.facts);
+    let built_in = Source { name: "hello", object: hello() };
+    let setup = Setup { facts: built.facts, options: &options, exports: &exports, built_in };
+    boot::boot(&built.start_info, &setup, &mut built.xen)
+}
+
+/// Writes a newc archive, as `cpio -o -H newc` does.
+pub(crate) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, content) in files.iter().copied().chain([("TRAILER!!!", [].as_slice())]) {
+        let fields = [1, 0o100_644, 0, 0, 1, 0, content.len(), 0, 0, 0, 0, name.len() + 1, 0];
+        bytes.extend(b"070701");
+        fields.iter().for_each(|field| bytes.extend(format!("{field:08X}").bytes()));
+        bytes.extend(name.bytes().chain([0]));
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes.extend(content);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+    }
+    bytes
+}
