@@ -214,8 +214,8 @@ const UPDATES: &[Program] = &[
     ),
     program("root-slot-bad-table", &[Root(255, Of(0, P | RW))]),
     program("update-a-data-page", &[Write(0, 0, Raw(0x1234)), Show(0, 0)]),
-    program("update-at-an-odd-address", &[Protect(0), Pin(L1, 0), Command(0, 4, NONE), Unpin(0)]),
-    program("update-with-an-unknown-command", &[Command(0, 3, NONE)]),
+    program("update-with-an-unknown-command", &[Protect(0), Pin(L1, 0), Command(0, 4, NONE), Unpin(0)]),
+    program("update-without-translation", &[Command(0, 3, NONE)]),
     program(
         "update-keeping-accessed-and-dirty",
         &[Protect(0), Pin(L1, 0), Command(0, 2, Of(1, P | RW)), Unpin(0)],

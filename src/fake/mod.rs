@@ -27,6 +27,7 @@
 
 mod builder;
 mod entry;
+mod extended;
 mod faults;
 mod machine;
 mod memory;

@@ -15,6 +15,8 @@ use crate::xen::{Errno, Stopped};
 const NORMAL: u64 = 0;
 const MACHPHYS: u64 = 1;
 const PRESERVE_AD: u64 = 2;
+/// `MMU_PT_UPDATE_NO_TRANSLATE`: frames are machine frames, as they always are here.
+const NO_TRANSLATE: u64 = 3;
 
 impl Xen {
     /// Mirrors `do_mmu_update`: in order, up to the first that is refused; one flush at the end for levels 2 to 4.
@@ -44,10 +46,10 @@ impl Xen {
     fn element(&mut self, element: MmuUpdate) -> Result<Option<Level>, Errno> {
         let table = Mfn::new(element.ptr / PAGE_SIZE);
         let index = (element.ptr % PAGE_SIZE / 8) as usize;
-        match element.ptr & 3 {
+        match element.ptr & 7 {
             // Changing M2P is not modelled: nothing in this boot does.
             MACHPHYS => return Err(Errno::ENOSYS),
-            NORMAL | PRESERVE_AD => {}
+            NORMAL | PRESERVE_AD | NO_TRANSLATE => {}
             _ => return Err(Errno::ENOSYS),
         }
         if !self.owns(table) {
@@ -55,7 +57,7 @@ impl Xen {
         }
         match self.kind(table) {
             Some((Kind::Table(level), _)) => {
-                let keep = if element.ptr & 3 == PRESERVE_AD { entry::ACCESSED | entry::DIRTY } else { 0 };
+                let keep = if element.ptr & 7 == PRESERVE_AD { entry::ACCESSED | entry::DIRTY } else { 0 };
                 let old = self.memory.words(table)[index];
                 self.modify(table, index, level, element.val | old & keep)?;
                 Ok(Some(level))

@@ -11,7 +11,7 @@ use super::memory::{FrameMap, Memory};
 use super::translate::{Mapping, Use};
 use super::types::{Kind, Pin, Typed};
 use crate::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
-use crate::xen::abi::{MACH2PHYS_BYTES, MACH2PHYS_START, MmuUpdate};
+use crate::xen::abi::{MACH2PHYS_BYTES, MACH2PHYS_START, MmuExtOp, MmuUpdate};
 use crate::xen::start_info::{Facts, Role};
 use crate::xen::{Counters, Errno, Faulted, Hypervisor, Stopped, Words};
 
@@ -129,6 +129,13 @@ impl Xen {
         mfn == self.shared_info || self.memory.machine.pfn(mfn).is_some()
     }
 
+    /// Counts a hypercall that is no batch, and refuses it if that is planned.
+    fn count_mmu(&mut self) -> Result<(), Errno> {
+        self.work.hypercalls += 1;
+        self.work.mmu_hypercalls += 1;
+        self.script.next().map_or(Ok(()), |refusal| Err(refusal.errno))
+    }
+
     /// M2P, which every PV guest may read: all ones where there is no page.
     fn read_m2p(&self, at: VirtAddr) -> Option<u64> {
         let offset = at.as_u64().checked_sub(MACH2PHYS_START).filter(|offset| *offset < MACH2PHYS_BYTES)?;
@@ -152,13 +159,21 @@ impl Hypervisor for Xen {
     }
 
     fn flush_tlb(&mut self) -> Result<(), Errno> {
-        self.work.hypercalls += 1;
-        self.work.mmu_hypercalls += 1;
-        if let Some(refusal) = self.script.next() {
-            return Err(refusal.errno);
-        }
+        self.count_mmu()?;
         self.forget_all();
         Ok(())
+    }
+
+    unsafe fn update_va_mapping(&mut self, at: VirtAddr, entry: u64) -> Result<(), Errno> {
+        self.count_mmu()?;
+        Self::update_va_mapping(self, at, entry)?;
+        self.work.entries += 1;
+        Ok(())
+    }
+
+    unsafe fn mmuext_op(&mut self, op: MmuExtOp) -> Result<(), Errno> {
+        self.count_mmu()?;
+        self.extended(op)
     }
 
     fn m2p(&self, mfn: Mfn) -> Option<Pfn> {

@@ -14,6 +14,8 @@ impl Errno {
     pub const EPERM: Self = Self(1);
     /// Not enough memory.
     pub const ENOMEM: Self = Self(12);
+    /// Permission denied.
+    pub const EACCES: Self = Self(13);
     /// Bad address.
     pub const EFAULT: Self = Self(14);
     /// Busy.
@@ -22,6 +24,8 @@ impl Errno {
     pub const EINVAL: Self = Self(22);
     /// No such hypercall.
     pub const ENOSYS: Self = Self(38);
+    /// Operation not supported.
+    pub const EOPNOTSUPP: Self = Self(95);
 
     /// Reads a hypercall's raw return value: negative is an error.
     ///
