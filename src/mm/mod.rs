@@ -19,6 +19,7 @@ pub mod image;
 pub mod layout;
 pub mod p2m;
 pub mod pte;
+mod ranges;
 pub mod tables;
 pub mod vmalloc;
 pub mod walk;

@@ -281,11 +281,10 @@ impl<'t> Growth<'t> {
     /// Hooks everything, in one hypercall.
     ///
     /// # Errors
-    /// [`MmError`] naming the entry that Xen refused.
+    /// [`MmError`] naming the entry that Xen refused. Some tables may be hooked then, so none is given up.
     pub fn commit<X: Hypervisor>(self, xen: &mut X, flush: super::commit::Flush) -> Result<(), MmError> {
-        self.batch.commit(xen, flush)?;
         self.tables.owned.extend(self.fresh.into_iter().map(|(_, _, run)| run));
-        Ok(())
+        Ok(self.batch.commit(xen, flush)?)
     }
 }
 

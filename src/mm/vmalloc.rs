@@ -121,7 +121,7 @@ impl Vmalloc {
     ///
     /// # Errors
     /// [`MmError::Occupied`] if something is mapped there, [`MmError::NoRoom`] or [`MmError::Frames`] if address
-    /// space or memory runs out, [`MmError::Mmu`] if Xen refuses. Nothing stays taken then.
+    /// space or memory runs out, [`MmError::Mmu`] if Xen refuses. Nothing stays taken then but page tables.
     #[inline(never)] // a line of its own in call traces
     pub fn allocate<X: Hypervisor, S: State>(
         &mut self,
@@ -131,8 +131,11 @@ impl Vmalloc {
         xen: &mut X,
     ) -> Result<Area, MmError> {
         let range = self.gap(place, pages)?;
+        check_empty(range, memory.tables, xen)?;
         let (runs, mfns) = take_frames(pages, memory, xen)?;
         if let Err(error) = map(range, &mfns, memory, xen) {
+            // A page still mapped must not be given back: the next owner could not make a page table of it.
+            unmap(&[range], memory.tables, xen)?;
             give_back(runs, memory.frames)?;
             return Err(error);
         }
@@ -195,15 +198,11 @@ impl Vmalloc {
         frames: &mut Frames,
         xen: &mut X,
     ) -> Result<usize, MmError> {
-        let dropped = self.dropped.take();
-        let mut batch = Batch::new();
-        for record in self.records.iter().filter(|record| dropped.contains(&record.id)) {
-            for at in pages_of(record.range) {
-                let (slot, _) = tables.leaf(xen, at)?.ok_or(MmError::NotMapped { at })?;
-                batch.write(slot, Pte::ABSENT);
-            }
-        }
-        batch.commit(xen, Flush::Explicit)?;
+        let dropped = self.dropped.borrow().clone();
+        let gone = self.records.iter().filter(|record| dropped.contains(&record.id));
+        let ranges: Vec<VirtRange> = gone.map(|record| record.range).collect();
+        unmap(&ranges, tables, xen)?;
+        self.dropped.borrow_mut().clear();
         let (gone, kept) =
             self.records.drain(..).partition::<Vec<_>, _>(|record| dropped.contains(&record.id));
         self.records = kept;
@@ -235,7 +234,7 @@ fn take_frames<X: Hypervisor, S: State>(
     }
 }
 
-/// Maps `mfns` from the start of `range`, in one hypercall; every entry must be zero before.
+/// Maps `mfns` from the start of `range`, whose entries are zero, in one hypercall.
 #[inline(never)] // a line of its own in call traces
 fn map<X: Hypervisor, S: State>(
     range: VirtRange,
@@ -243,7 +242,6 @@ fn map<X: Hypervisor, S: State>(
     memory: &mut Memory<'_, S>,
     xen: &mut X,
 ) -> Result<(), MmError> {
-    check_empty(range, memory.tables, xen)?;
     let mut growth = Growth::new(memory.tables);
     for (at, &mfn) in pages_of(range).zip(mfns) {
         let entry = Pte::leaf(mfn, Access::Data);
@@ -253,6 +251,17 @@ fn map<X: Hypervisor, S: State>(
         }
     }
     growth.commit(xen, Flush::NotNeeded)
+}
+
+/// Unmaps whatever is mapped in the ranges, in one hypercall and one flush.
+fn unmap<X: Hypervisor>(ranges: &[VirtRange], tables: &Tables, xen: &mut X) -> Result<(), MmError> {
+    let mut batch = Batch::new();
+    for at in ranges.iter().flat_map(|range| pages_of(*range)) {
+        if let Some((slot, _)) = tables.leaf(xen, at)?.filter(|(_, entry)| !entry.is_zero()) {
+            batch.write(slot, Pte::ABSENT);
+        }
+    }
+    Ok(batch.commit(xen, Flush::Explicit)?)
 }
 
 /// Looks at every page of the area and its guard; something there is somebody else's.

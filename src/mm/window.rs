@@ -7,10 +7,8 @@
 //!
 //! Neighbours: `walk` makes the first window, `direct_map` the second; everybody reads through one.
 
-use alloc::vec;
-use alloc::vec::Vec;
-
 use super::frames::Run;
+use super::ranges::Ranges;
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use crate::xen::{Hypervisor, Words};
 
@@ -18,8 +16,7 @@ use crate::xen::{Hypervisor, Words};
 #[derive(Clone, Debug)]
 pub struct Window {
     base: VirtAddr,
-    /// Sorted, disjoint, never adjacent: what lies together in memory is one range here.
-    shown: Vec<PfnRange>,
+    shown: Ranges,
 }
 
 impl Window {
@@ -28,24 +25,20 @@ impl Window {
     /// The caller has seen in the page tables that each of them is mapped there: `walk` for the builder's mapping,
     /// `direct_map` for its own.
     pub(super) fn new(base: VirtAddr, end: Pfn) -> Self {
-        Self { base, shown: vec![PfnRange::between(Pfn::ZERO, end)] }
+        let mut window = Self { base, shown: Ranges::new() };
+        window.extend(PfnRange::between(Pfn::ZERO, end));
+        window
     }
 
     /// Notes that more pages are mapped now.
     pub(super) fn extend(&mut self, pages: PfnRange) {
-        let at = self.shown.partition_point(|shown| shown.end < pages.start);
-        let mut all = pages;
-        while let Some(touching) = self.shown.get(at).copied().filter(|shown| shown.start <= all.end) {
-            all = PfnRange::between(all.start.min(touching.start), all.end.max(touching.end));
-            self.shown.remove(at);
-        }
-        self.shown.insert(at, all);
+        self.shown.insert(pages);
     }
 
     /// Tells whether all the pages are shown.
     #[must_use]
     pub fn shows(&self, pages: PfnRange) -> bool {
-        self.shown.iter().any(|shown| pages.start >= shown.start && pages.end <= shown.end)
+        self.shown.contains(pages)
     }
 
     /// Returns the page's address in this mapping, shown or not.
@@ -188,27 +181,5 @@ impl Span {
         let at = self.checked(index);
         // SAFETY: mapped as for `page`; owned by the span's holder, whom `&mut self` shows to be the only one.
         unsafe { xen.page_mut(at) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn range(start: u64, pages: u64) -> PfnRange {
-        PfnRange::new(Pfn::new(start), pages)
-    }
-
-    #[test]
-    fn ranges_that_touch_are_shown_as_one_in_whatever_order_they_came() {
-        let mut window = Window::new(VirtAddr::new(0), Pfn::new(512));
-        window.extend(range(2048, 512));
-        window.extend(range(1024, 512));
-        assert!(!window.shows(range(0, 600)));
-        window.extend(range(512, 512));
-        window.extend(range(1536, 512));
-        assert_eq!(window.shown, [range(0, 2560)]);
-        assert!(window.shows(range(500, 2000)));
-        assert!(!window.shows(range(2559, 2)));
     }
 }

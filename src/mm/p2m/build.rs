@@ -17,6 +17,7 @@ use crate::mm::area;
 use crate::mm::error::MmError;
 use crate::mm::frames::{Frames, Zone};
 use crate::mm::layout::{Layout, Name};
+use crate::mm::ranges::Ranges;
 use crate::mm::tables::Tables;
 use crate::mm::window::Window;
 use crate::xen::Hypervisor;
@@ -41,6 +42,7 @@ impl P2m<Initial> {
             pages: frames.take(Zone::Mapped, plan.pages())?,
             list: vec![frames.adopt(list)?],
             split: vec![],
+            identity: Ranges::new(),
             high: Some(Window::new(area::HIGH, list.end)),
             state: PhantomData,
         };
@@ -63,9 +65,7 @@ impl P2m<Initial> {
     }
 
     fn fill_shared_pages<X: Hypervisor>(&self, window: &Window, xen: &mut X) {
-        for page in [Plan::MISSING, Plan::IDENTITY] {
-            window.page_mut(xen, &self.pages, page).fill(INVALID);
-        }
+        window.page_mut(xen, &self.pages, Plan::MISSING).fill(INVALID);
         let missing = self.shared(window, Plan::MISSING).as_u64();
         window.page_mut(xen, &self.pages, Plan::MID_MISSING).fill(missing);
     }

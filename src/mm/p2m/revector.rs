@@ -11,7 +11,7 @@
 
 use alloc::vec::Vec;
 
-use super::backed::FrameReader;
+use super::backed::{FrameReader, give_back};
 use super::tree::{INVALID, Initial, Moved, P2m};
 use crate::addr::{PfnRange, VirtRange};
 use crate::mm::direct_map;
@@ -94,6 +94,8 @@ fn copy<X: Hypervisor>(
     for run in &old {
         tables.window().fill(xen, run, INVALID);
     }
+    // Leaves that were split off before have been copied like the others.
+    give_back(core::mem::take(&mut p2m.split), frames)?;
     Ok(Outcome::Moved(moved(p2m), Retired { high, pages: old.into_iter().next() }))
 }
 

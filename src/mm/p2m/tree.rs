@@ -10,10 +10,11 @@ use alloc::vec::Vec;
 use core::marker::PhantomData;
 
 use super::index::{self, Index};
-use crate::addr::{ENTRIES, Mfn, Pfn, VirtAddr};
+use crate::addr::{ENTRIES, Mfn, Pfn, PfnRange, VirtAddr};
 use crate::mm::area;
 use crate::mm::error::MmError;
 use crate::mm::frames::{Frames, Run, Zone};
+use crate::mm::ranges::Ranges;
 use crate::mm::tables::Tables;
 use crate::mm::window::Window;
 use crate::xen::{Hypervisor, Words};
@@ -54,10 +55,9 @@ impl Plan {
     pub(super) const TOP: u64 = 0;
     pub(super) const TOP_MFN: u64 = 1;
     pub(super) const MISSING: u64 = 2;
-    pub(super) const IDENTITY: u64 = 3;
-    pub(super) const MID_MISSING: u64 = 4;
-    pub(super) const MID_MISSING_MFN: u64 = 5;
-    const FIRST_MID: u64 = 6;
+    pub(super) const MID_MISSING: u64 = 3;
+    pub(super) const MID_MISSING_MFN: u64 = 4;
+    const FIRST_MID: u64 = 5;
 
     pub(super) const fn mid(top: u64) -> u64 {
         Self::FIRST_MID + top
@@ -81,8 +81,10 @@ pub struct P2m<S: State> {
     pub(super) pages: Run,
     /// The pages that leaves lie in, besides split ones.
     pub(super) list: Vec<Run>,
-    /// Leaves made by splitting a shared one.
+    /// Leaves made by splitting the shared one.
     pub(super) split: Vec<Run>,
+    /// Pages that are not RAM. A leaf cannot say so: the toolstack reads it too, and knows frames and all ones only.
+    pub(super) identity: Ranges,
     /// The high mapping, while leaves may point into it.
     pub(super) high: Option<Window>,
     pub(super) state: PhantomData<S>,
@@ -99,10 +101,8 @@ impl<S: State> P2m<S> {
     pub fn get<X: Hypervisor>(&self, window: &Window, xen: &X, pfn: Pfn) -> Slot {
         let Some(index) = Index::of(pfn).filter(|_| pfn.raw() < self.nr_pages) else { return Slot::Missing };
         let leaf = self.leaf_address(window, xen, index);
-        if leaf == self.shared(window, Plan::IDENTITY) {
-            return Slot::Identity;
-        }
         match self.leaf(window, xen, leaf)[index.leaf] {
+            INVALID if self.identity.has(pfn) => Slot::Identity,
             INVALID => Slot::Missing,
             mfn => Slot::Frame(Mfn::new(mfn)),
         }
@@ -118,7 +118,7 @@ impl<S: State> P2m<S> {
 
     /// Changes what the tree says of a page, in the tree and its twin.
     ///
-    /// A leaf shared by holes or by identity pages is split first: it must never be written itself.
+    /// The leaf that all holes share is split before a frame is entered: it must never be written itself.
     ///
     /// # Errors
     /// [`MmError::NoFrame`] if the page lies outside the tree; [`MmError::Frames`] if a leaf is needed and there is
@@ -131,17 +131,34 @@ impl<S: State> P2m<S> {
         pfn: Pfn,
         slot: Slot,
     ) -> Result<(), MmError> {
-        let window = tables.window();
         let index = Index::of(pfn).filter(|_| pfn.raw() < self.nr_pages).ok_or(MmError::NoFrame { pfn })?;
-        if self.get(window, xen, pfn) == slot {
-            return Ok(());
-        }
         let word = match slot {
             Slot::Frame(mfn) => mfn.raw(),
             Slot::Missing | Slot::Identity => INVALID,
         };
+        self.set_word(tables, frames, xen, index, word)?;
+        let page = PfnRange::new(pfn, 1);
+        match slot {
+            Slot::Identity => self.identity.insert(page),
+            Slot::Frame(_) | Slot::Missing => self.identity.remove(page),
+        }
+        Ok(())
+    }
+
+    fn set_word<X: Hypervisor>(
+        &mut self,
+        tables: &Tables,
+        frames: &mut Frames,
+        xen: &mut X,
+        index: Index,
+        word: u64,
+    ) -> Result<(), MmError> {
+        let window = tables.window();
         let leaf = self.leaf_address(window, xen, index);
-        if leaf == self.shared(window, Plan::MISSING) || leaf == self.shared(window, Plan::IDENTITY) {
+        if self.leaf(window, xen, leaf)[index.leaf] == word {
+            return Ok(());
+        }
+        if self.unshared(window, leaf).is_none() {
             let run = self.split_leaf(tables, frames, xen, index)?;
             self.split.push(run);
         }
@@ -242,10 +259,9 @@ impl<S: State> P2m<S> {
         window.address(self.pages.first().plus(page))
     }
 
-    /// Returns the page behind a leaf pointer, unless it is a shared one.
+    /// Returns the page behind a leaf pointer, unless it is the shared one.
     fn unshared(&self, window: &Window, at: VirtAddr) -> Option<Pfn> {
-        let is_shared = at == self.shared(window, Plan::MISSING) || at == self.shared(window, Plan::IDENTITY);
-        (!is_shared).then(|| self.leaf_pfn(window, at))
+        (at != self.shared(window, Plan::MISSING)).then(|| self.leaf_pfn(window, at))
     }
 
     /// Reads a leaf through the mapping that its pointer belongs to.
@@ -271,7 +287,7 @@ impl<S: State> P2m<S> {
     }
 
     pub(super) fn into_state<T: State>(self) -> P2m<T> {
-        let Self { nr_pages, plan, pages, list, split, high, state: _ } = self;
-        P2m { nr_pages, plan, pages, list, split, high, state: PhantomData }
+        let Self { nr_pages, plan, pages, list, split, identity, high, state: _ } = self;
+        P2m { nr_pages, plan, pages, list, split, identity, high, state: PhantomData }
     }
 }
