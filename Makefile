@@ -64,7 +64,7 @@ run-128g: seed ## The seed's guest: 128 GiB, kernel of 0xe43 pages, ramdisk of 0
 run-dom0: image ## Boot the image as the initial domain, without a toolstack
 	@$(boot) --dom0 --memory $(if $(filter 64,$(MEM)),256,$(MEM))
 
-test: test-host test-xen ## Everything that CI runs
+test: test-host test-xen ## Every test; CI runs this and check
 
 test-host: ## Unit and property tests, on the host
 	@cargo test --workspace

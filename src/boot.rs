@@ -20,6 +20,7 @@ use crate::mm::cleanup::ModuleSpace;
 use crate::mm::direct_map;
 use crate::mm::frames::Frames;
 use crate::mm::layout::{Layout, Name};
+use crate::mm::p2m::verify::Verified;
 use crate::mm::p2m::{self, Outcome, P2m, Retired, State};
 use crate::mm::tables::Tables;
 use crate::mm::vmalloc::{Memory, Vmalloc};
@@ -71,19 +72,20 @@ pub fn boot<X: Hypervisor>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut X) -> R
     let p2m = P2m::build(&layout, &tables, &mut frames, xen).stage("p2m")?;
     report::p2m(&p2m);
     meter.lap("p2m", xen);
-    verify(&p2m, &tables, setup.options, &mut meter, xen)?;
+    let seen = verify(&p2m, &tables, setup.options, &mut meter, xen)?;
 
     let strategy = setup.options.strategy;
     match p2m::revector(p2m, strategy, &layout, &mut tables, &mut frames, xen).stage("revector")? {
         Outcome::Kept(p2m) => {
             report::kept();
+            meter.lap("revector", xen);
             let memory = Memory { tables: &mut tables, p2m: &p2m, frames: &mut frames };
             load_modules(&layout, setup, ModuleSpace::unproved(), memory, meter, xen)
         }
         Outcome::Moved(p2m, retired) => {
             report::revectored(&retired, strategy);
             meter.lap("revector", xen);
-            verify(&p2m, &tables, setup.options, &mut meter, xen)?;
+            compare(&seen, verify(&p2m, &tables, setup.options, &mut meter, xen)?)?;
             let space = clean(retired, &layout, setup, &tables, &mut frames, xen)?;
             meter.lap("cleanup", xen);
             let memory = Memory { tables: &mut tables, p2m: &p2m, frames: &mut frames };
@@ -109,11 +111,16 @@ fn verify<X: Hypervisor, S: State>(
     options: &Options,
     meter: &mut Meter,
     xen: &mut X,
-) -> Result<(), BootError> {
+) -> Result<Verified, BootError> {
     let seen = p2m.verify(tables.window(), xen, options.verify);
     report::verified(&seen, options.verify);
     meter.lap("verify", xen);
-    if seen.is_good() { Ok(()) } else { Err(BootError::Verify("verify", seen)) }
+    if seen.is_good() { Ok(seen) } else { Err(BootError::Verify("verify", seen)) }
+}
+
+/// M2P cannot tell an entry that was lost from one that was never there; the count can.
+fn compare(before: &Verified, after: Verified) -> Result<(), BootError> {
+    if after.equals(before) { Ok(()) } else { Err(BootError::Verify("verify", after)) }
 }
 
 fn clean<X: Hypervisor>(

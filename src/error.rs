@@ -93,7 +93,10 @@ impl fmt::Display for BootError {
                 write!(f, "{name}: init_module returned {code}: expected 0; it was unloaded")
             }
             Self::NoSuchModule(name) => {
-                write!(f, "modules={name}: there is no such module in the ramdisk: list it with `cpio -t`")
+                write!(
+                    f,
+                    "modules={name}: there is no such module: expected one that is in the ramdisk, or hello without one"
+                )
             }
         }
     }

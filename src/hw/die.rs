@@ -1,8 +1,8 @@
 //! Dying in order: say why, let the console drain, tell Xen.
 //!
 //! The cause is also kept in a static, the epitaph, for a debugger that finds the domain stopped. Dying while dying
-//! skips straight to the end. If Xen refuses the shutdown, an undefined instruction without a handler to save us
-//! makes it kill the domain.
+//! skips straight to the end. If Xen refuses the shutdown, exceptions lose their handlers and an undefined
+//! instruction makes Xen kill the domain.
 
 use core::arch::asm;
 use core::panic::PanicInfo;
@@ -54,8 +54,9 @@ pub(crate) fn crash(cause: Cause) -> ! {
 
 /// Stops the domain, and does not return.
 pub(crate) fn stop(reason: Shutdown) -> ! {
-    // If Xen refuses, there is only the loop.
+    // If Xen refuses the one, there is the other; if it refuses that, there is only the loop.
     let _ = hypercall::shutdown(reason);
+    let _ = hypercall::clear_trap_table();
     loop {
         // SAFETY: meant to be fatal: Xen finds no way to go on and kills the domain.
         unsafe { asm!("ud2", options(nomem, nostack)) };

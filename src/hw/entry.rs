@@ -60,6 +60,7 @@ fn prepare(raw: &StartInfo) -> Result<Live, (&'static str, Errno)> {
 }
 
 fn run(raw: &StartInfo, start_info: VirtAddr, xen: &mut Live) -> Verdict {
+    greet(raw);
     let options = match Options::parse(&raw.cmd_line) {
         Ok(options) => options,
         Err(error) => {
@@ -69,7 +70,9 @@ fn run(raw: &StartInfo, start_info: VirtAddr, xen: &mut Live) -> Verdict {
     };
     log::set_max_level(options.loglevel);
     choose_console(&options, raw);
-    greet(raw, &options);
+    for key in &options.unknown {
+        log::warn!(target: "options", "unknown key {key}, ignored");
+    }
     let setup =
         Setup { facts: facts(start_info), options: &options, exports: &exports(), built_in: built_in() };
     match boot::boot(raw, &setup, xen) {
@@ -97,13 +100,10 @@ fn choose_console(options: &Options, raw: &StartInfo) {
     }
 }
 
-fn greet(raw: &StartInfo, options: &Options) {
+fn greet(raw: &StartInfo) {
     let end = raw.magic.iter().position(|byte| *byte == 0).unwrap_or(raw.magic.len());
     let magic = str::from_utf8(&raw.magic[..end]).unwrap_or("?");
     log::info!(target: "revector", "{}, Environment: PV 64bit, {magic}, log format 1", env!("CARGO_PKG_VERSION"));
-    for key in &options.unknown {
-        log::warn!(target: "options", "unknown key {key}, ignored");
-    }
 }
 
 fn facts(start_info: VirtAddr) -> Facts {

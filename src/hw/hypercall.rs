@@ -158,6 +158,12 @@ pub(crate) unsafe fn set_trap_table(table: &[TrapInfo]) -> Result<(), Errno> {
     unsafe { issue(Call::SetTrapTable, [table.as_ptr() as u64, 0, 0, 0]) }.map(|_| ())
 }
 
+/// Takes every exception handler away: the next exception ends the domain.
+pub(crate) fn clear_trap_table() -> Result<(), Errno> {
+    // SAFETY: no list means no handlers.
+    unsafe { issue(Call::SetTrapTable, [0, 0, 0, 0]) }.map(|_| ())
+}
+
 /// Allows I/O instructions, which Xen then emulates (initial domain only).
 pub(crate) fn set_io_privilege() -> Result<(), Errno> {
     const PHYSDEVOP_SET_IOPL: u64 = 6;

@@ -26,11 +26,13 @@ fn at(offset: usize) -> VirtAddr {
 
 /// Reads this vCPU's time, retrying while Xen writes it.
 pub(crate) fn time() -> VcpuTime {
+    let at = at(offset_of!(SharedInfo, vcpu) + offset_of!(VcpuInfo, time));
     loop {
         // SAFETY: the page is mapped since entry (or is our own zeroed bss), and numbers are numbers.
-        let time: VcpuTime =
-            unsafe { volatile::read(at(offset_of!(SharedInfo, vcpu) + offset_of!(VcpuInfo, time))) };
-        if time.version & 1 == 0 {
+        let time: VcpuTime = unsafe { volatile::read(at) };
+        // SAFETY: as above; the version is the first field.
+        let version: u32 = unsafe { volatile::read(at) };
+        if time.version & 1 == 0 && time.version == version {
             return time;
         }
     }

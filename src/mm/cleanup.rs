@@ -6,7 +6,7 @@
 //! the image are cleared one by one. Cleared means zero: a non-present entry that keeps an address is a way to read
 //! other domains' memory on processors with the L1TF flaw, and Xen crashes the domain for it.
 //!
-//! Takes [`Retired`] from `p2m::revector`, gives the only [`ModuleSpace`] there is to `vmalloc`. Lineage: Linux
+//! Takes [`Retired`] from `p2m::revector`, gives [`ModuleSpace`] to `vmalloc`; the controls, which must fail, take one unproved. Lineage: Linux
 //! `cleanup_highmap`, `xen_cleanhighmap`.
 
 use super::area;

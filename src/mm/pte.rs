@@ -4,7 +4,7 @@
 //! ([`Pte::mfn`], [`Pte::is_writable`], ...), never as words. An entry is cleared by writing zero: an entry that is
 //! merely non-present but keeps an address lets Xen crash the domain on processors with the L1TF flaw.
 //!
-//! Neighbours: `table` walks entries, `commit` writes them. Sources: xen/include/public/arch-x86/xen-x86_64.h;
+//! Neighbours: `tables` walks entries, `commit` writes them. Sources: xen/include/public/arch-x86/xen-x86_64.h;
 //! AMD64 Architecture Programmer's Manual volume 2, 5.4.
 
 use x86_64::structures::paging::PageTableFlags as Flags;
@@ -44,6 +44,16 @@ impl Level {
     pub const fn index(self, at: VirtAddr) -> usize {
         // Below 512: fits any usize.
         ((at.as_u64() / self.span()) % ENTRIES) as usize
+    }
+
+    /// Returns the level of the tables that point to this level; the root has none above, and is its own.
+    #[must_use]
+    pub const fn above(self) -> Self {
+        match self {
+            Self::L1 => Self::L2,
+            Self::L2 => Self::L3,
+            Self::L3 | Self::L4 => Self::L4,
+        }
     }
 
     /// Returns the level of the tables that this level points to.

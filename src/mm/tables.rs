@@ -205,12 +205,7 @@ impl<'t> Growth<'t> {
         if let Some(table) = self.pending(at, level) {
             return Ok(Place::Fresh(table));
         }
-        let above = match level {
-            Level::L1 => Level::L2,
-            Level::L2 => Level::L3,
-            Level::L3 | Level::L4 => Level::L4,
-        };
-        let parent = match self.table(xen, frames, at, above, reach)? {
+        let parent = match self.table(xen, frames, at, level.above(), reach)? {
             Place::Hooked(table) | Place::Fresh(table) => table,
         };
         let table = self.make(xen, frames, at, level)?;

@@ -131,8 +131,11 @@ impl Vmalloc {
         xen: &mut X,
     ) -> Result<Area, MmError> {
         let range = self.gap(place, pages)?;
-        check_empty(range, memory.tables, xen)?;
         let (runs, mfns) = take_frames(pages, memory, xen)?;
+        if let Err(error) = check_empty(range, mfns.len(), memory.tables, xen) {
+            give_back(runs, memory.frames)?;
+            return Err(error);
+        }
         if let Err(error) = map(range, &mfns, memory, xen) {
             // A page still mapped must not be given back: the next owner could not make a page table of it.
             unmap(&[range], memory.tables, xen)?;
@@ -266,7 +269,12 @@ fn unmap<X: Hypervisor>(ranges: &[VirtRange], tables: &Tables, xen: &mut X) -> R
 
 /// Looks at every page of the area and its guard; something there is somebody else's.
 #[inline(never)] // a line of its own in call traces
-fn check_empty<X: Hypervisor>(range: VirtRange, tables: &Tables, xen: &X) -> Result<(), MmError> {
+fn check_empty<X: Hypervisor>(
+    range: VirtRange,
+    taken: usize,
+    tables: &Tables,
+    xen: &X,
+) -> Result<(), MmError> {
     let guarded = VirtRange::new(range.start, range.bytes + PAGE_SIZE);
     for at in pages_of(guarded) {
         if let Some((_, entry)) = tables.leaf(xen, at)?.filter(|(_, entry)| !entry.is_zero()) {
@@ -277,7 +285,7 @@ fn check_empty<X: Hypervisor>(range: VirtRange, tables: &Tables, xen: &X) -> Res
             return Err(MmError::Occupied {
                 at,
                 entry: entry.word(),
-                allocated: range.bytes,
+                allocated: taken as u64 * PAGE_SIZE,
                 bytes: guarded.bytes,
             });
         }

@@ -238,7 +238,8 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
     }
 
     fn below(&self, at: VirtAddr, entry: Pte, level: Level) -> Result<Table, WalkError> {
-        let strange = WalkError::Unreadable(MmError::StrangeTable { at, level, entry: entry.word() });
+        let strange =
+            WalkError::Unreadable(MmError::StrangeTable { at, level: level.above(), entry: entry.word() });
         let pfn = self.xen.m2p(entry.mfn()).filter(|_| !entry.is_large()).ok_or(strange)?;
         if self.row.contains(pfn) {
             Ok(Table { pfn, mfn: entry.mfn(), level })

@@ -32,7 +32,7 @@ pub enum ModuleError {
 impl fmt::Display for ModuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Archive(error) => write!(f, "ramdisk: {error}"),
+            Self::Archive(error) => write!(f, "archive: {error}"),
             Self::Elf(error) => write!(f, "object: {error}"),
             Self::Plan(error) => write!(f, "placement: {error}"),
             Self::Symbol(error) => fmt::Display::fmt(error, f),

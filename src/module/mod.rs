@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The loader then takes an area of `Image::pages` pages from the module space, copies `Image::contents`, applies the
-//! `RelocOp`s, gives each of `Image::parts` its `Permission`, calls `init_offset` and gives `init_pages` back. So
+//! `RelocOp`s, gives each of `Image::parts` its `Permission` and calls `init_offset`. So
 //! whatever can be wrong with a module is found before a page is allocated, or before a byte is written.
 //!
 //! Why modules prove the rest of the boot: their text must be within 2 GiB of the kernel's, so they can only live in

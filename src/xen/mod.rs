@@ -1,8 +1,9 @@
 //! The seam: everything that the boot asks of the hypervisor and of its own address space, on one page.
 //!
 //! The library reaches the outside only through [`Hypervisor`]. The image implements it with real hypercalls and
-//! raw pointers (`hw::live`); a model of Xen can implement it on the host. The unsafe methods are called from two
-//! files only: `mm::window` (memory) and `mm::commit` (page tables), whose types carry the proof obligations.
+//! raw pointers (`hw::live`); a model of Xen can implement it on the host. The unsafe methods are called from
+//! `mm::window` (memory), `mm::commit` (page tables) and `module::load` (running a module), whose types carry the
+//! proof obligations, and from `conformance`, which breaks Xen's rules on purpose on pages of its own.
 //!
 //! Sources: xen/include/public/xen.h for every hypercall named here.
 

@@ -108,6 +108,7 @@ impl BootInfo {
     /// The first [`FieldError`], in the order of the structure.
     pub fn parse(raw: &StartInfo, facts: Facts, xen: &impl Hypervisor) -> Result<Self, FieldError> {
         check_magic(raw)?;
+        high_page("(own address)", facts.start_info.as_u64())?;
         let role = if raw.flags & SIF_INITDOMAIN != 0 { Role::InitialDomain } else { Role::Guest };
         let nr_pages = checked("nr_pages", "1 to 2^27 pages (512 GiB)", raw.nr_pages, |pages| {
             pages > 0 && pages <= MAX_PAGES

@@ -247,6 +247,12 @@ impl<S: State> P2m<S> {
         }
     }
 
+    /// Returns the machine frame that the toolstack finds for the leaf at `index`.
+    pub(super) fn twin<X: Hypervisor>(&self, window: &Window, xen: &X, index: Index) -> Mfn {
+        let mid = self.pages.first().plus(self.plan.mid_mfn(index.top as u64));
+        Mfn::new(window.page(xen, mid)[index.mid])
+    }
+
     /// Returns the leaf pointer for `index`.
     pub(super) fn leaf_address<X: Hypervisor>(&self, window: &Window, xen: &X, index: Index) -> VirtAddr {
         let top = window.page(xen, self.pages.first().plus(Plan::TOP));

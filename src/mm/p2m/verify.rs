@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use super::index::{self, PER_LEAF};
+use super::index::{self, Index, PER_LEAF};
 use super::tree::{INVALID, P2m, State};
 use crate::addr::{Mfn, Pfn};
 use crate::mm::window::Window;
@@ -21,6 +21,10 @@ pub struct Verified {
     pub looked_at: u64,
     /// Entries without a frame.
     pub missing: u64,
+    /// Leaves that the machine-frame tree names rightly, by M2P.
+    pub twins: u64,
+    /// Leaves looked at.
+    pub leaves: u64,
     /// Entries of the tree.
     pub entries: u64,
     /// The first page whose frame M2P gives to another page.
@@ -31,7 +35,13 @@ impl Verified {
     /// Tells whether M2P confirmed everything that was looked at.
     #[must_use]
     pub const fn is_good(&self) -> bool {
-        self.good == self.looked_at
+        self.good == self.looked_at && self.twins == self.leaves
+    }
+
+    /// Tells whether an earlier look saw as many entries with and without a frame: none may come or go.
+    #[must_use]
+    pub const fn equals(&self, earlier: &Self) -> bool {
+        self.good == earlier.good && self.missing == earlier.missing
     }
 }
 
@@ -44,6 +54,7 @@ impl fmt::Display for Verified {
         if self.looked_at + self.missing < self.entries {
             write!(f, " (sample of {})", self.entries)?;
         }
+        write!(f, "; {} of {} leaves in the machine-frame tree", self.twins, self.leaves)?;
         if let Some((pfn, mfn)) = self.first_bad {
             write!(f, "; first wrong: {pfn} -> {mfn}, which M2P gives to another page")?;
         }
@@ -61,9 +72,18 @@ impl<S: State> P2m<S> {
         };
         let mut seen = Verified { entries: self.nr_pages, ..Verified::default() };
         for number in (0..index::leaves(self.nr_pages)).filter(|number| number % every == 0) {
+            seen.leaves += 1;
+            seen.twins += u64::from(self.twin_is_right(window, xen, number));
             self.verify_leaf(window, xen, Pfn::new(number * PER_LEAF), &mut seen);
         }
         seen
+    }
+
+    /// The toolstack reads leaves by machine frame: it must be the frame of the very page that the tree points to.
+    fn twin_is_right<X: Hypervisor>(&self, window: &Window, xen: &X, number: u64) -> bool {
+        let Some(index) = Index::of(Pfn::new(number * PER_LEAF)) else { return false };
+        let leaf = self.leaf_pfn(window, self.leaf_address(window, xen, index));
+        xen.m2p(self.twin(window, xen, index)) == Some(leaf)
     }
 
     fn verify_leaf<X: Hypervisor>(&self, window: &Window, xen: &X, first: Pfn, seen: &mut Verified) {
