@@ -3,6 +3,8 @@
 //! tests/conformance.txt was printed by a guest on Xen 4.14, 4.17 and 4.20 (`selftest=conformance`), and the suite of
 //! boots compares it with real Xen again. Here the model gets the same programs.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
 #[path = "support/mod.rs"]
 mod support;
 

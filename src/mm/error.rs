@@ -106,10 +106,10 @@ impl fmt::Display for MmError {
             Self::WrongRights { at, entry, expected } => {
                 write!(f, "L1 entry for {at:#x} is {entry:#x}: expected one for {expected:?}")
             }
-            Self::Occupied { at, entry, allocated, bytes } => write!(
-                f,
-                "allocation failure, allocated {allocated} of {bytes} bytes: L1 entry for {at:#x} is {entry:#x}, expected zero"
-            ),
+            // Where and what was told with the warning's trace; this line is Linux's own.
+            Self::Occupied { allocated, bytes, .. } => {
+                write!(f, "allocation failure, allocated {allocated} of {bytes} bytes")
+            }
             Self::NoRoom { within, bytes } => {
                 write!(f, "no gap of {bytes} bytes left in {within}: unload something or ask for less")
             }

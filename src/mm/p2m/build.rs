@@ -65,7 +65,9 @@ impl P2m<Initial> {
     }
 
     fn fill_shared_pages<X: Hypervisor>(&self, window: &Window, xen: &mut X) {
-        window.page_mut(xen, &self.pages, Plan::MISSING).fill(INVALID);
+        for page in [Plan::MISSING, Plan::IDENTITY] {
+            window.page_mut(xen, &self.pages, page).fill(INVALID);
+        }
         let missing = self.shared(window, Plan::MISSING).as_u64();
         window.page_mut(xen, &self.pages, Plan::MID_MISSING).fill(missing);
     }

@@ -17,6 +17,7 @@
 
 mod backed;
 mod build;
+mod change;
 pub mod index;
 pub mod revector;
 mod tree;

@@ -10,12 +10,11 @@ use alloc::vec::Vec;
 use core::marker::PhantomData;
 
 use super::index::{self, Index};
-use crate::addr::{ENTRIES, Mfn, Pfn, PfnRange, VirtAddr};
+use crate::addr::{ENTRIES, Mfn, Pfn, VirtAddr};
 use crate::mm::area;
 use crate::mm::error::MmError;
-use crate::mm::frames::{Frames, Run, Zone};
+use crate::mm::frames::Run;
 use crate::mm::ranges::Ranges;
-use crate::mm::tables::Tables;
 use crate::mm::window::Window;
 use crate::xen::{Hypervisor, Words};
 
@@ -55,9 +54,10 @@ impl Plan {
     pub(super) const TOP: u64 = 0;
     pub(super) const TOP_MFN: u64 = 1;
     pub(super) const MISSING: u64 = 2;
-    pub(super) const MID_MISSING: u64 = 3;
-    pub(super) const MID_MISSING_MFN: u64 = 4;
-    const FIRST_MID: u64 = 5;
+    pub(super) const IDENTITY: u64 = 3;
+    pub(super) const MID_MISSING: u64 = 4;
+    pub(super) const MID_MISSING_MFN: u64 = 5;
+    const FIRST_MID: u64 = 6;
 
     pub(super) const fn mid(top: u64) -> u64 {
         Self::FIRST_MID + top
@@ -101,6 +101,9 @@ impl<S: State> P2m<S> {
     pub fn get<X: Hypervisor>(&self, window: &Window, xen: &X, pfn: Pfn) -> Slot {
         let Some(index) = Index::of(pfn).filter(|_| pfn.raw() < self.nr_pages) else { return Slot::Missing };
         let leaf = self.leaf_address(window, xen, index);
+        if leaf == self.shared(window, Plan::IDENTITY) {
+            return Slot::Identity;
+        }
         match self.leaf(window, xen, leaf)[index.leaf] {
             INVALID if self.identity.has(pfn) => Slot::Identity,
             INVALID => Slot::Missing,
@@ -116,82 +119,21 @@ impl<S: State> P2m<S> {
         }
     }
 
-    /// Changes what the tree says of a page, in the tree and its twin.
-    ///
-    /// The leaf that all holes share is split before a frame is entered: it must never be written itself.
-    ///
-    /// # Errors
-    /// [`MmError::NoFrame`] if the page lies outside the tree; [`MmError::Frames`] if a leaf is needed and there is
-    /// no memory.
-    pub fn set<X: Hypervisor>(
-        &mut self,
-        tables: &Tables,
-        frames: &mut Frames,
-        xen: &mut X,
-        pfn: Pfn,
-        slot: Slot,
-    ) -> Result<(), MmError> {
-        let index = Index::of(pfn).filter(|_| pfn.raw() < self.nr_pages).ok_or(MmError::NoFrame { pfn })?;
-        let word = match slot {
-            Slot::Frame(mfn) => mfn.raw(),
-            Slot::Missing | Slot::Identity => INVALID,
-        };
-        self.set_word(tables, frames, xen, index, word)?;
-        let page = PfnRange::new(pfn, 1);
-        match slot {
-            Slot::Identity => self.identity.insert(page),
-            Slot::Frame(_) | Slot::Missing => self.identity.remove(page),
-        }
-        Ok(())
-    }
-
-    fn set_word<X: Hypervisor>(
-        &mut self,
-        tables: &Tables,
-        frames: &mut Frames,
-        xen: &mut X,
-        index: Index,
-        word: u64,
-    ) -> Result<(), MmError> {
-        let window = tables.window();
-        let leaf = self.leaf_address(window, xen, index);
-        if self.leaf(window, xen, leaf)[index.leaf] == word {
-            return Ok(());
-        }
-        if self.unshared(window, leaf).is_none() {
-            let run = self.split_leaf(tables, frames, xen, index)?;
-            self.split.push(run);
-        }
-        let at = self.leaf_address(window, xen, index);
-        let (run, page) = self.owner(self.leaf_pfn(window, at)).ok_or(MmError::NotMapped { at })?;
-        window.page_mut(xen, run, page)[index.leaf] = word;
-        Ok(())
-    }
-
-    fn split_leaf<X: Hypervisor>(
+    /// Re-points one leaf, in the tree and its twin.
+    pub(super) fn point<X: Hypervisor>(
         &self,
-        tables: &Tables,
-        frames: &mut Frames,
+        window: &Window,
         xen: &mut X,
         index: Index,
-    ) -> Result<Run, MmError> {
-        let window = tables.window();
-        let run = frames.take(Zone::Mapped, 1)?;
-        window.page_mut(xen, &run, 0).fill(INVALID);
-        let (_, entry) = tables.shown(xen, run.first())?;
-        let (leaf, mfn) = (window.address(run.first()), entry.mfn());
-        let wanted = index.number();
-        self.repoint(window, xen, |_, number, _| Ok((number == wanted).then_some((leaf, mfn))))?;
-        Ok(run)
+        leaf: VirtAddr,
+        mfn: Mfn,
+    ) {
+        let top = index.top as u64;
+        window.page_mut(xen, &self.pages, Plan::mid(top))[index.mid] = leaf.as_u64();
+        window.page_mut(xen, &self.pages, self.plan.mid_mfn(top))[index.mid] = mfn.raw();
     }
 
-    /// Which run, and which page of it, holds a leaf.
-    fn owner(&self, leaf: Pfn) -> Option<(&Run, u64)> {
-        let mut runs = self.list.iter().chain(&self.split);
-        runs.find(|run| run.pages().contains(leaf)).map(|run| (run, leaf.above(run.first())))
-    }
-
-    /// Re-points leaves in the tree and its twin: the one place where either changes, so they cannot part.
+    /// Re-points many leaves: with `point` the only places where tree and twin change, so they cannot part.
     ///
     /// `target` is asked once for each leaf, in order of pfn, with the page that it has now (`None`: a shared leaf),
     /// and answers with the new address and machine frame, or `None` to leave it. A mid page is read and written
@@ -265,9 +207,10 @@ impl<S: State> P2m<S> {
         window.address(self.pages.first().plus(page))
     }
 
-    /// Returns the page behind a leaf pointer, unless it is the shared one.
-    fn unshared(&self, window: &Window, at: VirtAddr) -> Option<Pfn> {
-        (at != self.shared(window, Plan::MISSING)).then(|| self.leaf_pfn(window, at))
+    /// Returns the page behind a leaf pointer, unless it is a shared one.
+    pub(super) fn unshared(&self, window: &Window, at: VirtAddr) -> Option<Pfn> {
+        let is_shared = at == self.shared(window, Plan::MISSING) || at == self.shared(window, Plan::IDENTITY);
+        (!is_shared).then(|| self.leaf_pfn(window, at))
     }
 
     /// Reads a leaf through the mapping that its pointer belongs to.
