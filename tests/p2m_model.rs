@@ -123,7 +123,7 @@ proptest! {
         }
         compare(&planted.p2m, &planted.tables, &planted.built, &naive);
         let strategy = if copies { Move::Copy } else { Move::Alias };
-        let mut world = planted.revector(strategy).map_err(|(error, ..)| error).unwrap();
+        let mut world = planted.revector(strategy).unwrap();
         compare(&world.p2m, &world.tables, &world.built, &naive);
         for step in after {
             let context = (&world.tables, &mut world.frames, &mut world.built);
@@ -156,7 +156,7 @@ fn a_leaf_split_off_before_the_move_is_given_back_by_it() {
     let inside = Pfn::new(hole.start.raw().next_multiple_of(512) + 5);
     let tables = &planted.tables;
     planted.p2m.set(tables, &mut planted.frames, &mut planted.built.xen, inside, filled).unwrap();
-    let mut world = planted.revector(Move::Copy).map_err(|(error, ..)| error).unwrap();
+    let mut world = planted.revector(Move::Copy).unwrap();
     let (_, freed) = world.clean();
     let saved = toolstack::map_p2m(&world.built.xen).unwrap();
     let leaves: std::collections::BTreeSet<_> = saved.leaves.iter().map(|leaf| leaf.raw()).collect();

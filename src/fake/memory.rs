@@ -18,7 +18,7 @@ use crate::xen::Words;
 pub(super) const SCRUB: u64 = 0xc2c2_c2c2_c2c2_c2c2;
 
 /// Where the builder put what this file generates.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Contents {
     /// The P2M list.
     pub(super) list: PfnRange,
@@ -42,7 +42,6 @@ enum Content {
 }
 
 /// The frames of the machine.
-#[derive(Debug)]
 pub(super) struct Memory {
     pub(super) machine: Machine,
     contents: Contents,

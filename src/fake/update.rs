@@ -20,7 +20,13 @@ const NO_TRANSLATE: u64 = 3;
 
 impl Xen {
     /// Mirrors `do_mmu_update`: in order, up to the first that is refused; one flush at the end for levels 2 to 4.
-    pub(super) fn update(&mut self, batch: &[MmuUpdate]) -> Result<(), Stopped> {
+    ///
+    /// # Errors
+    /// The number of elements done, and the error of the next.
+    ///
+    /// # Panics
+    /// If the running kernel loses its own code or data, or if Xen would crash the domain.
+    pub fn update(&mut self, batch: &[MmuUpdate]) -> Result<(), Stopped> {
         let refusal = self.script.next().map(|refusal| (refusal.element.min(batch.len() - 1), refusal.errno));
         let mut outcome = Ok(());
         let mut above_l1 = 0;

@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::cell::RefCell;
+use core::fmt;
 use std::time::Instant;
 
 use super::faults::{Refusal, Script};
@@ -25,7 +26,6 @@ pub struct Published {
 }
 
 /// One domain on a modelled Xen.
-#[derive(Debug)]
 pub struct Xen {
     pub(super) memory: Memory,
     pub(super) types: FrameMap<Typed>,
@@ -41,6 +41,14 @@ pub struct Xen {
     rehomed: Option<VirtAddr>,
     called: Vec<VirtAddr>,
     answers: VecDeque<i32>,
+}
+
+/// Short: a failed test prints it.
+impl fmt::Debug for Xen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { role, root, published, .. } = self;
+        write!(f, "Xen({role:?}, root {root}, {published:?}, {} hypercalls)", self.work.hypercalls)
+    }
 }
 
 impl Xen {

@@ -31,6 +31,7 @@ pub(crate) fn cleaned(built: &Built) {
     let (walk, saved) = always(built);
     high_mapping_is_the_image(built, &walk);
     nothing_is_writable_and_executable(&walk);
+    no_code_is_writable_elsewhere(&walk);
     no_leaf_is_mapped_high(&walk, &saved);
 }
 
@@ -81,6 +82,13 @@ pub(crate) fn high_mapping_is_the_image(built: &Built, walk: &Walk) {
 pub(crate) fn nothing_is_writable_and_executable(walk: &Walk) {
     let both = walk.leaves.iter().find(|leaf| leaf.writable && leaf.executable);
     assert_eq!(both, None);
+}
+
+/// A page is only as protected as its most generous mapping.
+fn no_code_is_writable_elsewhere(walk: &Walk) {
+    let code: BTreeSet<_> = walk.leaves.iter().filter(|leaf| leaf.executable).map(|leaf| leaf.mfn).collect();
+    let alias = walk.leaves.iter().find(|leaf| leaf.writable && code.contains(&leaf.mfn));
+    assert_eq!(alias, None, "code can be written through another mapping");
 }
 
 fn no_leaf_is_mapped_high(walk: &Walk, saved: &Saved) {

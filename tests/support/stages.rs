@@ -35,6 +35,14 @@ pub(crate) struct World {
     pub(crate) retired: Option<Retired>,
 }
 
+/// What is left of a domain whose stage 6 failed.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) error: MmError,
+    pub(crate) built: Built,
+    pub(crate) frames: Frames,
+}
+
 /// Runs stages 1 to 5.
 pub(crate) fn plant(domain: &Domain) -> Planted {
     let mut built = domain.build().unwrap();
@@ -47,14 +55,14 @@ pub(crate) fn plant(domain: &Domain) -> Planted {
     {
         frames.reserve(PfnRange::new(first, pages_for(ramdisk.bytes)));
     }
-    let mut tables = direct_map::graft(walked, &layout, &built.facts, &mut frames, &mut built.xen).unwrap();
-    let p2m = P2m::build(&layout, &mut tables, &mut frames, &mut built.xen).unwrap();
+    let tables = direct_map::graft(walked, &layout, &built.facts, &mut frames, &mut built.xen).unwrap();
+    let p2m = P2m::build(&layout, &tables, &mut frames, &mut built.xen).unwrap();
     Planted { built, layout, tables, frames, p2m }
 }
 
 impl Planted {
     /// Runs stage 6; on an error, gives back what is left of the domain.
-    pub(crate) fn revector(self, strategy: Strategy) -> Result<World, (MmError, Built, Frames)> {
+    pub(crate) fn revector(self, strategy: Strategy) -> Result<World, Box<Failed>> {
         let Self { mut built, layout, mut tables, mut frames, p2m } = self;
         let outcome = p2m::revector(p2m, strategy, &layout, &mut tables, &mut frames, &mut built.xen);
         match outcome {
@@ -62,14 +70,14 @@ impl Planted {
                 Ok(World { built, layout, tables, frames, p2m, retired: Some(retired) })
             }
             Ok(Outcome::Kept(_)) => panic!("p2m=keep has no product"),
-            Err(error) => Err((error, built, frames)),
+            Err(error) => Err(Box::new(Failed { error, built, frames })),
         }
     }
 }
 
 /// Runs stages 1 to 6.
 pub(crate) fn moved(domain: &Domain, strategy: Strategy) -> World {
-    plant(domain).revector(strategy).unwrap_or_else(|(error, ..)| panic!("{error}"))
+    plant(domain).revector(strategy).unwrap_or_else(|failed| panic!("{}", failed.error))
 }
 
 impl World {

@@ -156,7 +156,6 @@ pub enum BuildError {
 }
 
 /// A domain at the point where `boot::boot` is called.
-#[derive(Debug)]
 pub struct Built {
     /// The modelled Xen, with the domain on it.
     pub xen: Xen,
@@ -166,6 +165,14 @@ pub struct Built {
     pub facts: Facts,
     /// Where everything was put.
     pub rows: Rows,
+}
+
+/// Without start_info, whose command line is 1024 bytes.
+impl fmt::Debug for Built {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { xen, rows, .. } = self;
+        f.debug_struct("Built").field("xen", xen).field("rows", rows).finish_non_exhaustive()
+    }
 }
 
 impl Domain {

@@ -33,6 +33,10 @@ pub(super) fn fill(memory: &mut Memory, domain: &Domain, rows: &Rows) -> Mfn {
     let tables = Tables::place(below, mapped.pages(), domain.role);
     tables.map(memory, root, area::HIGH, mapped, rows, domain.role);
     if !domain.list_is_mapped() {
+        for pfn in rows.list_tables.iter() {
+            let table = frame(memory, pfn);
+            memory.fill(table, 0);
+        }
         let tables = Tables::place(rows.list_tables, rows.list.pages(), Role::Guest);
         tables.map(memory, root, INIT_P2M, rows.list, rows, domain.role);
     }
