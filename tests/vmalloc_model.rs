@@ -129,7 +129,7 @@ impl Trial {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(40) })]
 
     #[test]
     fn areas_are_disjoint_guarded_and_return_everything(actions in proptest::collection::vec(action(), 1..25)) {

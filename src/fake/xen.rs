@@ -201,15 +201,18 @@ impl Hypervisor for Xen {
         self.memory.words(self.must_translate(at, Use::Read))
     }
 
-    /// Only the ramdisk is ever borrowed for so long: it is the one piece of memory that lies in one piece here.
+    /// The ramdisk lies in one piece here; anything else is copied, and the copy kept forever.
     unsafe fn bytes<'r>(&self, at: VirtAddr, len: usize) -> &'r [u8] {
-        let mut first = None;
-        for (offset, at) in pages_from(at, (len as u64).div_ceil(PAGE_SIZE)).enumerate() {
-            let number = self.memory.ramdisk_number(self.must_translate(at, Use::Read));
-            let first = *first.get_or_insert(number.unwrap_or(0));
-            assert_eq!(number, Some(first + offset), "{at:#x} does not show page {offset} of the ramdisk");
+        let pages = pages_from(at, (len as u64).div_ceil(PAGE_SIZE));
+        let frames: Vec<Mfn> = pages.map(|at| self.must_translate(at, Use::Read)).collect();
+        let first = frames.first().and_then(|mfn| self.memory.ramdisk_number(*mfn)).unwrap_or(0);
+        let is_ramdisk = |(page, mfn): (usize, &Mfn)| self.memory.ramdisk_number(*mfn) == Some(first + page);
+        if frames.iter().enumerate().all(is_ramdisk) {
+            return &self.memory.ramdisk()[first * PAGE_SIZE as usize..][..len];
         }
-        &self.memory.ramdisk()[first.unwrap_or(0) * PAGE_SIZE as usize..][..len]
+        let words = frames.iter().flat_map(|mfn| self.memory.words(*mfn));
+        let bytes: Vec<u8> = words.flat_map(|word| word.to_le_bytes()).take(len).collect();
+        Vec::leak(bytes)
     }
 
     unsafe fn page_mut(&mut self, at: VirtAddr) -> &mut Words {
