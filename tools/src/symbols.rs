@@ -33,7 +33,13 @@ struct Function {
 pub(crate) fn embed(args: &EmbedArgs) -> Result<()> {
     let input = args.input.display();
     let mut bytes = fs::read(&args.input).with_context(|| format!("reading the image {input}"))?;
-    let (table, room) = plan(&bytes).with_context(|| format!("image {input}"))?;
+    embed_into(&mut bytes).with_context(|| format!("image {input}"))?;
+    fs::write(&args.output, bytes).with_context(|| format!("writing {}", args.output.display()))
+}
+
+/// Puts the names into the image in `bytes`.
+pub fn embed_into(bytes: &mut [u8]) -> Result<()> {
+    let (table, room) = plan(bytes)?;
     ensure!(
         table.len() <= room.len(),
         "{} bytes of names do not fit the {} between _ksyms and _ksyms_end: raise KSYMS_BYTES in linker.ld",
@@ -43,7 +49,7 @@ pub(crate) fn embed(args: &EmbedArgs) -> Result<()> {
     let place =
         bytes.get_mut(room.start..room.start + table.len()).context("_ksyms lies behind the file's end")?;
     place.copy_from_slice(&table);
-    fs::write(&args.output, bytes).with_context(|| format!("writing {}", args.output.display()))
+    Ok(())
 }
 
 /// Returns the table and where in the file there is room for it.
