@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use object::{Object, ObjectSegment, ObjectSymbol, SymbolKind};
 use std::fs;
+use std::ops::Range;
 use std::path::PathBuf;
 
 const MAGIC: &[u8] = b"KSYMS1\0\0";
@@ -37,8 +38,8 @@ pub(crate) fn embed(args: &EmbedArgs) -> Result<()> {
     fs::write(&args.output, bytes).with_context(|| format!("writing {}", args.output.display()))
 }
 
-/// Puts the names into the image in `bytes`.
-pub fn embed_into(bytes: &mut [u8]) -> Result<()> {
+/// Puts the names into the image in `bytes`; returns where they are.
+pub fn embed_into(bytes: &mut [u8]) -> Result<Range<usize>> {
     let (table, room) = plan(bytes)?;
     ensure!(
         table.len() <= room.len(),
@@ -46,14 +47,13 @@ pub fn embed_into(bytes: &mut [u8]) -> Result<()> {
         table.len(),
         room.len()
     );
-    let place =
-        bytes.get_mut(room.start..room.start + table.len()).context("_ksyms lies behind the file's end")?;
-    place.copy_from_slice(&table);
-    Ok(())
+    let place = room.start..room.start + table.len();
+    bytes.get_mut(place.clone()).context("_ksyms lies behind the file's end")?.copy_from_slice(&table);
+    Ok(place)
 }
 
 /// Returns the table and where in the file there is room for it.
-fn plan(bytes: &[u8]) -> Result<(Vec<u8>, std::ops::Range<usize>)> {
+fn plan(bytes: &[u8]) -> Result<(Vec<u8>, Range<usize>)> {
     let file = object::File::parse(bytes).context("expected an ELF file")?;
     let image = address(&file, "_image_start")?;
     let (start, end) = (address(&file, "_ksyms")?, address(&file, "_ksyms_end")?);
