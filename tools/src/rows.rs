@@ -106,7 +106,8 @@ impl Layout {
         let count = text.rsplit_once(',').and_then(|(_, count)| count.trim().strip_suffix("table(s)"));
         let count = count.and_then(|count| count.trim().parse::<u64>().ok());
         if let (Some((_, level)), Some(count)) = (level, count) {
-            *self.tables.entry((*level).to_owned()).or_insert(0) += count;
+            let sum = self.tables.entry((*level).to_owned()).or_insert(0);
+            *sum = sum.saturating_add(count);
         }
     }
 
