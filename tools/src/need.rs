@@ -21,7 +21,7 @@ pub(crate) fn least_mib(image: &Path, ramdisk_bytes: u64) -> Result<u64> {
 /// Least memory in MiB for the image in `bytes`.
 pub fn least_for_image(bytes: &[u8], ramdisk_bytes: u64) -> Result<u64> {
     let file = object::File::parse(bytes).context("expected an ELF file")?;
-    let ends = file.segments().map(|segment| segment.address() + segment.size());
+    let ends = file.segments().map(|segment| segment.address().saturating_add(segment.size()));
     let image_end = ends.max().unwrap_or(HIGH).saturating_sub(HIGH);
     Ok(least_for(image_end, ramdisk_bytes))
 }
