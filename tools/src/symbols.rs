@@ -48,7 +48,7 @@ pub fn embed_into(bytes: &mut [u8]) -> Result<Range<usize>> {
         room.len()
     );
     let place = room.start..room.start + table.len();
-    bytes.get_mut(place.clone()).context("_ksyms lies behind the file's end")?.copy_from_slice(&table);
+    bytes[place.clone()].copy_from_slice(&table);
     Ok(place)
 }
 
@@ -58,8 +58,10 @@ fn plan(bytes: &[u8]) -> Result<(Vec<u8>, Range<usize>)> {
     let image = address(&file, "_image_start")?;
     let (start, end) = (address(&file, "_ksyms")?, address(&file, "_ksyms_end")?);
     let offset = file_offset(&file, start).context("_ksyms lies in no segment")?;
-    let length = usize::try_from(end - start)?;
-    Ok((table(&functions(&file, image))?, offset..offset + length))
+    let length = end.checked_sub(start).context("_ksyms_end lies below _ksyms")?;
+    let room_end = offset.checked_add(usize::try_from(length)?).filter(|end| *end <= bytes.len());
+    let room = offset..room_end.context("_ksyms lies behind the file's end")?;
+    Ok((table(&functions(&file, image))?, room))
 }
 
 fn address(file: &object::File<'_>, name: &str) -> Result<u64> {
@@ -73,7 +75,8 @@ fn file_offset(file: &object::File<'_>, address: u64) -> Option<usize> {
     file.segments().find_map(|segment| {
         let within = address.checked_sub(segment.address())?;
         let (offset, size) = segment.file_range();
-        (within < size).then(|| usize::try_from(offset + within).ok()).flatten()
+        let at = offset.checked_add(within).filter(|_| within < size)?;
+        usize::try_from(at).ok()
     })
 }
 
