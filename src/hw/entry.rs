@@ -10,11 +10,10 @@ use revector::module::load::Export;
 use revector::module::source::Source;
 use revector::options::{Console, Options};
 use revector::verdict::Verdict;
-use revector::xen::abi::{SIF_INITDOMAIN, StartInfo};
+use revector::xen::abi::{SIF_INITDOMAIN, Shutdown, StartInfo};
 use revector::xen::start_info::Facts;
 use revector::xen::{Errno, Hypervisor};
 
-use super::hypercall::Shutdown;
 use super::live::Live;
 use super::{clock, console, die, heap, linker, logger, selftest, shared, traps};
 

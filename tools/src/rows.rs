@@ -34,7 +34,7 @@ impl fmt::Display for Row {
 
 /// A layout as one side tells it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Layout {
+pub struct Layout {
     rows: BTreeMap<String, Row>,
     marks: BTreeMap<String, u64>,
     tables: BTreeMap<String, u64>,
@@ -42,7 +42,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// The toolstack's layout, from `xl -vvv create`'s output.
-    pub(crate) fn of_toolstack(log: &str) -> Self {
+    pub fn of_toolstack(log: &str) -> Self {
         let mut layout = Self::default();
         for line in log.lines() {
             if let Some(rest) =
@@ -61,7 +61,7 @@ impl Layout {
     }
 
     /// The guest's layout, from its console.
-    pub(crate) fn of_guest<S: AsRef<str>>(console: &[S]) -> Self {
+    pub fn of_guest<S: AsRef<str>>(console: &[S]) -> Self {
         let mut layout = Self::default();
         for line in console.iter().map(AsRef::as_ref) {
             if let Some((_, rest)) = line.split_once("] layout:") {
@@ -74,7 +74,7 @@ impl Layout {
     }
 
     /// What the two disagree on, one sentence each.
-    pub(crate) fn differences(toolstack: &Self, guest: &Self) -> Vec<String> {
+    pub fn differences(toolstack: &Self, guest: &Self) -> Vec<String> {
         let mut found = Vec::new();
         if toolstack.rows.is_empty() {
             found.push("the toolstack's log has no rows: was the guest built with xl -vvv?".to_owned());
@@ -106,7 +106,8 @@ impl Layout {
         let count = text.rsplit_once(',').and_then(|(_, count)| count.trim().strip_suffix("table(s)"));
         let count = count.and_then(|count| count.trim().parse::<u64>().ok());
         if let (Some((_, level)), Some(count)) = (level, count) {
-            *self.tables.entry((*level).to_owned()).or_insert(0) += count;
+            let sum = self.tables.entry((*level).to_owned()).or_insert(0);
+            *sum = sum.saturating_add(count);
         }
     }
 
