@@ -1,7 +1,7 @@
 //! The least hypervisor that start_info can be parsed with: it knows an M2P, and nothing else.
 
 use revector::addr::{Mfn, Pfn, VirtAddr};
-use revector::xen::abi::MmuUpdate;
+use revector::xen::abi::{MmuExtOp, MmuUpdate};
 use revector::xen::{Counters, Errno, Faulted, Hypervisor, Stopped, Words};
 
 const ONLY_M2P: &str = "stages 1 and 2 ask for nothing but M2P";
@@ -25,6 +25,14 @@ impl Hypervisor for Stub {
     }
 
     fn flush_tlb(&mut self) -> Result<(), Errno> {
+        unreachable!("{ONLY_M2P}")
+    }
+
+    unsafe fn update_va_mapping(&mut self, _: VirtAddr, _: u64) -> Result<(), Errno> {
+        unreachable!("{ONLY_M2P}")
+    }
+
+    unsafe fn mmuext_op(&mut self, _: MmuExtOp) -> Result<(), Errno> {
         unreachable!("{ONLY_M2P}")
     }
 
