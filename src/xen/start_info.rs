@@ -204,8 +204,10 @@ fn ramdisk(raw: &StartInfo, nr_pages: u64) -> Result<Option<Ramdisk>, FieldError
         bytes <= nr_pages * PAGE_SIZE
     })?;
     let place = if raw.flags & SIF_MOD_START_PFN != 0 {
-        let last = pages_for(raw.mod_len);
-        checked("mod_start", "a pfn of the domain", raw.mod_start, |pfn| pfn + last <= nr_pages)?;
+        let pages = pages_for(raw.mod_len);
+        checked("mod_start", "a pfn of the domain", raw.mod_start, |pfn| {
+            pfn.saturating_add(pages) <= nr_pages
+        })?;
         RamdiskPlace::Unmapped(Pfn::new(raw.mod_start))
     } else {
         RamdiskPlace::Mapped(high_page("mod_start", raw.mod_start)?)
