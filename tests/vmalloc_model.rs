@@ -175,3 +175,19 @@ fn an_area_that_fits_no_gap_is_refused_with_the_room_that_there_is() {
     assert!(matches!(trial.allocate(Near::Kernel, pages - 1), Err(MmError::Frames(_))));
     trial.finish();
 }
+
+#[test]
+fn a_gap_of_exactly_the_right_size_is_used_again() {
+    let mut trial = Trial::new();
+    for _ in 0..3 {
+        trial.allocate(Near::Kernel, 5).unwrap();
+    }
+    let middle = trial.areas.remove(1);
+    let gap = middle.range();
+    drop(middle);
+    trial.purge().unwrap();
+    trial.allocate(Near::Kernel, 6).unwrap();
+    trial.allocate(Near::Kernel, 5).unwrap();
+    assert_eq!(trial.areas[3].range(), gap);
+    trial.finish();
+}
