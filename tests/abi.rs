@@ -193,9 +193,19 @@ fn error_names_are_those_of_xens_headers() {
         let shown = Errno::check(-value.cast_signed()).map_err(|errno| errno.to_string());
         assert_eq!(shown, Err(format!("-{name}")), "{value}");
     }
-    let known = [Errno::EPERM, Errno::ENOMEM, Errno::EFAULT, Errno::EBUSY, Errno::EINVAL, Errno::ENOSYS];
-    let shown = known.map(|errno| errno.to_string());
-    assert_eq!(shown, ["-EPERM", "-ENOMEM", "-EFAULT", "-EBUSY", "-EINVAL", "-ENOSYS"]);
+    let known = [
+        (Errno::EPERM, "-EPERM"),
+        (Errno::ENOMEM, "-ENOMEM"),
+        (Errno::EACCES, "-EACCES"),
+        (Errno::EFAULT, "-EFAULT"),
+        (Errno::EBUSY, "-EBUSY"),
+        (Errno::EINVAL, "-EINVAL"),
+        (Errno::ENOSYS, "-ENOSYS"),
+        (Errno::EOPNOTSUPP, "-EOPNOTSUPP"),
+    ];
+    for (errno, name) in known {
+        assert_eq!(errno.to_string(), name);
+    }
 }
 
 #[test]

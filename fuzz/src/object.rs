@@ -1,7 +1,7 @@
 //! Any bytes as a module: refused with one line, or an image with every write inside the part it belongs to.
 
 use revector::addr::{PAGE_SIZE, VirtAddr};
-use revector::module::{Image, ModuleError, Object};
+use revector::module::{Image, ModuleError, Object, Permission};
 
 use super::assert_one_line;
 
@@ -22,6 +22,7 @@ pub fn run(data: &[u8]) {
 fn load(data: &[u8]) -> Result<(), ModuleError> {
     let image = Image::plan(Object::parse(data)?)?;
     assert_parts_are_disjoint(&image);
+    assert_sections_are_where_they_may_be(&image);
     let bytes = image.pages() * PAGE_SIZE;
     for content in image.contents() {
         assert!(is_in_one_part(&image, content.offset, content.bytes.len() as u64), "{content:?}");
@@ -51,6 +52,22 @@ fn assert_parts_are_disjoint(image: &Image<'_>) {
     }
     assert_eq!(end, image.pages() * PAGE_SIZE);
     assert!(image.init_pages().start <= image.init_pages().end && image.init_pages().end == image.pages());
+}
+
+fn assert_sections_are_where_they_may_be(image: &Image<'_>) {
+    for section in image.object().sections().iter().filter(|section| section.size > 0) {
+        let Some(offset) = image.offset_of(section.index) else { continue };
+        assert!(offset.is_multiple_of(section.align.max(1)), "{}", section.name);
+        let allowed = match (section.is_code(), section.is_writable()) {
+            (true, _) => Permission::Execute,
+            (false, true) => Permission::Write,
+            (false, false) => Permission::Read,
+        };
+        let end = offset + section.size;
+        let mut parts = image.parts().filter(|part| part.kind.permission() == allowed);
+        let inside = parts.any(|part| offset >= part.offset && end <= part.offset + part.bytes);
+        assert!(section.is_loaded() && inside, "{}", section.name);
+    }
 }
 
 fn is_in_one_part(image: &Image<'_>, offset: u64, bytes: u64) -> bool {

@@ -89,6 +89,8 @@ fn names_must_be_text_with_nuls_at_the_end_only() {
     let mut bytes = sample();
     bytes[HEADER] = 0xff;
     assert_eq!(first_error(&bytes), Some(NewcError::NameText { offset: HEADER }));
+    bytes[HEADER] = b'\n';
+    assert_eq!(first_error(&bytes), Some(NewcError::NameText { offset: HEADER }));
     bytes[HEADER] = 0;
     assert_eq!(first_error(&bytes), Some(NewcError::NameNul { offset: HEADER }));
 }
