@@ -9,6 +9,8 @@ mod support;
 #[allow(dead_code, reason = "each test program uses a part")]
 mod toolchain;
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use revector::error::BootError;
 use revector::fake::{Domain, Ramdisk};
 use revector::mm::vmalloc::Vmalloc;
@@ -62,7 +64,10 @@ impl Trial {
 }
 
 fn object(name: &str, source: &str) -> Vec<u8> {
-    gcc(&format!("model-{name}.c"), source).expect("gcc is installed")
+    // Tests run side by side: each object has files of its own.
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    gcc(&format!("model-{number}-{name}.c"), source).expect("gcc is installed")
 }
 
 const GOOD: &str = "int init_module(void) { return 0; } void cleanup_module(void) {}";
@@ -203,6 +208,46 @@ fn a_boot_loads_what_it_can_and_says_what_it_could_not() {
     let mut built = domain.build().unwrap();
     support::boot(&mut built, "modules=top").unwrap();
     assert_eq!(built.xen.called().len(), 2, "modules= brings what it needs along");
+}
+
+/// A gzip stream of stored blocks, by the letter of RFC 1951 and 1952.
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    let last = bytes.chunks(65_535).count() - 1;
+    for (number, chunk) in bytes.chunks(65_535).enumerate() {
+        let len = u16::try_from(chunk.len()).unwrap();
+        out.push(u8::from(number == last));
+        out.extend(len.to_le_bytes());
+        out.extend((!len).to_le_bytes());
+        out.extend(chunk);
+    }
+    let step = |sum: u32, _: u8| (sum >> 1) ^ if sum & 1 == 1 { 0xedb8_8320 } else { 0 };
+    let sum = bytes.iter().fold(u32::MAX, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), step));
+    out.extend((!sum).to_le_bytes());
+    out.extend(u32::try_from(bytes.len()).unwrap().to_le_bytes());
+    out
+}
+
+#[test]
+fn a_compressed_ramdisk_is_unpacked_and_a_damaged_one_named() {
+    let noise: Vec<u8> = (0..200_000_u32).map(|n| n.wrapping_mul(0x9e37_79b9).to_le_bytes()[3]).collect();
+    let packed = gzip(&support::archive(&[("noise", &noise), ("hello.o", support::hello())]));
+    let boot = |content: &[u8]| {
+        let domain = Domain { ramdisk: Some(Ramdisk::holding(content)), ..Domain::guest(64) };
+        let mut built = domain.build().unwrap();
+        let result = support::boot(&mut built, "");
+        (result, built)
+    };
+    let (result, built) = boot(&packed);
+    result.unwrap();
+    assert_eq!(built.xen.called().len(), 2);
+    support::checks::cleaned(&built);
+    let mut damaged = packed.clone();
+    damaged[100_000] ^= 1;
+    let error = boot(&damaged).0.unwrap_err().to_string();
+    assert!(error.contains("ramdisk: gzip: CRC32: expected"), "{error}");
+    let error = boot(&support::archive(&[("hello.ko.xz", b"\xfd7zXZ\0...")])).0.unwrap_err().to_string();
+    assert!(error.contains("hello: object: ") && error.contains("found an xz stream"), "{error}");
 }
 
 #[test]

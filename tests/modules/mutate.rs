@@ -2,7 +2,7 @@
 //! relocation. Used by the library's tests and, for the same damage on real Xen, by the host command.
 
 /// Values that each field takes.
-pub(crate) const VALUES: usize = 64;
+pub(crate) const VALUES: usize = 128;
 
 /// A number in an object.
 #[derive(Clone, Copy, Debug)]
