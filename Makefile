@@ -42,7 +42,7 @@ SAMPLES := $(addprefix $(IMAGES)/,chain_top.o sample.o hello.o chain_base.o)
 BROKEN  := unknown duplicate far init_error init_fault init_wild
 
 archive: $(ARCHIVE) $(IMAGES)/random.bin $(IMAGES)/truncated.cpio $(IMAGES)/samples.cpio.gz $(IMAGES)/broken.cpio \
-	$(IMAGES)/mutants.cpio $(IMAGES)/linux_calls.o
+	$(IMAGES)/mutants.cpio $(IMAGES)/linux_calls.o $(IMAGES)/big.cpio
 
 $(IMAGES)/hello.o: modules/hello.rs modules/rustc.args
 	@mkdir -p $(IMAGES)
@@ -61,6 +61,9 @@ $(IMAGES)/broken/%.o: modules/broken/%.c modules/gcc.args
 	@gcc @modules/gcc.args -c $< -o $@
 
 $(IMAGES)/samples.cpio: $(SAMPLES) | tool
+	@$(TOOL) archive $@ $^
+
+$(IMAGES)/big.cpio: $(IMAGES)/hello.o $(IMAGES)/big.o | tool
 	@$(TOOL) archive $@ $^
 
 $(IMAGES)/samples.cpio.gz: $(IMAGES)/samples.cpio
@@ -93,7 +96,7 @@ run-small: image ## The problem in a 1 GiB guest: a ramdisk that puts the P2M ac
 	@$(boot) --memory 1024 --ramdisk 494M --archive $(ARCHIVE)
 
 run-128g: seed ## The seed's guest: 128 GiB, kernel of 0xe43 pages, ramdisk of 0x10784 pages
-	@$(boot) --image $(IMAGES)/revector-seed --memory 131072 --ramdisk 67460p --archive $(ARCHIVE) --timeout 300
+	@$(boot) --image $(IMAGES)/revector-seed --memory 131072 --ramdisk 67460p --archive $(IMAGES)/big.cpio --timeout 300
 
 run-dom0: image ## Boot the image as the initial domain, without a toolstack
 	@$(boot) --dom0 --memory $(if $(filter 64,$(MEM)),256,$(MEM))

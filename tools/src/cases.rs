@@ -235,7 +235,12 @@ fn seeds() -> Vec<Case> {
         ..case(name)
     };
     vec![
-        seed("seed-copy", ""),
+        // A module of 16 MiB besides.
+        Case {
+            archive: Some("target/image/big.cpio"),
+            says: &[HELLO, "big: 16 MiB: every page is its own"],
+            ..seed("seed-copy", "")
+        },
         seed("seed-alias", "p2m=alias"),
         Case {
             outcome: Outcome::Failure,
