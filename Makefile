@@ -6,6 +6,9 @@ MEM     ?= 64
 RAMDISK ?= $(ARCHIVE)
 CMDLINE ?=
 XEN     ?= 4.17
+# For `make fuzz`: seconds for each target, and which targets.
+FUZZ_SECONDS ?= 300
+FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 
 ifeq ($(shell command -v cargo),)
 $(error cargo is missing. Install it with: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y)
@@ -21,7 +24,7 @@ ramdisk  = $(if $(shell echo '$(1)' | grep -Ex '[0-9]+'),$(1)M --archive $(ARCHI
 boot     = $(TOOL) run --xen $(XEN) --cmdline '$(CMDLINE)'
 
 .DEFAULT_GOAL := image
-.PHONY: image seed tool archive run run-small run-128g run-dom0 test test-host test-xen check fmt clean help
+.PHONY: image seed tool archive run run-small run-128g run-dom0 test test-host test-xen fuzz check fmt clean help
 
 image: tool archive ## Build the image: target/image/revector
 	@$(KERNEL)
@@ -111,10 +114,23 @@ test-xen: image seed ## Boots on real Xen, each held against what it must lead t
 
 check: ## Formatting, lints, documentation, shell scripts
 	@cargo fmt --all --check
+	@cargo fmt --manifest-path fuzz/Cargo.toml --check
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
 	@cargo clippy --quiet --release --package revector --bin revector-kernel --features image -- -D warnings
 	@RUSTDOCFLAGS='-D warnings' cargo doc --quiet --no-deps --package revector --lib
 	@scripts/check-shell
+
+fuzz: ## Look for inputs that break a parser, FUZZ_SECONDS (300) for each target, one target after the other
+	@rustup run nightly rustc --version > /dev/null 2>&1 || \
+		{ echo 'make fuzz needs a nightly compiler. Install it with: rustup toolchain install nightly' >&2; exit 1; }
+	@command -v cargo-fuzz > /dev/null || \
+		{ echo 'installing cargo-fuzz (a minute or two)' >&2; cargo install --quiet --locked cargo-fuzz; }
+	@for target in $(FUZZ_TARGETS); do \
+		echo "fuzzing $$target for $(FUZZ_SECONDS) s; new inputs go to target/fuzz/corpus/$$target" >&2; \
+		mkdir -p target/fuzz/corpus/$$target; \
+		cargo +nightly fuzz run --target-dir target/fuzz $$target target/fuzz/corpus/$$target fuzz/corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 -verbosity=0 || exit 1; \
+	done
 
 clean: ## Remove everything built, keep what was downloaded
 	@cargo clean --quiet --package revector --package revector-tools

@@ -76,6 +76,15 @@ impl Pfn {
 }
 
 impl Mfn {
+    /// Frame numbers that a page-table entry can hold: bits 12 to 51.
+    const END: u64 = 1 << 40;
+
+    /// Reads an entry of a P2M; `None` for all ones, a page without a frame, and for what no entry could map.
+    #[must_use]
+    pub const fn from_p2m(word: u64) -> Option<Self> {
+        if word < Self::END { Some(Self(word)) } else { None }
+    }
+
     /// Wraps a raw frame number.
     #[must_use]
     pub const fn new(raw: u64) -> Self {

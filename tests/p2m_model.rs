@@ -103,7 +103,7 @@ fn domain(hole: u64) -> Domain {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
 
     #[test]
     fn the_tree_is_a_flat_map_before_and_after_it_moves(

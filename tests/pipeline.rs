@@ -5,7 +5,7 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use revector::addr::Pfn;
+use revector::addr::{Pfn, PfnRange};
 use revector::error::BootError;
 use revector::fake::{Built, Domain, ImageShape, Ramdisk};
 use revector::mm::error::MmError;
@@ -65,6 +65,15 @@ fn the_seeds_guest_of_128_gib_boots_with_each_strategy() {
 
 #[test]
 fn exactly_512_gib_boot() {
+    checks::cleaned(&must_boot(&Domain::guest(512 * 1024), "p2m=copy"));
+}
+
+#[test]
+fn exactly_512_gib_with_holes_boot() {
     let domain = Domain::guest(512 * 1024);
-    checks::cleaned(&must_boot(&domain, "p2m=copy"));
+    // A hole in the last leaf, one of many leaves, and one right behind the initial mapping.
+    let end = domain.rows().unwrap().mapped_end;
+    let holes = [(end.raw(), 700), (100_000_000, 1 << 20), ((1 << 27) - 100, 50)];
+    let holes = holes.iter().map(|(start, pages)| PfnRange::new(Pfn::new(*start), *pages)).collect();
+    checks::cleaned(&must_boot(&Domain { holes, ..domain }, "p2m=copy verify=sample"));
 }

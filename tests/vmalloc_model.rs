@@ -129,7 +129,7 @@ impl Trial {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(40) })]
 
     #[test]
     fn areas_are_disjoint_guarded_and_return_everything(actions in proptest::collection::vec(action(), 1..25)) {
@@ -173,5 +173,21 @@ fn an_area_that_fits_no_gap_is_refused_with_the_room_that_there_is() {
     let pages = (0xffff_ffff_ff00_0000_u64 - 0xffff_ffff_a000_0000) / PAGE_SIZE;
     assert!(matches!(trial.allocate(Near::Kernel, pages), Err(MmError::NoRoom { .. })));
     assert!(matches!(trial.allocate(Near::Kernel, pages - 1), Err(MmError::Frames(_))));
+    trial.finish();
+}
+
+#[test]
+fn a_gap_of_exactly_the_right_size_is_used_again() {
+    let mut trial = Trial::new();
+    for _ in 0..3 {
+        trial.allocate(Near::Kernel, 5).unwrap();
+    }
+    let middle = trial.areas.remove(1);
+    let gap = middle.range();
+    drop(middle);
+    trial.purge().unwrap();
+    trial.allocate(Near::Kernel, 6).unwrap();
+    trial.allocate(Near::Kernel, 5).unwrap();
+    assert_eq!(trial.areas[3].range(), gap);
     trial.finish();
 }

@@ -176,7 +176,7 @@ fn a_changed_l2_entry_is_flushed_by_xen_also_if_a_later_element_fails() {
     let at = high(end - 1);
     built.xen.probe(at).unwrap();
     let good = write(&built.xen, at, Level::L2, 0);
-    let bad = MmuUpdate { ptr: 3, val: 0 };
+    let bad = MmuUpdate { ptr: 5, val: 0 };
     assert_eq!(built.xen.update(&[good, bad]), Err(Stopped { done: 1, errno: Errno::ENOSYS }));
     assert!(built.xen.probe(at).is_err());
 }

@@ -149,14 +149,6 @@ impl Xen {
         self.script.next().map_or(Ok(()), |refusal| Err(refusal.errno))
     }
 
-    fn copy_out(&self, at: VirtAddr, len: usize) -> Vec<u8> {
-        let pages = pages_from(at, (len as u64).div_ceil(PAGE_SIZE));
-        let words = pages.flat_map(|at| *self.memory.words(self.must_translate(at, Use::Read)));
-        let mut bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
-        bytes.truncate(len);
-        bytes
-    }
-
     /// M2P, which every PV guest may read: all ones where there is no page.
     fn read_m2p(&self, at: VirtAddr) -> Option<u64> {
         let offset = at.as_u64().checked_sub(MACH2PHYS_START).filter(|offset| *offset < MACH2PHYS_BYTES)?;
@@ -214,18 +206,18 @@ impl Hypervisor for Xen {
         self.memory.words(self.must_translate(at, Use::Read))
     }
 
-    /// The ramdisk lies in one piece here; of anything else this is a copy that is never freed.
+    /// The ramdisk lies in one piece here; anything else is copied, and the copy kept forever.
     unsafe fn bytes<'r>(&self, at: VirtAddr, len: usize) -> &'r [u8] {
-        if self.memory.ramdisk_number(self.must_translate(at, Use::Read)).is_none() {
-            return self.copy_out(at, len).leak();
+        let pages = pages_from(at, (len as u64).div_ceil(PAGE_SIZE));
+        let frames: Vec<Mfn> = pages.map(|at| self.must_translate(at, Use::Read)).collect();
+        let first = frames.first().and_then(|mfn| self.memory.ramdisk_number(*mfn)).unwrap_or(0);
+        let is_ramdisk = |(page, mfn): (usize, &Mfn)| self.memory.ramdisk_number(*mfn) == Some(first + page);
+        if frames.iter().enumerate().all(is_ramdisk) {
+            return &self.memory.ramdisk()[first * PAGE_SIZE as usize..][..len];
         }
-        let mut first = None;
-        for (offset, at) in pages_from(at, (len as u64).div_ceil(PAGE_SIZE)).enumerate() {
-            let number = self.memory.ramdisk_number(self.must_translate(at, Use::Read));
-            let first = *first.get_or_insert(number.unwrap_or(0));
-            assert_eq!(number, Some(first + offset), "{at:#x} does not show page {offset} of the ramdisk");
-        }
-        &self.memory.ramdisk()[first.unwrap_or(0) * PAGE_SIZE as usize..][..len]
+        let words = frames.iter().flat_map(|mfn| self.memory.words(*mfn));
+        let bytes: Vec<u8> = words.flat_map(|word| word.to_le_bytes()).take(len).collect();
+        Vec::leak(bytes)
     }
 
     unsafe fn page_mut(&mut self, at: VirtAddr) -> &mut Words {

@@ -8,8 +8,9 @@ use core::arch::asm;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::hypercall::{self, Shutdown};
-use super::{console, trace};
+use revector::xen::abi::Shutdown;
+
+use super::{console, hypercall, trace};
 
 /// Why the guest died, for a debugger: 1 a panic, 2 a trap (vector and address follow).
 #[unsafe(no_mangle)]

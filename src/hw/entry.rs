@@ -9,11 +9,10 @@ use revector::mm::area;
 use revector::module::source::Source;
 use revector::options::{Console, Options};
 use revector::verdict::Verdict;
-use revector::xen::abi::{SIF_INITDOMAIN, StartInfo};
+use revector::xen::abi::{SIF_INITDOMAIN, Shutdown, StartInfo};
 use revector::xen::start_info::Facts;
 use revector::xen::{Errno, Hypervisor};
 
-use super::hypercall::Shutdown;
 use super::live::Live;
 use super::{clock, console, die, exports, heap, linker, logger, selftest, services, shared, traps};
 

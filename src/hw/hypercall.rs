@@ -9,7 +9,10 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use revector::addr::VirtAddr;
 use revector::xen::Errno;
-use revector::xen::abi::{Call, DOMID_SELF, MmuExtOp, MmuUpdate};
+use revector::xen::abi::{
+    CONSOLEIO_WRITE, Call, DOMID_SELF, EVTCHNOP_SEND, MmuExtOp, MmuUpdate, PHYSDEVOP_SET_IOPL, Poll,
+    SCHEDOP_POLL, SCHEDOP_SHUTDOWN, Shutdown, TrapInfo, UVMF_INVLPG, XENMEM_MAXIMUM_RAM_PAGE,
+};
 
 use super::linker;
 
@@ -78,21 +81,18 @@ pub(crate) unsafe fn mmuext_op(op: MmuExtOp) -> Result<(), Errno> {
 /// # Safety
 /// No live Rust data may be reached through the address.
 pub(crate) unsafe fn update_va_mapping(at: u64, entry: u64) -> Result<(), Errno> {
-    const UVMF_INVLPG: u64 = 2;
     // SAFETY: passes no pointer; the caller vouches for the mapping.
     unsafe { issue(Call::UpdateVaMapping, [at, entry, UVMF_INVLPG, 0]) }.map(|_| ())
 }
 
 /// Asks for the machine's highest RAM frame.
 pub(crate) fn maximum_ram_page() -> Result<u64, Errno> {
-    const XENMEM_MAXIMUM_RAM_PAGE: u64 = 2;
     // SAFETY: takes no argument.
     unsafe { issue(Call::MemoryOp, [XENMEM_MAXIMUM_RAM_PAGE, 0, 0, 0]) }
 }
 
 /// Writes to Xen's own console.
 pub(crate) fn console_write(bytes: &[u8]) -> Result<(), Errno> {
-    const CONSOLEIO_WRITE: u64 = 0;
     // SAFETY: `bytes` outlives the call, which only reads it.
     unsafe { issue(Call::ConsoleIo, [CONSOLEIO_WRITE, bytes.len() as u64, bytes.as_ptr() as u64, 0]) }
         .map(|_| ())
@@ -100,54 +100,22 @@ pub(crate) fn console_write(bytes: &[u8]) -> Result<(), Errno> {
 
 /// Notifies the other end of an event channel.
 pub(crate) fn event_send(port: u32) -> Result<(), Errno> {
-    const EVTCHNOP_SEND: u64 = 4;
     // SAFETY: `port` outlives the call; the structure is one 32-bit port.
     unsafe { issue(Call::EventChannelOp, [EVTCHNOP_SEND, &raw const port as u64, 0, 0]) }.map(|_| ())
 }
 
 /// Waits until the event channel is pending, or until `deadline` in nanoseconds of system time (0: none).
 pub(crate) fn poll(port: u32, deadline: u64) -> Result<(), Errno> {
-    const SCHEDOP_POLL: u64 = 3;
-    #[repr(C)]
-    struct Poll {
-        ports: *const u32,
-        count: u32,
-        timeout: u64,
-    }
     let poll = Poll { ports: &raw const port, count: 1, timeout: deadline };
     // SAFETY: `poll` and `port` outlive the call, which only reads them.
     unsafe { issue(Call::SchedOp, [SCHEDOP_POLL, &raw const poll as u64, 0, 0]) }.map(|_| ())
 }
 
-/// Why the domain stops.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Shutdown {
-    /// Its work is done.
-    PowerOff = 0,
-    /// It cannot go on.
-    Crash = 3,
-}
-
 /// Stops the domain; returns only if Xen refuses.
 pub(crate) fn shutdown(reason: Shutdown) -> Result<(), Errno> {
-    const SCHEDOP_SHUTDOWN: u64 = 2;
     let reason = reason as u32;
     // SAFETY: `reason` outlives the call; the structure is one 32-bit reason, passed by pointer.
     unsafe { issue(Call::SchedOp, [SCHEDOP_SHUTDOWN, &raw const reason as u64, 0, 0]) }.map(|_| ())
-}
-
-/// Handler of one exception, as `set_trap_table` takes it.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub(crate) struct TrapInfo {
-    /// Exception.
-    pub(crate) vector: u8,
-    /// Bits 0-1: privilege level that may raise it by software.
-    pub(crate) flags: u8,
-    /// Code selector.
-    pub(crate) cs: u16,
-    /// Entry point; 0 ends the list.
-    pub(crate) address: u64,
 }
 
 /// Registers exception handlers.
@@ -174,7 +142,6 @@ pub(crate) fn set_gs_base(base: VirtAddr) -> Result<(), Errno> {
 
 /// Allows I/O instructions, which Xen then emulates (initial domain only).
 pub(crate) fn set_io_privilege() -> Result<(), Errno> {
-    const PHYSDEVOP_SET_IOPL: u64 = 6;
     let level: u32 = 1;
     // SAFETY: `level` outlives the call, which only reads it.
     unsafe { issue(Call::PhysdevOp, [PHYSDEVOP_SET_IOPL, &raw const level as u64, 0, 0]) }.map(|_| ())

@@ -8,18 +8,17 @@ use core::fmt;
 
 use revector::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use revector::mm::pte::{Level, Pte};
+use revector::xen::abi::{FLAT_KERNEL_CS, TrapInfo};
 use revector::xen::{Errno, Hypervisor};
 
 use super::die::{self, Cause};
-use super::hypercall::{self, TrapInfo};
+use super::hypercall;
 use super::live::Live;
 use super::symbols::Symbol;
 use super::{console, guard, linker, probe, shared, trace};
 
 global_asm!(include_str!("traps.S"), trap = sym trap);
 
-/// Code selector of a 64-bit guest kernel.
-const KERNEL_CS: u16 = 0xe033;
 const PAGE_FAULT: u64 = 14;
 /// Flags that compiled code does not expect: trap, direction, nested task, alignment check.
 const UNWANTED_FLAGS: u64 = 1 << 8 | 1 << 10 | 1 << 14 | 1 << 18;
@@ -85,7 +84,7 @@ pub(crate) fn start() -> Result<(), Errno> {
         let entry = (entries + u64::from(vector) * 8).as_ptr::<u64>();
         // SAFETY: traps.S puts one address for each of the vectors 0 to 19 there.
         let address = unsafe { entry.read() };
-        *info = TrapInfo { vector, flags: 0, cs: KERNEL_CS, address };
+        *info = TrapInfo { vector, flags: 0, cs: FLAT_KERNEL_CS, address };
     }
     // SAFETY: each entry takes Xen's frame over (traps.S), and the last element is zero.
     unsafe { hypercall::set_trap_table(&table) }

@@ -116,11 +116,12 @@ fn fill_l1<X: Hypervisor>(
         }
     };
     let frames_here = frames_of(xen, growth.tables().window(), slot);
-    let entries = frames_here.map(|word| match word {
-        u64::MAX => Pte::ABSENT.word(),
-        mfn => Pte::leaf(Mfn::new(mfn), Access::Data).word(),
-    });
+    let entries = frames_here.map(|word| Mfn::from_p2m(word).map_or(Pte::ABSENT, direct).word());
     growth.store_all(xen, l1, &entries)
+}
+
+const fn direct(mfn: Mfn) -> Pte {
+    Pte::leaf(mfn, Access::Data)
 }
 
 /// The 2 MiB slots that a range touches, by their first pages.

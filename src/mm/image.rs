@@ -77,8 +77,11 @@ fn restore_shared_info_page<X: Hypervisor>(
     let pfn = Pfn::new((at.as_u64() - area::HIGH.as_u64()) / PAGE_SIZE);
     let list = layout.pages(Name::Phys2mach).start.plus(pfn.raw() / ENTRIES);
     // Below 512: fits any usize.
-    let own = growth.tables().window().page(xen, list)[(pfn.raw() % ENTRIES) as usize];
+    let own = Mfn::new(growth.tables().window().page(xen, list)[(pfn.raw() % ENTRIES) as usize]);
+    if xen.m2p(own) != Some(pfn) {
+        return Err(MmError::NoFrame { pfn });
+    }
     let (slot, _) = growth.tables().leaf(xen, at)?.ok_or(MmError::NotMapped { at })?;
-    growth.batch.write(slot, Pte::leaf(Mfn::new(own), Access::Data));
+    growth.batch.write(slot, Pte::leaf(own, Access::Data));
     Ok(())
 }

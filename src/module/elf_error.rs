@@ -50,7 +50,7 @@ pub enum NameFault {
     Outside { at: u32 },
     /// No NUL follows within `NAME_MAX` bytes.
     Unterminated { at: u32 },
-    /// It is not UTF-8.
+    /// It is not UTF-8, or has control characters.
     NotText { at: u32 },
 }
 
@@ -113,7 +113,9 @@ impl fmt::Display for NameFault {
             Self::Unterminated { at } => {
                 write!(f, "offset {at:#x}: expected a NUL within {NAME_MAX} bytes, found none")
             }
-            Self::NotText { at } => write!(f, "offset {at:#x}: expected UTF-8"),
+            Self::NotText { at } => {
+                write!(f, "offset {at:#x}: expected UTF-8 without control characters")
+            }
         }
     }
 }

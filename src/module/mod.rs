@@ -43,6 +43,7 @@ mod section;
 pub mod source;
 #[expect(missing_docs, reason = "the fields of an error are named by its variant's own sentence")]
 mod symbol;
+mod text;
 
 pub use elf::{Home, Object, Symbol};
 pub use elf_error::{ElfError, NameFault};

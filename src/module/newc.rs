@@ -14,6 +14,7 @@
 use core::fmt;
 
 use super::magic::Format;
+use super::text;
 
 const HEADER: usize = 110;
 const ALIGN: usize = 4;
@@ -88,9 +89,9 @@ pub enum NewcError {
     Short { offset: usize, what: &'static str, expected: usize, available: usize },
     /// A name has no length, or more than PATH_MAX.
     NameLength { offset: usize, found: usize },
-    /// A name does not end with its first NUL.
+    /// A name does not end with a NUL, or goes on behind one.
     NameNul { offset: usize },
-    /// A name is not UTF-8.
+    /// A name is not UTF-8, or has control characters.
     NameText { offset: usize },
     /// The archive ends, or only zeros follow, without a trailer.
     NoTrailer { offset: usize },
@@ -212,9 +213,11 @@ fn read_header(bytes: &[u8], offset: usize) -> Result<[u32; 13], NewcError> {
 }
 
 fn read_name(raw: &[u8], offset: usize) -> Result<&str, NewcError> {
-    match raw.split_last() {
-        Some((0, text)) if !text.contains(&0) => {
-            core::str::from_utf8(text).map_err(|_| NewcError::NameText { offset })
+    // dracut-cpio pads names with NULs, so that the data that follows is aligned to a block.
+    let end = raw.iter().position(|byte| *byte == 0).unwrap_or(raw.len());
+    match raw.split_at(end) {
+        (name, padding) if !padding.is_empty() && padding.iter().all(|byte| *byte == 0) => {
+            text::read(name).ok_or(NewcError::NameText { offset })
         }
         _ => Err(NewcError::NameNul { offset }),
     }
@@ -255,9 +258,11 @@ impl fmt::Display for NewcError {
                 write!(f, "offset {offset:#x}: namesize: expected 1 to {NAME_MAX}, found {found}")
             }
             Self::NameNul { offset } => {
-                write!(f, "offset {offset:#x}: name: expected one NUL, as its last byte")
+                write!(f, "offset {offset:#x}: name: expected NULs at its end, and nowhere else")
             }
-            Self::NameText { offset } => write!(f, "offset {offset:#x}: name: expected UTF-8"),
+            Self::NameText { offset } => {
+                write!(f, "offset {offset:#x}: name: expected UTF-8 without control characters")
+            }
             Self::NoTrailer { offset } => {
                 write!(f, "offset {offset:#x}: expected another entry or {TRAILER}, found the end or zeros")
             }

@@ -85,12 +85,23 @@ fn a_missing_trailer_is_an_error_with_and_without_padding() {
 }
 
 #[test]
-fn names_must_be_text_that_ends_with_its_first_nul() {
+fn names_must_be_text_with_nuls_at_the_end_only() {
     let mut bytes = sample();
     bytes[HEADER] = 0xff;
     assert_eq!(first_error(&bytes), Some(NewcError::NameText { offset: HEADER }));
+    bytes[HEADER] = b'\n';
+    assert_eq!(first_error(&bytes), Some(NewcError::NameText { offset: HEADER }));
     bytes[HEADER] = 0;
     assert_eq!(first_error(&bytes), Some(NewcError::NameNul { offset: HEADER }));
+}
+
+#[test]
+fn a_name_may_be_padded_with_nuls_to_align_the_data() {
+    let mut bytes = Vec::new();
+    put(&mut bytes, "070701", "a.o\0\0\0\0\0", 0o100_644, b"12345", 0);
+    put(&mut bytes, "070701", TRAILER, 0, b"", 0);
+    let entry = Archive::open(&bytes).unwrap().entries().next().unwrap().unwrap();
+    assert_eq!((entry.name, entry.module_name(), entry.data), ("a.o", Some("a"), &b"12345"[..]));
 }
 
 fn third(bytes: &[u8]) -> Entry<'_> {

@@ -13,6 +13,7 @@ use ::elf::section::{SectionHeader, SectionHeaderTable};
 
 use super::elf_error::{ElfError, NameFault};
 use super::elf_header;
+use super::text;
 
 /// Longest name of a section or symbol, in bytes. Rust's mangled names reach some hundreds.
 pub const NAME_MAX: usize = 4096;
@@ -210,7 +211,7 @@ pub(super) fn read_name(names: &[u8], at: u32) -> Result<&str, NameFault> {
     let rest = usize::try_from(at).ok().and_then(|at| names.get(at..)).ok_or(NameFault::Outside { at })?;
     let window = rest.get(..=NAME_MAX).unwrap_or(rest);
     let len = window.iter().position(|byte| *byte == 0).ok_or(NameFault::Unterminated { at })?;
-    core::str::from_utf8(window.get(..len).unwrap_or(&[])).map_err(|_| NameFault::NotText { at })
+    text::read(window.get(..len).unwrap_or(&[])).ok_or(NameFault::NotText { at })
 }
 
 /// Returns the bytes at `offset` if they are all there.

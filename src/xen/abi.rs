@@ -160,10 +160,68 @@ pub struct MmuExtOp {
 const _: () = assert!(size_of::<MmuUpdate>() == 16);
 const _: () = assert!(size_of::<MmuExtOp>() == 24);
 
-/// Flushes this vCPU's TLB.
+/// `mmuext_op`: flushes this vCPU's TLB.
 pub const MMUEXT_TLB_FLUSH_LOCAL: u32 = 6;
+/// `update_va_mapping`: flushes the address's translation.
+pub const UVMF_INVLPG: u64 = 2;
+/// `memory_op`: asks for the machine's highest RAM frame.
+pub const XENMEM_MAXIMUM_RAM_PAGE: u64 = 2;
+/// `console_io`: writes to Xen's own console.
+pub const CONSOLEIO_WRITE: u64 = 0;
+/// `event_channel_op`: notifies the other end; its argument is one 32-bit port.
+pub const EVTCHNOP_SEND: u64 = 4;
+/// `sched_op`: stops the domain; its argument is one 32-bit [`Shutdown`].
+pub const SCHEDOP_SHUTDOWN: u64 = 2;
+/// `sched_op`: waits for an event; its argument is a [`Poll`].
+pub const SCHEDOP_POLL: u64 = 3;
+/// `physdev_op`: sets the I/O privilege level; its argument is one 32-bit level.
+pub const PHYSDEVOP_SET_IOPL: u64 = 6;
 /// The calling domain.
 pub const DOMID_SELF: u16 = 0x7ff0;
+
+/// Why the domain stops.
+#[derive(Clone, Copy, Debug)]
+#[repr(u32)]
+pub enum Shutdown {
+    /// Its work is done.
+    PowerOff = 0,
+    /// It cannot go on.
+    Crash = 3,
+}
+
+/// What to wait for.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+#[doc(alias = "sched_poll")]
+pub struct Poll {
+    /// Event channels.
+    pub ports: *const u32,
+    /// How many.
+    pub count: u32,
+    /// Nanoseconds of system time; 0 for no end.
+    pub timeout: u64,
+}
+
+/// Handler of one exception, as `set_trap_table` takes it.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+#[doc(alias = "trap_info")]
+pub struct TrapInfo {
+    /// Exception.
+    pub vector: u8,
+    /// Bits 0-1: privilege level that may raise it by software.
+    pub flags: u8,
+    /// Code selector.
+    pub cs: u16,
+    /// Entry point; 0 ends the list.
+    pub address: u64,
+}
+
+const _: () = assert!(size_of::<Poll>() == 24);
+const _: () = assert!(size_of::<TrapInfo>() == 16);
+
+/// Code selector of the kernel, 64 bits, in the GDT that Xen gives it.
+pub const FLAT_KERNEL_CS: u16 = 0xe033;
 
 /// Console ring: guest to console in `output`, free-running indices.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,7 @@ use core::fmt;
 
 use super::Hypervisor;
 use super::abi::{SIF_INITDOMAIN, SIF_MOD_START_PFN, StartInfo};
-use crate::addr::{ENTRIES, L2_SPAN, Mfn, PAGE_SIZE, Pfn, VirtAddr, VirtRange, pages_for};
+use crate::addr::{ENTRIES, L2_SPAN, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange, pages_for};
 use crate::mm::area;
 
 /// Most pages that a three-level tree of 512 entries each can hold: 512 GiB.
@@ -142,7 +142,20 @@ impl BootInfo {
         let list_end = self.mfn_list.end_raw().next_multiple_of(PAGE_SIZE);
         behind("(own address)", "an address behind the P2M list", self.facts.start_info, list_end)?;
         let end = self.facts.start_info.as_u64().saturating_add(PAGE_SIZE);
-        behind("pt_base", "an address behind start_info", self.page_tables.start, end)
+        behind("pt_base", "an address behind start_info", self.page_tables.start, end)?;
+        self.check_unmapped_ramdisk()
+    }
+
+    /// A ramdisk without addresses must not share pages with what has some, from the image to the boot stack.
+    fn check_unmapped_ramdisk(&self) -> Result<(), FieldError> {
+        let Some(Ramdisk { place: RamdiskPlace::Unmapped(first), bytes }) = self.ramdisk else {
+            return Ok(());
+        };
+        let page = |at: u64| Pfn::new(at.saturating_sub(area::HIGH.as_u64()) / PAGE_SIZE);
+        let mapped_end = page(self.page_tables.end_raw()).plus(1);
+        let mapped = PfnRange::between(page(self.facts.image.start.as_u64()), mapped_end);
+        let apart = !mapped.overlaps(PfnRange::new(first, pages_for(bytes)));
+        checked("mod_start", "pages outside image, P2M and page tables", first.raw(), |_| apart).map(|_| ())
     }
 }
 
@@ -205,8 +218,10 @@ fn ramdisk(raw: &StartInfo, nr_pages: u64) -> Result<Option<Ramdisk>, FieldError
         bytes <= nr_pages * PAGE_SIZE
     })?;
     let place = if raw.flags & SIF_MOD_START_PFN != 0 {
-        let last = pages_for(raw.mod_len);
-        checked("mod_start", "a pfn of the domain", raw.mod_start, |pfn| pfn + last <= nr_pages)?;
+        let pages = pages_for(raw.mod_len);
+        checked("mod_start", "a pfn of the domain", raw.mod_start, |pfn| {
+            pfn.checked_add(pages).is_some_and(|end| end <= nr_pages)
+        })?;
         RamdiskPlace::Unmapped(Pfn::new(raw.mod_start))
     } else {
         RamdiskPlace::Mapped(high_page("mod_start", raw.mod_start)?)

@@ -11,7 +11,7 @@ use object::{
 };
 
 /// The libraries that an ELF file is linked with; none for any other file.
-pub(crate) fn libraries(data: &[u8]) -> Result<Vec<String>> {
+pub fn libraries(data: &[u8]) -> Result<Vec<String>> {
     let mut names = Vec::new();
     if !matches!(FileKind::parse(data), Ok(FileKind::Elf64)) {
         return Ok(names);
@@ -29,7 +29,7 @@ pub(crate) fn libraries(data: &[u8]) -> Result<Vec<String>> {
 }
 
 /// The modules that a kernel module needs loaded before it.
-pub(crate) fn modules(data: &[u8]) -> Vec<String> {
+pub fn modules(data: &[u8]) -> Vec<String> {
     const KEY: &[u8] = b"depends=";
     let Some(start) = data.windows(KEY.len()).position(|window| window == KEY) else {
         return Vec::new();

@@ -15,8 +15,13 @@ const HIGH: u64 = 0xffff_ffff_8000_0000;
 /// Least memory in MiB for this image with a ramdisk of so many bytes.
 pub(crate) fn least_mib(image: &Path, ramdisk_bytes: u64) -> Result<u64> {
     let bytes = fs::read(image).with_context(|| format!("reading {}", image.display()))?;
-    let file = object::File::parse(&*bytes).with_context(|| format!("{} is no ELF file", image.display()))?;
-    let ends = file.segments().map(|segment| segment.address() + segment.size());
+    least_for_image(&bytes, ramdisk_bytes).with_context(|| format!("image {}", image.display()))
+}
+
+/// Least memory in MiB for the image in `bytes`.
+pub fn least_for_image(bytes: &[u8], ramdisk_bytes: u64) -> Result<u64> {
+    let file = object::File::parse(bytes).context("expected an ELF file")?;
+    let ends = file.segments().map(|segment| segment.address().saturating_add(segment.size()));
     let image_end = ends.max().unwrap_or(HIGH).saturating_sub(HIGH);
     Ok(least_for(image_end, ramdisk_bytes))
 }

@@ -16,7 +16,7 @@ const MIB: u64 = 1 << 20;
 
 /// A guest's ramdisk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ramdisk {
+pub enum Ramdisk {
     None,
     /// A file on the host, given as it is.
     File(PathBuf),

@@ -34,15 +34,17 @@ impl fmt::Display for Row {
 
 /// A layout as one side tells it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Layout {
+pub struct Layout {
     rows: BTreeMap<String, Row>,
     marks: BTreeMap<String, u64>,
     tables: BTreeMap<String, u64>,
+    /// The toolstack's counts by level and start: it counts again if the tables themselves need another table.
+    counted: BTreeMap<(String, String), u64>,
 }
 
 impl Layout {
     /// The toolstack's layout, from `xl -vvv create`'s output.
-    pub(crate) fn of_toolstack(log: &str) -> Self {
+    pub fn of_toolstack(log: &str) -> Self {
         let mut layout = Self::default();
         for line in log.lines() {
             if let Some(rest) =
@@ -53,6 +55,7 @@ impl Layout {
                 layout.add_toolstack_tables(rest);
             }
         }
+        layout.counted.clear();
         // The one L4 goes without saying in newer dialects.
         if !layout.tables.is_empty() {
             layout.tables.entry("L4".to_owned()).or_insert(1);
@@ -61,7 +64,7 @@ impl Layout {
     }
 
     /// The guest's layout, from its console.
-    pub(crate) fn of_guest<S: AsRef<str>>(console: &[S]) -> Self {
+    pub fn of_guest<S: AsRef<str>>(console: &[S]) -> Self {
         let mut layout = Self::default();
         for line in console.iter().map(AsRef::as_ref) {
             if let Some((_, rest)) = line.split_once("] layout:") {
@@ -74,7 +77,7 @@ impl Layout {
     }
 
     /// What the two disagree on, one sentence each.
-    pub(crate) fn differences(toolstack: &Self, guest: &Self) -> Vec<String> {
+    pub fn differences(toolstack: &Self, guest: &Self) -> Vec<String> {
         let mut found = Vec::new();
         if toolstack.rows.is_empty() {
             found.push("the toolstack's log has no rows: was the guest built with xl -vvv?".to_owned());
@@ -100,13 +103,17 @@ impl Layout {
         }
     }
 
-    /// Reads `MASK/BITS: 0x... -> 0x..., N table(s)`; a builder with a P2M of its own place counts in two goes.
+    /// Reads `MASK/BITS: 0x... -> 0x..., N table(s)`; a builder with a P2M of its own place counts in two goes. A count
+    /// for the same place takes the place of the one before.
     fn add_toolstack_tables(&mut self, text: &str) {
         let level = LEVELS.iter().find(|(bits, _)| text.contains(bits));
         let count = text.rsplit_once(',').and_then(|(_, count)| count.trim().strip_suffix("table(s)"));
         let count = count.and_then(|count| count.trim().parse::<u64>().ok());
         if let (Some((_, level)), Some(count)) = (level, count) {
-            *self.tables.entry((*level).to_owned()).or_insert(0) += count;
+            let start = text.split_whitespace().nth(1).unwrap_or_default().to_owned();
+            let before = self.counted.insert(((*level).to_owned(), start), count).unwrap_or(0);
+            let sum = self.tables.entry((*level).to_owned()).or_insert(0);
+            *sum = sum.saturating_sub(before).saturating_add(count);
         }
     }
 

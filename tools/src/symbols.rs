@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use object::{Object, ObjectSegment, ObjectSymbol, SymbolKind};
 use std::fs;
+use std::ops::Range;
 use std::path::PathBuf;
 
 const MAGIC: &[u8] = b"KSYMS1\0\0";
@@ -33,27 +34,34 @@ struct Function {
 pub(crate) fn embed(args: &EmbedArgs) -> Result<()> {
     let input = args.input.display();
     let mut bytes = fs::read(&args.input).with_context(|| format!("reading the image {input}"))?;
-    let (table, room) = plan(&bytes).with_context(|| format!("image {input}"))?;
+    embed_into(&mut bytes).with_context(|| format!("image {input}"))?;
+    fs::write(&args.output, bytes).with_context(|| format!("writing {}", args.output.display()))
+}
+
+/// Puts the names into the image in `bytes`; returns where they are.
+pub fn embed_into(bytes: &mut [u8]) -> Result<Range<usize>> {
+    let (table, room) = plan(bytes)?;
     ensure!(
         table.len() <= room.len(),
         "{} bytes of names do not fit the {} between _ksyms and _ksyms_end: raise KSYMS_BYTES in linker.ld",
         table.len(),
         room.len()
     );
-    let place =
-        bytes.get_mut(room.start..room.start + table.len()).context("_ksyms lies behind the file's end")?;
-    place.copy_from_slice(&table);
-    fs::write(&args.output, bytes).with_context(|| format!("writing {}", args.output.display()))
+    let place = room.start..room.start + table.len();
+    bytes[place.clone()].copy_from_slice(&table);
+    Ok(place)
 }
 
 /// Returns the table and where in the file there is room for it.
-fn plan(bytes: &[u8]) -> Result<(Vec<u8>, std::ops::Range<usize>)> {
+fn plan(bytes: &[u8]) -> Result<(Vec<u8>, Range<usize>)> {
     let file = object::File::parse(bytes).context("expected an ELF file")?;
     let image = address(&file, "_image_start")?;
     let (start, end) = (address(&file, "_ksyms")?, address(&file, "_ksyms_end")?);
     let offset = file_offset(&file, start).context("_ksyms lies in no segment")?;
-    let length = usize::try_from(end - start)?;
-    Ok((table(&functions(&file, image))?, offset..offset + length))
+    let length = end.checked_sub(start).context("_ksyms_end lies below _ksyms")?;
+    let room_end = offset.checked_add(usize::try_from(length)?).filter(|end| *end <= bytes.len());
+    let room = offset..room_end.context("_ksyms lies behind the file's end")?;
+    Ok((table(&functions(&file, image))?, room))
 }
 
 fn address(file: &object::File<'_>, name: &str) -> Result<u64> {
@@ -67,7 +75,8 @@ fn file_offset(file: &object::File<'_>, address: u64) -> Option<usize> {
     file.segments().find_map(|segment| {
         let within = address.checked_sub(segment.address())?;
         let (offset, size) = segment.file_range();
-        (within < size).then(|| usize::try_from(offset + within).ok()).flatten()
+        let at = offset.checked_add(within).filter(|_| within < size)?;
+        usize::try_from(at).ok()
     })
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 
 /// How a boot ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     Success,
     Skip,
     Error,
@@ -22,7 +22,7 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// The verdict of a guest that ended without crashing: its last console line that is not blank.
-    pub(crate) fn of_console<S: AsRef<str>>(console: &[S]) -> Self {
+    pub fn of_console<S: AsRef<str>>(console: &[S]) -> Self {
         let last = console.iter().map(AsRef::as_ref).rfind(|line| !line.trim().is_empty());
         last.and_then(Self::of_line).unwrap_or(Self::Crash)
     }

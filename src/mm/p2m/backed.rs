@@ -37,10 +37,7 @@ impl<'p, S: State> FrameReader<'p, S> {
             self.words = self.p2m.leaf_words(window, xen, self.slot);
         }
         // Below 512: fits any usize.
-        match self.words[(pfn.raw() % ENTRIES) as usize] {
-            INVALID => Err(MmError::NoFrame { pfn }),
-            mfn => Ok(Mfn::new(mfn)),
-        }
+        Mfn::from_p2m(self.words[(pfn.raw() % ENTRIES) as usize]).ok_or(MmError::NoFrame { pfn })
     }
 }
 

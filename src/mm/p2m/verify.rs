@@ -1,6 +1,6 @@
 //! Holds the tree against Xen's M2P, entry by entry: the oracle that is not ours.
 //!
-//! For a page of RAM, M2P[P2M[pfn]] must be pfn. Xen writes M2P, the builder wrote the P2M, and we moved it; if all
+//! For a page of RAM, `M2P[P2M[pfn]]` must be `pfn`. Xen writes M2P, the builder wrote the P2M, and we moved it; if all
 //! three agree for every page, nothing was lost on the way. Runs before and after `revector`, its time apart.
 
 use core::fmt;

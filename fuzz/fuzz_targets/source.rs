@@ -1,0 +1,5 @@
+//! A whole ramdisk.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| revector_fuzz::source::run(data));

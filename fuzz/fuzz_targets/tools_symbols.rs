@@ -1,0 +1,5 @@
+//! ELF files that the host command reads.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| revector_fuzz::tools_symbols::run(data));

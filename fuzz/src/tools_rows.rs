@@ -1,0 +1,39 @@
+//! Any two logs: what the toolstack said up to the first NUL, what the guest said behind it.
+
+use revector_tools::ramdisk::Ramdisk;
+use revector_tools::rows::Layout;
+use revector_tools::verdict::Outcome;
+
+use super::assert_one_line;
+
+/// Compares two logs, and each with itself.
+pub fn run(data: &[u8]) {
+    let end = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
+    let toolstack = String::from_utf8_lossy(&data[..end]);
+    let console = String::from_utf8_lossy(data.get(end + 1..).unwrap_or(&[]));
+    let console: Vec<_> = console.lines().collect();
+    let (said, found) = (Layout::of_toolstack(&toolstack), Layout::of_guest(&console));
+    Layout::differences(&said, &found).iter().for_each(assert_one_line);
+    assert_agrees_with_itself(&said);
+    assert_both_read_rows_alike(&console, &found);
+    if Outcome::of_console(&console) == Outcome::Success {
+        assert!(console.iter().any(|line| line.starts_with("Test result: SUCCESS")));
+    }
+    if let Err(error) = console.first().unwrap_or(&"").parse::<Ramdisk>() {
+        assert!(!error.to_string().is_empty());
+    }
+}
+
+fn assert_agrees_with_itself(layout: &Layout) {
+    let complaints = Layout::differences(layout, layout);
+    assert!(complaints.iter().all(|complaint| complaint.contains("has no rows")), "{complaints:?}");
+}
+
+/// A row that the guest prints means the same in the toolstack's log.
+fn assert_both_read_rows_alike(console: &[&str], found: &Layout) {
+    let rows = console.iter().filter_map(|line| Some(line.split_once("] layout:")?.1));
+    let log: String = rows.map(|row| format!("xc_dom_alloc_segment: {row}\n")).collect();
+    let complaints = Layout::differences(&Layout::of_toolstack(&log), found);
+    let rows_or_marks = |text: &&String| text.starts_with("row") || text.starts_with("mark");
+    assert_eq!(complaints.iter().find(rows_or_marks), None);
+}
