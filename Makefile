@@ -39,11 +39,48 @@ tool:
 	@echo "building the host command and the image" >&2
 	@cargo build --quiet --package revector-tools
 
-archive: $(ARCHIVE) $(IMAGES)/random.bin $(IMAGES)/truncated.cpio
+# Besides the archive that ramdisks begin with: one with a chain in the wrong order, also compressed, one where each
+# broken module is followed by a sound one, and one of damaged modules.
+SAMPLES := $(addprefix $(IMAGES)/,chain_top.o sample.o hello.o chain_base.o)
+BROKEN  := unknown duplicate far init_error init_fault init_wild
+
+archive: $(ARCHIVE) $(IMAGES)/random.bin $(IMAGES)/truncated.cpio $(IMAGES)/samples.cpio.gz $(IMAGES)/broken.cpio \
+	$(IMAGES)/mutants.cpio $(IMAGES)/linux_calls.o $(IMAGES)/big.cpio
 
 $(IMAGES)/hello.o: modules/hello.rs modules/rustc.args
 	@mkdir -p $(IMAGES)
 	@rustc @modules/rustc.args $< -o $@
+
+$(IMAGES)/linux_calls.o: modules/linux_calls.rs modules/rustc.args
+	@mkdir -p $(IMAGES)
+	@rustc @modules/rustc.args $< -o $@
+
+$(IMAGES)/%.o: modules/%.c modules/gcc.args
+	@mkdir -p $(IMAGES)
+	@gcc @modules/gcc.args -c $< -o $@
+
+$(IMAGES)/broken/%.o: modules/broken/%.c modules/gcc.args
+	@mkdir -p $(IMAGES)/broken
+	@gcc @modules/gcc.args -c $< -o $@
+
+$(IMAGES)/samples.cpio: $(SAMPLES) | tool
+	@$(TOOL) archive $@ $^
+
+$(IMAGES)/big.cpio: $(IMAGES)/hello.o $(IMAGES)/big.o | tool
+	@$(TOOL) archive $@ $^
+
+$(IMAGES)/samples.cpio.gz: $(IMAGES)/samples.cpio
+	@gzip --best --stdout $< > $@
+
+$(IMAGES)/broken.cpio: $(BROKEN:%=$(IMAGES)/broken/%.o) $(IMAGES)/broken/good.o | tool
+	@for n in 1 2 3 4 5 6 7; do cp $(IMAGES)/broken/good.o $(IMAGES)/broken/good$$n.o; done
+	@xz --stdout $(IMAGES)/broken/good.o > $(IMAGES)/broken/packed.ko.xz
+	@n=1; set --; for name in $(BROKEN:%=%.o) packed.ko.xz; do \
+		set -- "$$@" $(IMAGES)/broken/$$name $(IMAGES)/broken/good$$n.o; n=$$((n + 1)); done; \
+		$(TOOL) archive $@ "$$@"
+
+$(IMAGES)/mutants.cpio: $(IMAGES)/hello.o | tool
+	@$(TOOL) mutants $@ $<
 
 $(ARCHIVE): $(IMAGES)/hello.o | tool
 	@$(TOOL) archive $@ $^
@@ -62,7 +99,7 @@ run-small: image ## The problem in a 1 GiB guest: a ramdisk that puts the P2M ac
 	@$(boot) --memory 1024 --ramdisk 494M --archive $(ARCHIVE)
 
 run-128g: seed ## The seed's guest: 128 GiB, kernel of 0xe43 pages, ramdisk of 0x10784 pages
-	@$(boot) --image $(IMAGES)/revector-seed --memory 131072 --ramdisk 67460p --archive $(ARCHIVE) --timeout 300
+	@$(boot) --image $(IMAGES)/revector-seed --memory 131072 --ramdisk 67460p --archive $(IMAGES)/big.cpio --timeout 300
 
 run-dom0: image ## Boot the image as the initial domain, without a toolstack
 	@$(boot) --dom0 --memory $(if $(filter 64,$(MEM)),256,$(MEM))

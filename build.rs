@@ -22,6 +22,7 @@ fn main() {
         "src/hw/entry.S",
         "src/hw/traps.S",
         "src/hw/mem.S",
+        "src/hw/exports.S",
     ] {
         println!("cargo:rerun-if-changed={input}");
     }

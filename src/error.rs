@@ -6,6 +6,7 @@
 use core::fmt;
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::mm::error::MmError;
 use crate::mm::layout::LayoutError;
@@ -13,6 +14,7 @@ use crate::mm::p2m::verify::Verified;
 use crate::mm::walk::WalkError;
 use crate::module::ModuleError;
 use crate::verdict::Verdict;
+use crate::xen::Trapped;
 use crate::xen::start_info::FieldError;
 
 /// An error that ends the boot.
@@ -43,6 +45,21 @@ pub enum BootError {
     Module(String, ModuleError),
     /// Stage 9: a module's init returned an error.
     Init(String, i32),
+    /// Stage 9: an exception ended a module's init or exit, which is named.
+    Trapped(String, &'static str, Trapped),
+    /// Stage 9: a module cannot be unloaded, because these use it.
+    InUse(String, Vec<String>),
+    /// Stage 9: a module was unloaded that another one uses.
+    Lost(String),
+    /// Stage 9: so many modules could not be loaded; each was reported.
+    Modules {
+        /// How many.
+        failed: usize,
+        /// Out of how many.
+        of: usize,
+        /// The worst of their verdicts.
+        worst: Verdict,
+    },
     /// Stage 9: `modules=` asks for a module that is not there.
     NoSuchModule(String),
 }
@@ -54,6 +71,7 @@ impl BootError {
         match self {
             Self::Memory(_, MmError::Frames(_) | MmError::NoRoom { .. }) => Verdict::Error,
             Self::Module(..) | Self::NoSuchModule(_) => Verdict::Error,
+            Self::Modules { worst, .. } => *worst,
             _ => Verdict::Failure,
         }
     }
@@ -68,7 +86,8 @@ impl BootError {
             Self::Memory(stage, _) | Self::Verify(stage, _) => stage,
             Self::StillMapped(_) => "cleanup",
             Self::Pattern(_) | Self::Leak { .. } => "vmalloc",
-            Self::Module(..) | Self::Init(..) | Self::NoSuchModule(_) => "module",
+            Self::Module(..) | Self::Init(..) | Self::Trapped(..) => "module",
+            Self::InUse(..) | Self::Lost(_) | Self::Modules { .. } | Self::NoSuchModule(_) => "module",
         }
     }
 }
@@ -91,6 +110,22 @@ impl fmt::Display for BootError {
             Self::Module(name, error) => write!(f, "{name}: {error}"),
             Self::Init(name, code) => {
                 write!(f, "{name}: init_module returned {code}: expected 0; it was unloaded")
+            }
+            Self::Trapped(name, function, Trapped { vector, rip }) => {
+                write!(
+                    f,
+                    "{name}: exception {vector} at {rip:#018x} in {function}: expected it to return; "
+                )?;
+                f.write_str("it was unloaded")
+            }
+            Self::InUse(name, users) => {
+                write!(f, "{name}: in use by {}: expected no user, it stays", users.join(", "))
+            }
+            Self::Lost(name) => {
+                write!(f, "{name}: it was unloaded: expected a refusal, another module uses it")
+            }
+            Self::Modules { failed, of, .. } => {
+                write!(f, "{failed} of {of} modules did not load: expected all; each is reported above")
             }
             Self::NoSuchModule(name) => {
                 write!(

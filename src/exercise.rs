@@ -13,8 +13,8 @@ use crate::error::{BootError, InStage};
 use crate::mm::layout::Layout;
 use crate::mm::p2m::State;
 use crate::mm::vmalloc::{Area, Memory, Near, Vmalloc};
-use crate::module::load::{self, Loaded};
-use crate::module::source::{self, RamdiskPages};
+use crate::module::load::{self, Modules};
+use crate::module::source::{self, RamdiskPages, Unpacked};
 use crate::report;
 use crate::xen::Hypervisor;
 
@@ -85,18 +85,65 @@ pub(crate) fn modules<X: Hypervisor, S: State>(
 ) -> Result<(), BootError> {
     let ramdisk = RamdiskPages::claim(layout, memory.p2m, memory.tables, memory.frames, xen)?;
     let bytes = ramdisk.as_ref().map(|ramdisk| ramdisk.bytes(memory.tables, xen));
-    let sources = source::find(bytes, &setup.options.modules, setup.built_in)?;
     let before = Balance::read(memory);
-    let mut loaded: Vec<Loaded> = Vec::new();
+    let unpacked = Unpacked::take(bytes, vmalloc, memory, xen)?;
+    let bytes = unpacked.as_ref().map(|unpacked| unpacked.bytes(xen)).or(bytes);
+    let sources = source::find(bytes, &setup.options.modules, setup.built_in)?;
+    let mut modules = Modules::new(setup.exports);
+    let mut failures = Failures { of: sources.len(), errors: Vec::new() };
     for source in sources {
-        loaded.push(load::load(source, setup.exports, vmalloc, memory, xen)?);
+        let result = load::load(source, setup.options.inits, &mut modules, vmalloc, memory, xen);
+        failures.note(result);
     }
-    report::loaded(&loaded);
-    while let Some(module) = loaded.pop() {
-        module.unload(xen);
+    report::loaded(&modules);
+    refuse_unload(&mut modules, xen)?;
+    while let Some(result) = modules.unload_last(xen) {
+        failures.note(result);
     }
+    drop(unpacked);
     vmalloc.purge(memory.tables, memory.frames, xen).stage("module")?;
-    before.check(memory)
+    before.check(memory)?;
+    failures.end()
+}
+
+/// A module that another one uses must not go.
+fn refuse_unload<X: Hypervisor>(modules: &mut Modules<'_>, xen: &mut X) -> Result<(), BootError> {
+    let used = modules.iter().map(|module| &module.name).find(|name| modules.users(name).next().is_some());
+    let Some(name) = used.cloned() else { return Ok(()) };
+    match modules.unload(&name, xen) {
+        Err(error @ BootError::InUse(..)) => {
+            report::refused(&error);
+            Ok(())
+        }
+        _ => Err(BootError::Lost(name)),
+    }
+}
+
+/// Modules that did not load or unload: the others do nevertheless.
+struct Failures {
+    of: usize,
+    errors: Vec<BootError>,
+}
+
+impl Failures {
+    /// Reports a failure now, unless the boot will end with just that.
+    fn note(&mut self, result: Result<(), BootError>) {
+        if let Err(error) = result {
+            if self.of > 1 {
+                log::error!(target: error.stage(), "{error}");
+            }
+            self.errors.push(error);
+        }
+    }
+
+    fn end(mut self) -> Result<(), BootError> {
+        let Some(worst) = self.errors.iter().map(BootError::verdict).max() else { return Ok(()) };
+        let failed = self.errors.len();
+        match self.errors.pop() {
+            Some(only) if self.of == 1 => Err(only),
+            _ => Err(BootError::Modules { failed, of: self.of, worst }),
+        }
+    }
 }
 
 /// Runs the conformance programs, a line each.

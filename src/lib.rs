@@ -31,6 +31,7 @@ pub mod fake;
 pub mod mm;
 pub mod module;
 pub mod options;
+pub mod printf;
 mod report;
 pub mod verdict;
 pub mod xen;

@@ -63,6 +63,15 @@ pub enum Selftest {
     Conformance,
 }
 
+/// Whether the functions of modules are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inits {
+    /// Each module's init, and its exit.
+    Run,
+    /// None: modules are placed, relocated, protected and unloaded. For objects that nobody vouches for.
+    Skip,
+}
+
 /// The command line, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -80,6 +89,10 @@ pub struct Options {
     pub console: Console,
     /// `selftest=`
     pub selftest: Option<Selftest>,
+    /// `init=`
+    pub inits: Inits,
+    /// `NAME.param=value`: parameters of modules, the key as it was given.
+    pub params: Vec<(String, String)>,
     /// Keys that nobody knows.
     pub unknown: Vec<String>,
 }
@@ -94,6 +107,8 @@ impl Default for Options {
             loglevel: LevelFilter::Info,
             console: Console::Hvc0,
             selftest: None,
+            inits: Inits::Run,
+            params: Vec::new(),
             unknown: Vec::new(),
         }
     }
@@ -148,6 +163,8 @@ impl Options {
                 self.console = choose(key, value, &[("hvc0", Console::Hvc0), ("com2", Console::Com2)])?
             }
             "selftest" => self.selftest = Some(choose(key, value, &SELFTESTS)?),
+            "init" => self.inits = choose(key, value, &[("run", Inits::Run), ("skip", Inits::Skip)])?,
+            _ if key.contains('.') => self.params.push((key.to_string(), value.to_string())),
             _ => self.unknown.push(key.to_string()),
         }
         Ok(())
@@ -201,6 +218,13 @@ mod tests {
         assert_eq!(options.loglevel, LevelFilter::Debug);
         assert_eq!(options.console, Console::Com2);
         assert_eq!(options.selftest, Some(Selftest::Fault));
+    }
+
+    #[test]
+    fn a_key_with_a_dot_is_a_parameter_of_a_module() {
+        let options = Options::parse(b"hello.times=3 init=skip").unwrap();
+        assert_eq!(options.params, [("hello.times".to_string(), "3".to_string())]);
+        assert_eq!(options.inits, Inits::Skip);
     }
 
     #[test]

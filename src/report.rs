@@ -6,6 +6,7 @@
 use log::{debug, info, warn};
 
 use crate::addr::{PAGE_SIZE, Pfn, VirtAddr, VirtRange};
+use crate::error::BootError;
 use crate::mm::area;
 use crate::mm::cleanup::Cleaned;
 use crate::mm::dump::{self, Line};
@@ -17,7 +18,7 @@ use crate::mm::p2m::{P2m, Retired, State};
 use crate::mm::tables::Tables;
 use crate::mm::vmalloc::Area;
 use crate::mm::walk::BootTables;
-use crate::module::load::Loaded;
+use crate::module::load::Modules;
 use crate::options::{Strategy, Verify};
 use crate::xen::start_info::{BootInfo, Ramdisk, RamdiskPlace, Role};
 use crate::xen::{Counters, Hypervisor};
@@ -182,8 +183,15 @@ pub(crate) fn purged(areas: usize) {
     info!(target: "vmalloc", "{areas} areas written, read back, unmapped; guards and old addresses fault; all frames returned");
 }
 
-pub(crate) fn loaded(modules: &[Loaded]) {
-    info!(target: "module", "{} loaded", modules.len());
+pub(crate) fn loaded(modules: &Modules<'_>) {
+    info!(target: "module", "{} loaded", modules.iter().count());
+    for line in alloc::format!("{modules}").lines() {
+        info!(target: "module", "list: {line}");
+    }
+}
+
+pub(crate) fn refused(error: &BootError) {
+    info!(target: "module", "{error}");
 }
 
 pub(crate) fn conformance(line: &str) {

@@ -27,10 +27,12 @@ fn load(data: &[u8]) -> Result<(), ModuleError> {
     for content in image.contents() {
         assert!(is_in_one_part(&image, content.offset, content.bytes.len() as u64), "{content:?}");
     }
-    assert!(is_in_one_part(&image, image.init_offset(), 1));
+    assert!(image.init_offset().is_none_or(|offset| is_in_one_part(&image, offset, 1)));
     assert!(image.cleanup_offset().is_none_or(|offset| is_in_one_part(&image, offset, 1)));
     image.functions().for_each(drop);
-    assert!(image.function_at(image.init_offset()).is_none_or(|function| function.size > 0));
+    let init = image.init_offset().and_then(|offset| image.function_at(offset));
+    assert!(init.is_none_or(|function| function.size > 0));
+    assert!(image.offers().all(|offer| is_in_one_part(&image, offer.offset, 1)));
     let ops = image.relocate(VirtAddr::new(BASE), |name| {
         (!name.starts_with("missing")).then_some(EXPORTS + 16 * name.len() as u64)
     })?;

@@ -2,7 +2,7 @@
 
 use revector::addr::{Mfn, Pfn, VirtAddr};
 use revector::xen::abi::{MmuExtOp, MmuUpdate};
-use revector::xen::{Counters, Errno, Faulted, Hypervisor, Stopped, Words};
+use revector::xen::{Counters, Errno, Faulted, Hypervisor, Stopped, Trapped, Words};
 
 const ONLY_M2P: &str = "stages 1 and 2 ask for nothing but M2P";
 
@@ -60,7 +60,7 @@ impl Hypervisor for Stub {
         unreachable!("{ONLY_M2P}")
     }
 
-    unsafe fn call(&mut self, _: VirtAddr) -> i32 {
+    unsafe fn call(&mut self, _: VirtAddr) -> Result<i32, Trapped> {
         unreachable!("{ONLY_M2P}")
     }
 

@@ -14,7 +14,7 @@ use super::types::{Kind, Pin, Typed};
 use crate::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use crate::xen::abi::{MACH2PHYS_BYTES, MACH2PHYS_START, MmuExtOp, MmuUpdate};
 use crate::xen::start_info::{Facts, Role};
-use crate::xen::{Counters, Errno, Faulted, Hypervisor, Stopped, Words};
+use crate::xen::{Counters, Errno, Faulted, Hypervisor, Stopped, Trapped, Words};
 
 /// Where the guest said its P2M is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct Xen {
     published: Option<Published>,
     rehomed: Option<VirtAddr>,
     called: Vec<VirtAddr>,
-    answers: VecDeque<i32>,
+    answers: VecDeque<Result<i32, Trapped>>,
 }
 
 /// Short: a failed test prints it.
@@ -88,7 +88,12 @@ impl Xen {
 
     /// Plans what the next `call`s return; 0 when the list is used up.
     pub fn answer(&mut self, answers: impl IntoIterator<Item = i32>) {
-        self.answers.extend(answers);
+        self.answers.extend(answers.into_iter().map(Ok));
+    }
+
+    /// Plans that the next `call` ends with an exception, after the answers planned so far.
+    pub fn trap(&mut self, trapped: Trapped) {
+        self.answers.push_back(Err(trapped));
     }
 
     /// Returns the addresses called so far.
@@ -239,10 +244,10 @@ impl Hypervisor for Xen {
         self.work.filled += pages * PAGE_SIZE;
     }
 
-    unsafe fn call(&mut self, entry: VirtAddr) -> i32 {
+    unsafe fn call(&mut self, entry: VirtAddr) -> Result<i32, Trapped> {
         self.must_translate(entry, Use::Execute);
         self.called.push(entry);
-        self.answers.pop_front().unwrap_or(0)
+        self.answers.pop_front().unwrap_or(Ok(0))
     }
 
     fn publish_p2m(&mut self, top: Mfn, entries: u64) {

@@ -6,7 +6,6 @@ use revector::addr::{Mfn, PAGE_SIZE, Pfn};
 use revector::addr::{VirtAddr, VirtRange};
 use revector::boot::{self, Setup};
 use revector::mm::area;
-use revector::module::load::Export;
 use revector::module::source::Source;
 use revector::options::{Console, Options};
 use revector::verdict::Verdict;
@@ -15,7 +14,7 @@ use revector::xen::start_info::Facts;
 use revector::xen::{Errno, Hypervisor};
 
 use super::live::Live;
-use super::{clock, console, die, heap, linker, logger, selftest, shared, traps};
+use super::{clock, console, die, exports, heap, linker, logger, selftest, services, shared, traps};
 
 global_asm!(include_str!("../../xen-note.S"));
 global_asm!(include_str!("entry.S"), entry = sym entry);
@@ -72,8 +71,16 @@ fn run(raw: &StartInfo, start_info: VirtAddr, xen: &mut Live) -> Verdict {
     for key in &options.unknown {
         log::warn!(target: "options", "unknown key {key}, ignored");
     }
-    let setup =
-        Setup { facts: facts(start_info), options: &options, exports: &exports(), built_in: built_in() };
+    if let Err(errno) = services::start(&options.params) {
+        log::error!(target: "entry", "failed to set_segment_base: set the base of gs: {errno}");
+        return Verdict::Error;
+    }
+    let setup = Setup {
+        facts: facts(start_info),
+        options: &options,
+        exports: &exports::table(),
+        built_in: built_in(),
+    };
     match boot::boot(raw, &setup, xen) {
         Ok(()) => {
             options.selftest.into_iter().for_each(selftest::run);
@@ -117,19 +124,6 @@ fn facts(start_info: VirtAddr) -> Facts {
 
 const fn built_in() -> Source<'static> {
     Source { name: "hello", object: &HELLO.0 }
-}
-
-/// What modules may use.
-fn exports() -> [Export; 1] {
-    let print: extern "C" fn(*const u8, usize) = revector_print;
-    [Export { name: "revector_print", address: VirtAddr::new_truncate(print as usize as u64) }]
-}
-
-/// Prints a module's line.
-extern "C" fn revector_print(text: *const u8, len: usize) {
-    // SAFETY: the contract of the export: `len` readable bytes at `text`, for the length of the call.
-    let bytes = unsafe { core::slice::from_raw_parts(text, len) };
-    log::info!(target: "module", "{}", str::from_utf8(bytes).unwrap_or("(not UTF-8)").trim_end());
 }
 
 fn finish(verdict: Verdict) -> ! {

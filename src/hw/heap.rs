@@ -1,6 +1,6 @@
 //! The heap: a fixed piece of the image's bss under `linked_list_allocator`.
 //!
-//! Holds extents, batches, areas and symbol names: kilobytes, whatever the domain's size. Pages come from
+//! Holds extents, batches, areas: kilobytes, whatever the domain's size; and what loading a module takes meanwhile. Pages come from
 //! `mm::frames`, not from here.
 
 use core::alloc::{GlobalAlloc, Layout};
@@ -10,7 +10,7 @@ use linked_list_allocator::Heap;
 use spin::Mutex;
 
 /// Bytes of heap.
-const BYTES: usize = 256 << 10;
+const BYTES: usize = 2 << 20;
 
 #[repr(C, align(16))]
 struct Room([u8; BYTES]);

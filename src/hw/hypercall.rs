@@ -7,6 +7,7 @@
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use revector::addr::VirtAddr;
 use revector::xen::Errno;
 use revector::xen::abi::{
     CONSOLEIO_WRITE, Call, DOMID_SELF, EVTCHNOP_SEND, MmuExtOp, MmuUpdate, PHYSDEVOP_SET_IOPL, Poll,
@@ -130,6 +131,13 @@ pub(crate) unsafe fn set_trap_table(table: &[TrapInfo]) -> Result<(), Errno> {
 pub(crate) fn clear_trap_table() -> Result<(), Errno> {
     // SAFETY: no list means no handlers.
     unsafe { issue(Call::SetTrapTable, [0, 0, 0, 0]) }.map(|_| ())
+}
+
+/// Sets the base of the GS segment.
+pub(crate) fn set_gs_base(base: VirtAddr) -> Result<(), Errno> {
+    const SEGBASE_GS_KERNEL: u64 = 2;
+    // SAFETY: passes no pointer; no code of the image uses the segment.
+    unsafe { issue(Call::SetSegmentBase, [SEGBASE_GS_KERNEL, base.as_u64(), 0, 0]) }.map(|_| ())
 }
 
 /// Allows I/O instructions, which Xen then emulates (initial domain only).

@@ -43,6 +43,8 @@ symbols! {
     ksyms = _ksyms;
     /// Behind the room for it.
     ksyms_end = _ksyms_end;
+    /// Where the trap handler goes on after a module's exception.
+    module_trapped = module_trapped;
     /// Table of exception entry points.
     trap_entries = trap_entries;
 }

@@ -4,9 +4,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use revector::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use revector::xen::abi::{MACH2PHYS_START, MMUEXT_TLB_FLUSH_LOCAL, MmuExtOp, MmuUpdate};
-use revector::xen::{Counters, Errno, Faulted, Hypervisor, Stopped, Words};
+use revector::xen::{Counters, Errno, Faulted, Hypervisor, ModuleNames, Stopped, Trapped, Words};
 
-use super::{clock, console, hypercall, memory, probe, shared, trace};
+use super::{clock, console, guard, hypercall, memory, module_names, probe, shared, trace};
 
 /// Pages of the L4 table and base of the mapping that shows them, for a walk while dying.
 static ROOT_PFN: AtomicU64 = AtomicU64::new(u64::MAX);
@@ -109,10 +109,17 @@ impl Hypervisor for Live {
         self.filled += pages * PAGE_SIZE;
     }
 
-    unsafe fn call(&mut self, entry: VirtAddr) -> i32 {
-        // SAFETY: the caller vouches for code of this type at the address.
-        let function: extern "C" fn() -> i32 = unsafe { core::mem::transmute(entry.as_u64()) };
-        function()
+    unsafe fn call(&mut self, entry: VirtAddr) -> Result<i32, Trapped> {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { guard::call(entry) }
+    }
+
+    fn learn_names(&mut self, names: ModuleNames) {
+        module_names::learn(names);
+    }
+
+    fn forget_names(&mut self, at: VirtAddr) {
+        module_names::forget(at);
     }
 
     fn publish_p2m(&mut self, top: Mfn, entries: u64) {

@@ -56,6 +56,16 @@ pub(crate) fn clear_event(port: u32) {
     unsafe { volatile::write(at, pending & !(1 << (port % 64))) };
 }
 
+/// Reads what [`publish_p2m`] wrote: the top page's frame, and the number of entries.
+pub(crate) fn published_p2m() -> (u64, u64) {
+    let [top, entries] =
+        [offset_of!(SharedInfo, pfn_to_mfn_frame_list_list), offset_of!(SharedInfo, max_pfn)].map(|offset| {
+            // SAFETY: as in `time`.
+            unsafe { volatile::read::<u64>(at(offset)) }
+        });
+    (top, entries)
+}
+
 /// Publishes the P2M's machine-frame tree.
 pub(crate) fn publish_p2m(top: Mfn, entries: u64) {
     let fields = [

@@ -13,7 +13,7 @@ use core::slice;
 
 use revector::addr::VirtAddr;
 
-use super::linker;
+use super::{linker, module_names};
 
 const MAGIC: &[u8] = b"KSYMS1\0\0";
 const HEADER: usize = 16;
@@ -35,7 +35,7 @@ impl fmt::Display for Symbol {
         };
         match find(inside) {
             Some(found) => write!(f, "{}+{:#x}/{:#x}", found.name, address - found.start, found.size),
-            None => write!(f, "{address:#018x}"),
+            None => module_names::print(f, address, inside).unwrap_or_else(|| write!(f, "{address:#018x}")),
         }
     }
 }

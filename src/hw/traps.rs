@@ -15,11 +15,13 @@ use super::die::{self, Cause};
 use super::hypercall;
 use super::live::Live;
 use super::symbols::Symbol;
-use super::{console, linker, probe, shared, trace};
+use super::{console, guard, linker, probe, shared, trace};
 
 global_asm!(include_str!("traps.S"), trap = sym trap);
 
 const PAGE_FAULT: u64 = 14;
+/// Flags that compiled code does not expect: trap, direction, nested task, alignment check.
+const UNWANTED_FLAGS: u64 = 1 << 8 | 1 << 10 | 1 << 14 | 1 << 18;
 /// Vectors with a handler: all but the NMI (2), reserved 15, and the machine check (18).
 const VECTORS: [u8; 17] = [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 19];
 
@@ -94,17 +96,21 @@ extern "C" fn trap(frame: &mut Frame) {
         frame.rip = resume;
         return;
     }
+    if let Some((resume, stack)) = guard::landing(frame.vector, frame.rip) {
+        report(frame, "exception in a module:");
+        frame.rip = resume;
+        frame.rsp = stack;
+        frame.rflags &= !UNWANTED_FLAGS;
+        return;
+    }
     die::begin();
-    report(frame);
+    report(frame, "unexpected exception");
     die::crash(Cause::Trap { vector: frame.vector, rip: frame.rip })
 }
 
-fn report(frame: &Frame) {
+fn report(frame: &Frame, what: &str) {
     let name = usize::try_from(frame.vector).ok().and_then(|vector| NAMES.get(vector)).unwrap_or(&"unknown");
-    console::write(format_args!(
-        "*** unexpected exception {}: {name}, error code {:#06x}\n",
-        frame.vector, frame.code
-    ));
+    console::write(format_args!("*** {what} {}: {name}, error code {:#06x}\n", frame.vector, frame.code));
     if frame.vector == PAGE_FAULT {
         let at = VirtAddr::new_truncate(shared::fault_address());
         let access = if frame.code & 16 != 0 {

@@ -11,6 +11,8 @@
 //! Takes [`ModuleSpace`] from `cleanup`; `module::load` is the main user. Lineage: Linux `__vmalloc_node_range`,
 //! `vmap_page_range_noflush`, `module_alloc`.
 
+mod trim;
+
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;

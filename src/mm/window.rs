@@ -155,6 +155,12 @@ impl Span {
         self.pages
     }
 
+    /// Notes that only the first `pages` pages are still mapped.
+    pub(super) const fn shorten(&mut self, pages: u64) {
+        assert!(pages <= self.pages);
+        self.pages = pages;
+    }
+
     fn checked(&self, index: u64) -> VirtAddr {
         assert!(index < self.pages, "page {index} of {}", self.pages);
         VirtAddr::new_truncate(self.at.as_u64().wrapping_add(index * PAGE_SIZE))
@@ -170,6 +176,17 @@ impl Span {
         // SAFETY: mapped while the span lives (`vmalloc` unmaps only what was dropped); not written meanwhile,
         // because writing takes `&mut X`.
         unsafe { xen.page(at) }
+    }
+
+    /// Borrows the first `len` bytes.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    #[expect(unsafe_code, reason = "reads through the seam")]
+    pub fn bytes<X: Hypervisor>(&self, xen: &X, len: usize) -> &[u8] {
+        assert!(len as u64 <= self.pages * PAGE_SIZE, "{len} bytes of {} pages", self.pages);
+        // SAFETY: mapped as for `page`; not written while borrowed, because writing takes `&mut self`.
+        unsafe { xen.bytes(self.at, len) }
     }
 
     /// Borrows a page for writing. It must not have been made read-only: then the processor faults.

@@ -9,6 +9,7 @@
 use core::fmt;
 
 use super::elf_error::ElfError;
+use super::gunzip::GzipError;
 use super::newc::NewcError;
 use super::part::PlanError;
 use super::reloc::RelocError;
@@ -19,6 +20,8 @@ use super::symbol::SymbolError;
 pub enum ModuleError {
     /// The ramdisk is not a newc archive.
     Archive(NewcError),
+    /// The compressed ramdisk cannot be unpacked.
+    Gzip(GzipError),
     /// The bytes are not a relocatable x86-64 object.
     Elf(ElfError),
     /// A section has no place in memory.
@@ -33,6 +36,7 @@ impl fmt::Display for ModuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Archive(error) => write!(f, "archive: {error}"),
+            Self::Gzip(error) => write!(f, "gzip: {error}"),
             Self::Elf(error) => write!(f, "object: {error}"),
             Self::Plan(error) => write!(f, "placement: {error}"),
             Self::Symbol(error) => fmt::Display::fmt(error, f),

@@ -1,17 +1,20 @@
-//! Stage 9 of 9: carries out what the pure half planned: place, relocate, protect, run, unload.
+//! Stage 9 of 9: carries out what the pure half planned: place, relocate, protect, run, give init memory back.
 //!
 //! An area of the module space is taken readable and writable, filled, relocated, and only then made executable in
 //! its text and read-only in its constants; no page is ever writable and executable. Every page-table entry of the
-//! module is read back afterwards. Takes a [`Vmalloc`] over the module space and objects from `source`.
+//! module is read back afterwards. Whatever goes wrong, nothing of the module is left behind, and the next one can
+//! be loaded; an exception in its init is no exception to that. Takes a [`Vmalloc`] over the module space, objects
+//! from `source` in the order of `order`, and gives [`Loaded`] modules to a `list`.
 //!
-//! Lineage: Linux `module_alloc`, `move_module`, `apply_relocations`, `do_init_module`.
+//! Lineage: Linux `load_module`, `module_alloc`, `move_module`, `apply_relocations`, `do_init_module`.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub use super::list::{Loaded, Modules};
 use super::source::Source;
-use super::{Content, Image, ModuleError, Object, Permission, RelocOp};
+use super::{Content, INIT, Image, ModInfo, ModuleError, Object, Permission, RelocOp};
 use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::error::{BootError, InStage};
 use crate::mm::error::MmError;
@@ -20,7 +23,11 @@ use crate::mm::pte::Access;
 use crate::mm::tables::{Tables, pages_of};
 use crate::mm::vmalloc::{Area, Memory, Near, Vmalloc};
 use crate::mm::window::Span;
-use crate::xen::Hypervisor;
+use crate::options::Inits;
+use crate::xen::{Hypervisor, ModuleNames, Trapped};
+
+/// Bytes of function names that one module may keep for call traces.
+const NAMES_BYTES: usize = 64 << 10;
 
 /// A function or object of the kernel that modules may use.
 #[derive(Clone, Copy, Debug)]
@@ -31,61 +38,127 @@ pub struct Export {
     pub address: VirtAddr,
 }
 
-/// A module that is in the module area, relocated and initialised.
-#[derive(Debug)]
-pub struct Loaded {
-    /// Its name.
-    pub name: String,
-    /// Where it is.
-    pub area: Area,
-    cleanup: Option<VirtAddr>,
-}
-
 /// Rights of one part of a module: first page, pages, access.
 type Rights = (u64, u64, Access);
 
-/// Loads a module and runs its init.
+/// Loads a module, runs its init, adds it to the list.
 ///
 /// # Errors
-/// [`BootError`]; the module's area is dropped then, to be purged.
+/// [`BootError`]; nothing of the module is left then but page tables.
 #[inline(never)] // a line of its own in call traces
 pub fn load<X: Hypervisor, S: State>(
     source: Source<'_>,
-    exports: &[Export],
+    inits: Inits,
+    modules: &mut Modules<'_>,
     vmalloc: &mut Vmalloc,
     memory: &mut Memory<'_, S>,
     xen: &mut X,
-) -> Result<Loaded, BootError> {
+) -> Result<(), BootError> {
+    let start = xen.counters().nanos;
     let named = |error: ModuleError| BootError::Module(source.name.to_owned(), error);
-    let image = Object::parse(source.object)
-        .map_err(|error| named(error.into()))
-        .and_then(|object| Image::plan(object).map_err(named))?;
+    let image = plan(source, modules).map_err(named)?;
+    let name = ModInfo::of(image.object()).name.unwrap_or(source.name).to_owned();
     let mut area = vmalloc.allocate(Near::Kernel, image.pages(), memory, xen).stage("vmalloc")?;
     let base = area.span.start();
-    let resolve =
-        |name: &str| exports.iter().find(|export| export.name == name).map(|export| export.address.as_u64());
-    let ops = image.relocate(base, resolve).map_err(named)?;
-    fill(&mut area.span, &image, &ops, xen);
-    let rights: Vec<Rights> = image
-        .parts()
-        .map(|part| (part.offset / PAGE_SIZE, part.pages(), access(part.kind.permission())))
-        .collect();
-    vmalloc.protect(&area, &rights, memory.tables, xen).stage("module")?;
-    check(&area, &rights, memory.tables, xen).stage("module")?;
-    report(source.name, &area, &image, ops.len());
-    run(&at(base, image.init_offset()), source.name, xen)?;
-    let cleanup = image.cleanup_offset().map(|offset| at(base, offset));
-    Ok(Loaded { name: source.name.to_owned(), area, cleanup })
+    let placed = place(&name, &image, &mut area, modules, vmalloc, memory, xen);
+    let done = placed.and_then(|()| start_up(&name, &image, inits, &mut area, vmalloc, memory, xen));
+    if let Err(error) = done {
+        xen.forget_names(base);
+        drop(area);
+        vmalloc.purge(memory.tables, memory.frames, xen).stage("module")?;
+        return Err(error);
+    }
+    log::info!(target: "module", "{name}: loaded in {} us", (xen.counters().nanos - start) / 1000);
+    let uses = modules.used_by(&image);
+    let mut offers: Vec<(String, u64)> =
+        image.offers().map(|offer| (offer.name.to_owned(), at(base, offer.offset).as_u64())).collect();
+    offers.sort_unstable();
+    let cleanup = image.cleanup_offset().filter(|_| inits == Inits::Run).map(|offset| at(base, offset));
+    modules.add(Loaded { name, area, cleanup, offers, uses });
+    Ok(())
 }
 
-impl Loaded {
-    /// Runs the module's exit, if it has one, and lets go of its area.
-    pub fn unload<X: Hypervisor>(self, xen: &mut X) {
-        if let Some(entry) = self.cleanup {
-            call(entry, xen);
+fn plan<'a>(source: Source<'a>, modules: &Modules<'_>) -> Result<Image<'a>, ModuleError> {
+    let image = Image::plan(Object::parse(source.object)?)?;
+    let name = ModInfo::of(image.object()).name.unwrap_or(source.name);
+    modules.refuse_twins(name, &image)?;
+    Ok(image)
+}
+
+/// Fills the area, relocates what is in it, and gives each part its rights.
+fn place<X: Hypervisor, S: State>(
+    name: &str,
+    image: &Image<'_>,
+    area: &mut Area,
+    modules: &Modules<'_>,
+    vmalloc: &Vmalloc,
+    memory: &Memory<'_, S>,
+    xen: &mut X,
+) -> Result<(), BootError> {
+    let resolve = |symbol: &str| modules.find(symbol).map(|(address, _)| address);
+    let ops = image.relocate(area.span.start(), resolve);
+    let ops = ops.map_err(|error| BootError::Module(name.to_owned(), error))?;
+    fill(&mut area.span, image, &ops, xen);
+    let rights = rights(image);
+    vmalloc.protect(area, &rights, memory.tables, xen).stage("module")?;
+    check(area, &rights, memory.tables, xen).stage("module")?;
+    report(name, area, image, ops.len());
+    Ok(())
+}
+
+/// Runs the init and gives back what only it needed.
+fn start_up<X: Hypervisor, S: State>(
+    name: &str,
+    image: &Image<'_>,
+    inits: Inits,
+    area: &mut Area,
+    vmalloc: &mut Vmalloc,
+    memory: &mut Memory<'_, S>,
+    xen: &mut X,
+) -> Result<(), BootError> {
+    let base = area.span.start();
+    xen.learn_names(names(name, area, image));
+    if let Some(init) = image.init_offset().filter(|_| inits == Inits::Run) {
+        match call(at(base, init), xen) {
+            Ok(0) => {}
+            Ok(code) => return Err(BootError::Init(name.to_owned(), code)),
+            Err(trapped) => return Err(BootError::Trapped(name.to_owned(), INIT, trapped)),
         }
-        log::info!(target: "module", "{}: unloaded from {}", self.name, self.area.range());
     }
+    let keep = image.init_pages().start;
+    vmalloc.trim(area, keep, memory, xen).stage("module")?;
+    let resident: Vec<Rights> =
+        rights(image).into_iter().filter(|(first, ..)| *first < area.span.pages()).collect();
+    check(area, &resident, memory.tables, xen).stage("module")?;
+    xen.learn_names(names(name, area, image));
+    let freed = image.pages() - area.span.pages();
+    if freed > 0 {
+        log::info!(target: "module", "{name}: {freed} pages of init given back, {} stay", area.span.pages());
+    }
+    Ok(())
+}
+
+/// Functions inside the area, as far as there is room for their names.
+fn names(module: &str, area: &Area, image: &Image<'_>) -> ModuleNames {
+    let range = area.range();
+    let mut room = NAMES_BYTES;
+    let mut functions = Vec::new();
+    for function in image.functions().filter(|function| function.offset < range.bytes) {
+        let Some(left) = room.checked_sub(function.name.len() + size_of::<(u32, u32, String)>()) else {
+            break;
+        };
+        room = left;
+        // An image is smaller than 4 GiB; a size that is not is cut.
+        let (offset, size) = (function.offset as u32, u32::try_from(function.size).unwrap_or(u32::MAX));
+        functions.push((offset, size, function.name.to_owned()));
+    }
+    functions.sort_unstable();
+    ModuleNames { module: module.to_owned(), range, functions }
+}
+
+fn rights(image: &Image<'_>) -> Vec<Rights> {
+    let rights = |part: super::Part| (part.offset / PAGE_SIZE, part.pages(), access(part.kind.permission()));
+    image.parts().map(rights).collect()
 }
 
 const fn at(base: VirtAddr, offset: u64) -> VirtAddr {
@@ -100,15 +173,8 @@ const fn access(permission: Permission) -> Access {
     }
 }
 
-fn run<X: Hypervisor>(entry: &VirtAddr, name: &str, xen: &mut X) -> Result<(), BootError> {
-    match call(*entry, xen) {
-        0 => Ok(()),
-        code => Err(BootError::Init(name.to_owned(), code)),
-    }
-}
-
 #[expect(unsafe_code, reason = "runs the module: the one thing that no type can vouch for")]
-fn call<X: Hypervisor>(entry: VirtAddr, xen: &mut X) -> i32 {
+pub(super) fn call<X: Hypervisor>(entry: VirtAddr, xen: &mut X) -> Result<i32, Trapped> {
     // SAFETY: the entry point lies in the module's text (`Entries::find`), which `load` has relocated for this
     // address and made executable; that it is `int (*)(void)` is the contract of `init_module` and `cleanup_module`.
     unsafe { xen.call(entry) }
@@ -128,7 +194,7 @@ fn fill<X: Hypervisor>(span: &mut Span, image: &Image<'_>, ops: &[RelocOp], xen:
 }
 
 /// Writes bytes at an offset of an area, page by page.
-fn write<X: Hypervisor>(span: &mut Span, offset: u64, bytes: &[u8], xen: &mut X) {
+pub(super) fn write<X: Hypervisor>(span: &mut Span, offset: u64, bytes: &[u8], xen: &mut X) {
     let mut rest = bytes;
     let mut offset = offset;
     while !rest.is_empty() {
@@ -174,9 +240,21 @@ fn check<X: Hypervisor>(area: &Area, rights: &[Rights], tables: &Tables, xen: &X
 }
 
 fn report(name: &str, area: &Area, image: &Image<'_>, relocations: usize) {
+    let info = ModInfo::of(image.object());
+    if let Some(vermagic) = info.vermagic {
+        log::info!(target: "module", "{name}: made for {vermagic}, depends on {}", match info.depends.join(", ") {
+            none if none.is_empty() => "nothing".to_owned(),
+            names => names,
+        });
+    }
     log::info!(target: "module", "{name}: {} ({} pages and a guard page), {relocations} relocations applied", area.range(), image.pages());
     for part in image.parts() {
         let start = at(area.span.start(), part.offset);
         log::info!(target: "module", "{name}: {start:#018x} {:?} {} bytes, {:?}", part.kind, part.bytes, access(part.kind.permission()));
+    }
+    for section in image.object().sections() {
+        if let Some(offset) = image.offset_of(section.index).filter(|_| section.size > 0) {
+            log::debug!(target: "module", "{name}: {:#018x} {} {} bytes", at(area.span.start(), offset), section.name, section.size);
+        }
     }
 }

@@ -24,10 +24,15 @@ mod elf;
 mod elf_error;
 mod elf_header;
 mod error;
+mod export;
+pub mod gunzip;
+pub mod list;
 pub mod load;
 mod magic;
+mod modinfo;
 #[expect(missing_docs, reason = "the fields of an error are named by its variant's own sentence")]
 mod newc;
+mod order;
 #[expect(missing_docs, reason = "the fields of an error are named by its variant's own sentence")]
 mod part;
 mod plan;
@@ -43,8 +48,11 @@ mod text;
 pub use elf::{Home, Object, Symbol};
 pub use elf_error::{ElfError, NameFault};
 pub use error::ModuleError;
+pub use export::Offer;
 pub use magic::Format;
+pub use modinfo::ModInfo;
 pub use newc::{Archive, Entries, Entry, Kind, NewcError};
+pub use order::order;
 pub use part::{IMAGE_MAX, Lifetime, Part, PartKind, Permission, PlanError};
 pub use plan::{Content, Image};
 pub use reloc::{Entry as RelocEntry, RelocError, RelocKind, RelocOp, Width};

@@ -22,6 +22,8 @@ const ALIGN: usize = 4;
 const NAME_MAX: usize = 4096;
 /// How far a ramdisk is looked at before it is called blank.
 const BLANK: usize = 4096;
+/// Ends of compressed files: the loader says what they are, instead of passing them over.
+const PACKED: [&str; 3] = [".xz", ".gz", ".zst"];
 const TRAILER: &str = "TRAILER!!!";
 const FIELDS: [&str; 13] = [
     "ino",
@@ -129,7 +131,8 @@ impl<'a> Entry<'a> {
     #[must_use]
     pub fn module_name(&self) -> Option<&'a str> {
         let file = self.name.rsplit('/').next()?;
-        let stem = file.strip_suffix(".o").or_else(|| file.strip_suffix(".ko"))?;
+        let plain = PACKED.iter().find_map(|end| file.strip_suffix(end)).unwrap_or(file);
+        let stem = plain.strip_suffix(".o").or_else(|| plain.strip_suffix(".ko"))?;
         (self.kind == Kind::File && !stem.is_empty()).then_some(stem)
     }
 

@@ -106,9 +106,9 @@ impl<'a> Image<'a> {
         })
     }
 
-    /// Returns the offset of `init_module`: `extern "C" fn() -> i32`, 0 for success.
+    /// Returns the offset of `init_module`: `extern "C" fn() -> i32`, 0 for success. A Linux library has none.
     #[must_use]
-    pub const fn init_offset(&self) -> u64 {
+    pub const fn init_offset(&self) -> Option<u64> {
         self.entries.init
     }
 

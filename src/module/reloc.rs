@@ -23,6 +23,9 @@ use super::section::Section;
 use super::symbol::Bound;
 use crate::addr::{PAGE_SIZE, VirtAddr};
 
+/// Bytes of a relocation in the file.
+const RELA_BYTES: usize = 24;
+
 /// One write of a relocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a relocation that is not applied leaves the module pointing nowhere"]
@@ -59,6 +62,8 @@ pub enum RelocError {
     Symbol { at: Entry, expected: u32, found: u32 },
     /// The symbol is in a section that is not loaded.
     NotLoaded { at: Entry, symbol: String },
+    /// There are more than the heap can list.
+    TooMany { count: usize },
     /// The value does not fit.
     Range { kind: RelocKind, symbol: String, from: u64, to: u64, distance: i64 },
 }
@@ -83,7 +88,9 @@ impl Image<'_> {
             return Err(RelocError::Base { base, pages }.into());
         }
         let bound = Bound::new(self, base, resolve)?;
+        let count = self.relocation_count() + self.got.symbols.len();
         let mut ops = Vec::new();
+        ops.try_reserve_exact(count).map_err(|_| RelocError::TooMany { count })?;
         for (table, target) in self.object.relocated() {
             let section_at = self.offset_of(target.index).unwrap_or(0);
             for (index, rela) in table.relocations().enumerate() {
@@ -93,6 +100,10 @@ impl Image<'_> {
         }
         self.fill_got(&bound, &mut ops);
         Ok(ops)
+    }
+
+    fn relocation_count(&self) -> usize {
+        self.object.relocated().map(|(table, _)| table.data.len() / RELA_BYTES).sum()
     }
 
     fn op(
@@ -202,6 +213,9 @@ impl fmt::Display for RelocError {
                     f,
                     "{at}: expected a symbol with an address, found {symbol} of a section that is not loaded"
                 )
+            }
+            Self::TooMany { count } => {
+                write!(f, "expected a heap with room for {count} relocations, found less")
             }
             Self::Range { kind, symbol, from, to, distance } => {
                 write!(f, "{kind} at {from:#018x}: expected {symbol} within {}, ", kind.reach())?;

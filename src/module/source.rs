@@ -8,7 +8,8 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Archive, ModuleError, NewcError};
+use super::gunzip::{self, GzipError};
+use super::{Archive, Format, ModuleError, NewcError, load, order};
 use crate::addr::{PfnRange, pages_for};
 use crate::error::{BootError, InStage};
 use crate::mm::direct_map;
@@ -16,6 +17,7 @@ use crate::mm::frames::{Frames, Run};
 use crate::mm::layout::{Layout, Name};
 use crate::mm::p2m::{P2m, State};
 use crate::mm::tables::Tables;
+use crate::mm::vmalloc::{Area, Memory, Near, Vmalloc};
 use crate::xen::Hypervisor;
 use crate::xen::start_info::RamdiskPlace;
 
@@ -67,7 +69,44 @@ impl RamdiskPages {
     }
 }
 
-/// Finds the modules to load: those named, or all; the built-in one if the ramdisk has none.
+/// A ramdisk that was compressed: its bytes, in an area of their own.
+#[derive(Debug)]
+pub struct Unpacked {
+    area: Area,
+    len: usize,
+}
+
+impl Unpacked {
+    /// Unpacks the ramdisk if it is a gzip stream.
+    ///
+    /// # Errors
+    /// [`BootError::Module`] if the stream is damaged, [`BootError::Memory`] if there is no room.
+    pub fn take<X: Hypervisor, S: State>(
+        ramdisk: Option<&[u8]>,
+        vmalloc: &mut Vmalloc,
+        memory: &mut Memory<'_, S>,
+        xen: &mut X,
+    ) -> Result<Option<Self>, BootError> {
+        let Some(packed) = ramdisk.filter(|bytes| Format::of(bytes) == Format::Gzip) else { return Ok(None) };
+        let named = |error: GzipError| BootError::Module("ramdisk".to_owned(), ModuleError::Gzip(error));
+        let len = gunzip::measure(packed).map_err(named)?;
+        let mut area =
+            vmalloc.allocate(Near::Nothing, pages_for(len).max(1), memory, xen).stage("vmalloc")?;
+        gunzip::unpack(packed, |offset, bytes| load::write(&mut area.span, offset, bytes, xen))
+            .map_err(named)?;
+        log::info!(target: "module", "ramdisk: gzip, {} bytes unpacked to {len}", packed.len());
+        // Not more than 256 MiB: fits any usize.
+        Ok(Some(Self { area, len: len as usize }))
+    }
+
+    /// Borrows the bytes.
+    pub fn bytes<X: Hypervisor>(&self, xen: &X) -> &[u8] {
+        self.area.span.bytes(xen, self.len)
+    }
+}
+
+/// Finds the modules to load, in the order of their dependencies: those named and what they need, or all; the
+/// built-in one if the ramdisk has none.
 ///
 /// # Errors
 /// [`BootError::Module`] if the archive is damaged, [`BootError::NoSuchModule`] for a name that is not in it.
@@ -84,14 +123,7 @@ pub fn find<'a>(
         log::info!(target: "module", "no module in the ramdisk: loading the built-in one, {}", built_in.name);
         found.push(built_in);
     }
-    if wanted.is_empty() {
-        return Ok(found);
-    }
-    let pick = |name: &String| {
-        let source = found.iter().find(|source| source.name == name.as_str());
-        source.copied().ok_or_else(|| BootError::NoSuchModule(name.clone()))
-    };
-    wanted.iter().map(pick).collect()
+    order(&found, wanted)
 }
 
 fn in_archive(bytes: &[u8]) -> Result<Vec<Source<'_>>, ModuleError> {

@@ -32,8 +32,12 @@ pub enum SymbolError {
     Unknown(Unknown),
     /// A symbol of a kind that the loader does not serve.
     Unsupported { name: String, what: &'static str },
-    /// There is no global `init_module`.
+    /// There is no global `init_module`, and the object was not made for Linux, whose libraries need none.
     NoInit,
+    /// A symbol that the module offers is there already.
+    Duplicate { name: String, owner: String },
+    /// A module of this name is there already.
+    Loaded,
     /// An entry point is not in the part of the image that holds its kind of code.
     Entry { name: &'static str, needs: &'static str },
 }
@@ -61,7 +65,7 @@ pub struct Function<'a> {
 /// Offsets of the entry points in the image.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Entries {
-    pub(super) init: u64,
+    pub(super) init: Option<u64>,
     pub(super) cleanup: Option<u64>,
 }
 
@@ -97,9 +101,13 @@ impl<'a> Image<'a> {
 }
 
 impl Entries {
-    /// Finds the entry points: `init_module` must be there, `cleanup_module` must survive initialization.
+    /// Finds the entry points: `init_module` must be there but in a Linux library, `cleanup_module` must survive
+    /// initialization.
     pub(super) fn find(image: &Image<'_>) -> Result<Self, SymbolError> {
-        let (init, _) = entry(image, INIT)?.ok_or(SymbolError::NoInit)?;
+        let init = entry(image, INIT)?.map(|(offset, _)| offset);
+        if init.is_none() && !image.object.is_linux() {
+            return Err(SymbolError::NoInit);
+        }
         let cleanup = match entry(image, CLEANUP)? {
             Some((_, Lifetime::Init)) => {
                 return Err(SymbolError::Entry { name: CLEANUP, needs: "code that outlives initialization" });
@@ -209,6 +217,12 @@ impl fmt::Display for SymbolError {
                 write!(f, "symbol {name}: expected code or data, found {what}")
             }
             Self::NoInit => write!(f, "expected a global function {INIT}, found none"),
+            Self::Duplicate { name, owner } => {
+                write!(f, "symbol {name}: expected a new name, found one that {owner} exports")
+            }
+            Self::Loaded => {
+                f.write_str("expected a module that is not loaded yet, found its name in the list")
+            }
             Self::Entry { name, needs } => write!(f, "{name}: expected {needs}, found another place"),
         }
     }

@@ -263,6 +263,8 @@ pub enum Call {
     UpdateVaMapping = 14,
     /// Hypervisor's own console.
     ConsoleIo = 18,
+    /// Bases of the FS and GS segments.
+    SetSegmentBase = 25,
     /// Extended MMU operations.
     MmuExtOp = 26,
     /// Scheduling and shutdown.

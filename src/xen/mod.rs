@@ -13,7 +13,10 @@ pub mod start_info;
 
 use core::fmt;
 
-use crate::addr::{Mfn, Pfn, VirtAddr};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::addr::{Mfn, Pfn, VirtAddr, VirtRange};
 use abi::{MmuExtOp, MmuUpdate};
 pub use errno::Errno;
 
@@ -32,6 +35,26 @@ pub struct Stopped {
 /// A read that faulted, and was meant to be able to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Faulted;
+
+/// An exception that ended a call into a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trapped {
+    /// Its vector.
+    pub vector: u64,
+    /// The instruction.
+    pub rip: u64,
+}
+
+/// Functions of a module, for call traces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModuleNames {
+    /// The module.
+    pub module: String,
+    /// Where it is.
+    pub range: VirtRange,
+    /// Offset, size and name of each function, by offset.
+    pub functions: Vec<(u32, u32, String)>,
+}
 
 /// Work done so far; the difference of two readings is a stage's cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -157,17 +180,26 @@ pub trait Hypervisor {
     /// As for [`Hypervisor::page_mut`], the whole range.
     unsafe fn fill_pages(&mut self, at: VirtAddr, pages: u64, word: u64);
 
-    /// Calls `entry` as `int (*)(void)`.
+    /// Calls `entry` as `int (*)(void)`, and comes back also if an exception ends it.
+    ///
+    /// # Errors
+    /// [`Trapped`]; what the function had done by then stays done.
     ///
     /// # Safety
     /// Code of that type must be mapped executable there, relocated for that address.
-    unsafe fn call(&mut self, entry: VirtAddr) -> i32;
+    unsafe fn call(&mut self, entry: VirtAddr) -> Result<i32, Trapped>;
 
     /// Tells the toolstack where the P2M is: `pfn_to_mfn_frame_list_list`, `max_pfn`, and 0 in `p2m_cr3`.
     fn publish_p2m(&mut self, top: Mfn, entries: u64);
 
     /// Reports where the direct map now reaches, before the high mapping goes: rings must be reached through it.
     fn rehome(&mut self, direct_map_base: VirtAddr);
+
+    /// Learns the names of a module's functions, for call traces; replaces what it knew of the same place.
+    fn learn_names(&mut self, _names: ModuleNames) {}
+
+    /// Forgets the names of the module at an address.
+    fn forget_names(&mut self, _at: VirtAddr) {}
 
     /// Prints a call trace of the caller, with names.
     fn trace(&self);

@@ -49,7 +49,7 @@ pub(crate) fn run(object: &[u8]) -> (i32, Vec<String>) {
         protect(BASE + usize::try_from(part.offset).unwrap(), usize::try_from(part.pages()).unwrap(), prot);
     }
     protect(stub, 1, PROT_READ | PROT_EXEC);
-    let init = BASE + usize::try_from(image.init_offset()).unwrap();
+    let init = BASE + usize::try_from(image.init_offset().unwrap()).unwrap();
     // SAFETY: the image has a function of this type there; it is mapped, relocated and executable.
     let init = unsafe { std::mem::transmute::<usize, extern "C" fn() -> i32>(init) };
     let status = init();

@@ -8,7 +8,7 @@ use clap::Args;
 use cpio::newc;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Make a newc archive of module objects.
 #[derive(Debug, Args)]
@@ -21,19 +21,25 @@ pub(crate) struct ArchiveArgs {
 
 /// Runs the verb.
 pub(crate) fn make(args: &ArchiveArgs) -> Result<()> {
-    let mut archive = Vec::new();
+    let mut files = Vec::new();
     for path in &args.objects {
         let bytes = fs::read(path).with_context(|| format!("reading the object {}", path.display()))?;
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .context("an object needs a file name in UTF-8")?;
+        let name = path.file_name().and_then(|name| name.to_str());
+        files.push((name.context("an object needs a file name in UTF-8")?.to_owned(), bytes));
+    }
+    write(&args.output, &files)
+}
+
+/// Writes an archive of files, each with its name.
+pub(crate) fn write(output: &Path, files: &[(String, Vec<u8>)]) -> Result<()> {
+    let mut archive = Vec::new();
+    for (name, bytes) in files {
         let entry = newc::Builder::new(&format!("modules/{name}")).mode(0o100_644);
-        let mut writer =
-            entry.write(archive, u32::try_from(bytes.len()).context("an object of 4 GiB or more")?);
-        writer.write_all(&bytes)?;
+        let length = u32::try_from(bytes.len()).context("an object of 4 GiB or more")?;
+        let mut writer = entry.write(archive, length);
+        writer.write_all(bytes)?;
         archive = writer.finish()?;
     }
     let archive = newc::trailer(archive)?;
-    fs::write(&args.output, archive).with_context(|| format!("writing {}", args.output.display()))
+    fs::write(output, archive).with_context(|| format!("writing {}", output.display()))
 }

@@ -3,7 +3,7 @@
 //! A case names what is unusual about it and takes the rest from `CASE`. Guests share one machine where they can;
 //! `suite` sees to that.
 
-use crate::{lab::XenVersion, matrix, verdict::Outcome};
+use crate::{cases_modules, lab::XenVersion, matrix, verdict::Outcome};
 use std::borrow::Cow;
 
 /// Where the image of a case comes from.
@@ -59,6 +59,8 @@ pub(crate) struct Case {
     pub(crate) never_says: &'static [&'static str],
     /// A file of the checkout that must equal the console lines with this tag, the tag taken off.
     pub(crate) golden: Option<(&'static str, &'static str)>,
+    /// A file of the checkout with names of modules; each must be in the guest's list.
+    pub(crate) listed: Option<&'static str>,
     /// Most MMU hypercalls that the whole boot may make.
     pub(crate) mmu_at_most: Option<u64>,
     pub(crate) rows: Rows,
@@ -79,6 +81,7 @@ pub(crate) const CASE: Case = Case {
     says: &[],
     never_says: &["panic", "Test result: FAILURE"],
     golden: None,
+    listed: None,
     mmu_at_most: None,
     rows: Rows::Compare,
 };
@@ -86,15 +89,25 @@ pub(crate) const CASE: Case = Case {
 /// The archive that `make` puts at the head of ramdisks.
 const ARCHIVE: Option<&str> = Some("target/image/modules.cpio");
 /// Line that a module prints from its init.
-const HELLO: &str = "module: hello: 6 of 6 relocation checks hold";
+pub(crate) const HELLO: &str = "module: hello: 6 of 6 relocation checks hold";
 
 /// Every case, quick ones first; those that take a machine of their own last.
 pub(crate) fn all() -> Vec<Case> {
-    [basics(), conformance(), refusals(), crashes(), matrix::cases(), collisions(), direct(), seeds()]
-        .concat()
+    [
+        basics(),
+        cases_modules::cases(),
+        conformance(),
+        refusals(),
+        crashes(),
+        matrix::cases(),
+        collisions(),
+        direct(),
+        seeds(),
+    ]
+    .concat()
 }
 
-const fn case(name: &'static str) -> Case {
+pub(crate) const fn case(name: &'static str) -> Case {
     Case { name: Cow::Borrowed(name), ..CASE }
 }
 
@@ -222,7 +235,12 @@ fn seeds() -> Vec<Case> {
         ..case(name)
     };
     vec![
-        seed("seed-copy", ""),
+        // A module of 16 MiB besides.
+        Case {
+            archive: Some("target/image/big.cpio"),
+            says: &[HELLO, "big: 16 MiB: every page is its own"],
+            ..seed("seed-copy", "")
+        },
         seed("seed-alias", "p2m=alias"),
         Case {
             outcome: Outcome::Failure,

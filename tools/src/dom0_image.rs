@@ -51,6 +51,7 @@ const FOLDERS: [&str; 14] = [
 /// The bootable files of one Xen release.
 #[derive(Debug, Clone)]
 pub(crate) struct BootFiles {
+    release: Release,
     folder: PathBuf,
 }
 
@@ -68,7 +69,12 @@ impl BootFiles {
                 .with_context(|| format!("cannot build the initial domain for Xen {version}"))?;
             step.done();
         }
-        Ok(Self { folder })
+        Ok(Self { release, folder })
+    }
+
+    /// The release that they were made of.
+    pub(crate) fn release(&self) -> &Release {
+        &self.release
     }
 
     /// The hypervisor, uncompressed.

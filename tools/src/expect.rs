@@ -17,6 +17,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) toolstack: Option<&'a str>,
     /// What the tagged lines must equal, if the case has such a file.
     pub(crate) golden: Option<&'a str>,
+    /// Names of the modules that must be in the guest's list, a line each.
+    pub(crate) listed: &'a str,
 }
 
 /// Every way in which the boot was not what the case wants; none if all is well.
@@ -41,6 +43,12 @@ pub(crate) fn complaints(case: &Case, seen: &Seen<'_>) -> Vec<String> {
     }
     if let (Some((tag, file)), Some(golden)) = (case.golden, seen.golden) {
         found.extend(differing_lines(seen.console, tag, golden).map(|what| format!("{file}: {what}")));
+    }
+    for name in seen.listed.lines() {
+        let entry = format!("module: list: {name} ");
+        if !seen.console.iter().any(|line| line.contains(&entry)) {
+            found.push(format!("expected module {name} in the list of loaded ones, found none"));
+        }
     }
     if let Some(most) = case.mmu_at_most {
         found.extend(too_many_hypercalls(seen.console, most));
@@ -98,7 +106,7 @@ mod tests {
 
     fn complain(case: &Case, outcome: Outcome, console: &[&str]) -> Vec<String> {
         let console: Vec<_> = console.iter().map(|line| (*line).to_owned()).collect();
-        complaints(case, &Seen { outcome, console: &console, toolstack: None, golden: None })
+        complaints(case, &Seen { outcome, console: &console, toolstack: None, golden: None, listed: "" })
     }
 
     #[test]

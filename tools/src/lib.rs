@@ -8,6 +8,7 @@
 
 mod archive;
 mod cases;
+mod cases_modules;
 mod direct;
 mod dom0_image;
 pub mod elf_needs;
@@ -15,7 +16,9 @@ mod expect;
 mod guest;
 mod junit;
 mod lab;
+mod linux_modules;
 mod matrix;
+mod mutants;
 pub mod need;
 mod progress;
 mod qemu;
@@ -44,6 +47,7 @@ struct Arguments {
 enum Verb {
     Archive(archive::ArchiveArgs),
     EmbedSymbols(symbols::EmbedArgs),
+    Mutants(mutants::MutantsArgs),
     Run(run::RunArgs),
     Suite(suite::SuiteArgs),
 }
@@ -65,6 +69,7 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
     match verb {
         Verb::Archive(args) => archive::make(args).map(|()| ExitCode::SUCCESS),
         Verb::EmbedSymbols(args) => symbols::embed(args).map(|()| ExitCode::SUCCESS),
+        Verb::Mutants(args) => mutants::make(args).map(|()| ExitCode::SUCCESS),
         Verb::Run(args) => run::run(&lab::Lab::find()?, args),
         Verb::Suite(args) => suite::run(&lab::Lab::find()?, args),
     }

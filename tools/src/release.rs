@@ -81,21 +81,44 @@ impl Release {
 
     /// A kernel module, uncompressed; `None` if it is built into the kernel.
     pub(crate) fn module(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let modules = if self.root.join("lib/modules").is_dir() { "lib/modules" } else { "usr/lib/modules" };
-        let tree = self.find(modules, |_| true)?;
-        let same = |file: &str| {
-            let stem = file.strip_suffix(".xz").unwrap_or(file).strip_suffix(".ko");
-            stem.is_some_and(|stem| stem.replace('-', "_") == name)
-        };
-        let Some(path) = find_below(&tree, &same)? else {
-            return Ok(None);
-        };
-        if path.extension().is_some_and(|end| end == "xz") {
-            return unxz(&fs::read(&path)?)
-                .with_context(|| format!("cannot unpack {}", path.display()))
-                .map(Some);
+        let same = |file: &str| module_stem(file).is_some_and(|stem| stem.replace('-', "_") == name);
+        match find_below(&self.module_tree()?, &same)? {
+            Some(path) => self.read_module(&path).map(Some),
+            None => Ok(None),
         }
-        Ok(Some(fs::read(path)?))
+    }
+
+    /// Every kernel module that is a file, by its name.
+    pub(crate) fn modules(&self) -> Result<Vec<(String, PathBuf)>> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.module_tree()?];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder)? {
+                let path = entry?.path();
+                let name = path.file_name().and_then(|name| module_stem(name.to_str()?)).map(str::to_owned);
+                match name {
+                    Some(name) => found.push((name, path)),
+                    None if path.is_dir() => folders.push(path),
+                    None => {}
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// A kernel module's file, uncompressed.
+    pub(crate) fn read_module(&self, path: &Path) -> Result<Vec<u8>> {
+        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        if path.extension().is_some_and(|end| end == "xz") {
+            return unxz(&bytes).with_context(|| format!("cannot unpack {}", path.display()));
+        }
+        Ok(bytes)
+    }
+
+    fn module_tree(&self) -> Result<PathBuf> {
+        let modules = if self.root.join("lib/modules").is_dir() { "lib/modules" } else { "usr/lib/modules" };
+        self.find(modules, |_| true)
     }
 
     fn find(&self, folder: &str, fits: impl Fn(&str) -> bool) -> Result<PathBuf> {
@@ -110,6 +133,11 @@ impl Release {
             None => bail!("{} lacks the file looked for: remove it and fetch again", folder.display()),
         }
     }
+}
+
+/// The module's name, if a file is one.
+fn module_stem(file: &str) -> Option<&str> {
+    file.strip_suffix(".xz").unwrap_or(file).strip_suffix(".ko")
 }
 
 /// What begins with the first occurrence of `magic`.

@@ -38,6 +38,8 @@ pub struct Layout {
     rows: BTreeMap<String, Row>,
     marks: BTreeMap<String, u64>,
     tables: BTreeMap<String, u64>,
+    /// The toolstack's counts by level and start: it counts again if the tables themselves need another table.
+    counted: BTreeMap<(String, String), u64>,
 }
 
 impl Layout {
@@ -53,6 +55,7 @@ impl Layout {
                 layout.add_toolstack_tables(rest);
             }
         }
+        layout.counted.clear();
         // The one L4 goes without saying in newer dialects.
         if !layout.tables.is_empty() {
             layout.tables.entry("L4".to_owned()).or_insert(1);
@@ -100,14 +103,17 @@ impl Layout {
         }
     }
 
-    /// Reads `MASK/BITS: 0x... -> 0x..., N table(s)`; a builder with a P2M of its own place counts in two goes.
+    /// Reads `MASK/BITS: 0x... -> 0x..., N table(s)`; a builder with a P2M of its own place counts in two goes. A count
+    /// for the same place takes the place of the one before.
     fn add_toolstack_tables(&mut self, text: &str) {
         let level = LEVELS.iter().find(|(bits, _)| text.contains(bits));
         let count = text.rsplit_once(',').and_then(|(_, count)| count.trim().strip_suffix("table(s)"));
         let count = count.and_then(|count| count.trim().parse::<u64>().ok());
         if let (Some((_, level)), Some(count)) = (level, count) {
+            let start = text.split_whitespace().nth(1).unwrap_or_default().to_owned();
+            let before = self.counted.insert(((*level).to_owned(), start), count).unwrap_or(0);
             let sum = self.tables.entry((*level).to_owned()).or_insert(0);
-            *sum = sum.saturating_add(count);
+            *sum = sum.saturating_sub(before).saturating_add(count);
         }
     }
 

@@ -108,6 +108,15 @@ domainbuilder: detail: count_pgtables: 0x00000000001fffff/21: 0x0000008000000000
 }
 
 #[test]
+fn a_count_made_again_for_the_same_place_replaces_the_first() {
+    let log = "\
+domainbuilder: detail: count_pgtables: 0x00000000001fffff/21: 0x0000ffff80000000 -> 0x0000ffffa03fffff, 258 table(s)
+domainbuilder: detail: count_pgtables: 0x00000000001fffff/21: 0x0000ffff80000000 -> 0x0000ffffa07fffff, 260 table(s)
+";
+    assert_eq!(Layout::of_toolstack(log).tables["L1"], 260);
+}
+
+#[test]
 fn spacing_does_not_count() {
     assert_eq!(differences_with("layout: start info   :", "layout:  start  info:"), Vec::<String>::new());
 }

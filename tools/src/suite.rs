@@ -6,12 +6,14 @@
 
 use crate::{
     cases::{self, Case, Image, Start},
+    cases_modules::LINUX,
     direct,
     dom0_image::BootFiles,
     expect::{Seen, complaints},
     guest::{Create, End, Guest},
     junit::{self, CaseResult},
     lab::{Lab, XenVersion, fresh_folder},
+    linux_modules,
     progress::Progress,
     ramdisk::Ramdisk,
     session::{Session, Size},
@@ -66,8 +68,13 @@ pub(crate) fn run(lab: &Lab, args: &SuiteArgs) -> Result<ExitCode> {
 }
 
 fn run_cases(lab: &Lab, args: &SuiteArgs, cases: &[&Case]) -> Result<Vec<CaseResult>> {
-    let guests = cases.iter().map(|case| guest(lab, case)).collect::<Result<Vec<_>>>()?;
     let files = BootFiles::ready(lab, args.xen, &Progress::default())?;
+    if cases.iter().any(|case| case.ramdisk == LINUX) {
+        let [image, caller, archive] =
+            ["target/image/revector", "target/image/linux_calls.o", LINUX].map(|path| lab.path(path));
+        linux_modules::prepare(files.release(), &image, &caller, &archive)?;
+    }
+    let guests = cases.iter().map(|case| guest(lab, case)).collect::<Result<Vec<_>>>()?;
     fresh_folder(&args.out)?;
     let shared: Vec<_> =
         cases.iter().zip(&guests).filter(|(case, guest)| shares(case, guest)).map(|(_, g)| g).collect();
@@ -151,7 +158,13 @@ impl Machines {
         let report = direct::boot(&self.files, &folder, guest, port, &mut |_| ())?;
         Ok(complaints(
             case,
-            &Seen { outcome: report.outcome, console: &report.console, toolstack: None, golden: None },
+            &Seen {
+                outcome: report.outcome,
+                console: &report.console,
+                toolstack: None,
+                golden: None,
+                listed: "",
+            },
         ))
     }
 }
@@ -163,8 +176,14 @@ fn run_guest(session: &mut Session, case: &Case, guest: &Guest) -> Result<Vec<St
     let told = guest.create == Create::Logged && report.outcome != Outcome::NotBuilt;
     let toolstack = told.then_some(log.as_ref());
     let golden = golden(case)?;
-    let seen =
-        Seen { outcome: report.outcome, console: &report.console, toolstack, golden: golden.as_deref() };
+    let listed = case.listed.map(fs::read_to_string).transpose().context("no list of modules")?;
+    let seen = Seen {
+        outcome: report.outcome,
+        console: &report.console,
+        toolstack,
+        golden: golden.as_deref(),
+        listed: listed.as_deref().unwrap_or(""),
+    };
     Ok(complaints(case, &seen))
 }
 
