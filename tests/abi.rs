@@ -123,6 +123,7 @@ fn numbers() -> Vec<Fact> {
         number("__HYPERVISOR_memory_op", Call::MemoryOp as u64),
         number("__HYPERVISOR_update_va_mapping", Call::UpdateVaMapping as u64),
         number("__HYPERVISOR_console_io", Call::ConsoleIo as u64),
+        number("__HYPERVISOR_set_segment_base", Call::SetSegmentBase as u64),
         number("__HYPERVISOR_mmuext_op", Call::MmuExtOp as u64),
         number("__HYPERVISOR_sched_op", Call::SchedOp as u64),
         number("__HYPERVISOR_event_channel_op", Call::EventChannelOp as u64),
@@ -222,11 +223,18 @@ fn structures_are_those_of_the_bindings() {
 #[test]
 fn nothing_in_abi_goes_uncompared() {
     let this = include_str!("abi.rs");
-    let lines = include_str!("../src/xen/abi.rs").lines();
-    for line in lines.filter(|line| line.starts_with("pub const ") || line.starts_with("pub struct ")) {
+    let uses = |name: &str| {
+        let words = this.split(|c: char| !c.is_alphanumeric() && c != '_');
+        words.filter(|word| *word == name).count()
+    };
+    let abi = include_str!("../src/xen/abi.rs");
+    for line in abi.lines().filter(|line| line.starts_with("pub const ") || line.starts_with("pub struct ")) {
         let name = line.split([' ', ':']).nth(2).expect("a declaration has a name");
-        let uses =
-            this.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| *word == name).count();
-        assert!(uses >= 2, "{name} is imported at most: compare it with Xen's headers above");
+        assert!(uses(name) >= 2, "{name} is imported at most: compare it with Xen's headers above");
+    }
+    // `Name = 1,`: a variant of an enumeration.
+    for (name, _) in abi.lines().filter(|line| line.ends_with(',')).filter_map(|line| line.split_once(" = "))
+    {
+        assert!(uses(name.trim()) >= 1, "{name} is not compared with Xen's headers above");
     }
 }
