@@ -9,6 +9,7 @@
 use alloc::vec::Vec;
 
 use super::elf::Object;
+use super::text;
 
 /// Section that only objects made for Linux have.
 pub(super) const THIS_MODULE: &str = ".gnu.linkonce.this_module";
@@ -28,7 +29,7 @@ pub struct ModInfo<'a> {
 }
 
 impl<'a> ModInfo<'a> {
-    /// Reads it; what is not text is left out.
+    /// Reads it; what is not fit for the log is left out.
     #[must_use]
     pub fn of(object: &Object<'a>) -> Self {
         let data = |name: &str| object.sections().iter().find(|section| section.name == name);
@@ -41,7 +42,7 @@ impl<'a> ModInfo<'a> {
                 _ => {}
             }
         }
-        let own = || text(data(THIS_MODULE)?.data.get(NAME_AT)?.split(|byte| *byte == 0).next()?);
+        let own = || text::read(data(THIS_MODULE)?.data.get(NAME_AT)?.split(|byte| *byte == 0).next()?);
         info.name = info.name.or_else(own).filter(|name| !name.is_empty());
         info
     }
@@ -54,11 +55,7 @@ pub(super) fn same_name(one: &str, other: &str) -> bool {
 }
 
 fn pairs(data: &[u8]) -> impl Iterator<Item = (&str, &str)> {
-    data.split(|byte| *byte == 0).filter_map(|pair| text(pair)?.split_once('='))
-}
-
-fn text(bytes: &[u8]) -> Option<&str> {
-    core::str::from_utf8(bytes).ok()
+    data.split(|byte| *byte == 0).filter_map(|pair| text::read(pair)?.split_once('='))
 }
 
 #[cfg(test)]
@@ -67,7 +64,8 @@ mod tests {
 
     #[test]
     fn pairs_are_split_at_their_first_equals_sign_and_noise_is_left_out() {
-        let data = b"depends=a,b\0\0vermagic=6.1 SMP \0\xff=x\0parm=n:help = text";
+        let data =
+            b"depends=a,b\0\0vermagic=6.1 SMP \0\xff=x\0name=a\nTest result: SUCCESS\0parm=n:help = text";
         let found: Vec<_> = pairs(data).collect();
         assert_eq!(found, [("depends", "a,b"), ("vermagic", "6.1 SMP "), ("parm", "n:help = text")]);
     }

@@ -3,7 +3,7 @@
 //! The log is read by line, and its last line is the verdict. A name with a line end in it would let a module or an
 //! archive write lines of its own, the verdict among them.
 //!
-//! Neighbours: `newc` reads the names of files with it, `section` those of sections and symbols.
+//! Neighbours: `newc` reads the names of files with it, `section` those of sections and symbols, `modinfo` its values.
 
 /// Reads a name: UTF-8 without control characters.
 pub(super) fn read(bytes: &[u8]) -> Option<&str> {
