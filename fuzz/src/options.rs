@@ -4,7 +4,7 @@ use revector::options::Options;
 
 use super::assert_one_line;
 
-const KEYS: [&str; 7] = ["p2m", "cleanup", "verify", "modules", "loglevel", "console", "selftest"];
+const KEYS: [&str; 8] = ["p2m", "cleanup", "verify", "modules", "init", "loglevel", "console", "selftest"];
 
 /// Parses `data` as a command line.
 pub fn run(data: &[u8]) {
@@ -16,8 +16,10 @@ pub fn run(data: &[u8]) {
         Ok(options) => {
             let text = String::from_utf8_lossy(&data[..end]);
             let keys = text.split_whitespace().map(|word| word.split('=').next().unwrap_or(""));
-            let unknown: Vec<_> = keys.filter(|key| !KEYS.contains(key)).collect();
+            let other = keys.filter(|key| !KEYS.contains(key));
+            let (params, unknown): (Vec<_>, Vec<_>) = other.partition(|key| key.contains('.'));
             assert_eq!(options.unknown, unknown);
+            assert!(options.params.iter().map(|(key, _)| key).eq(&params));
             assert!(options.modules.iter().all(|name| !name.is_empty() && !name.contains(',')));
         }
     }
