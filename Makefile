@@ -44,7 +44,7 @@ tool:
 SAMPLES := $(addprefix $(IMAGES)/,chain_top.o sample.o hello.o chain_base.o)
 BROKEN  := unknown duplicate far init_error init_fault init_wild
 
-archive: $(ARCHIVE) $(IMAGES)/random.bin $(IMAGES)/truncated.cpio $(IMAGES)/samples.cpio.gz $(IMAGES)/broken.cpio \
+archive: $(ARCHIVE) $(IMAGES)/random.bin $(IMAGES)/empty.bin $(IMAGES)/truncated.cpio $(IMAGES)/samples.cpio.gz $(IMAGES)/broken.cpio \
 	$(IMAGES)/mutants.cpio $(IMAGES)/linux_calls.o $(IMAGES)/big.cpio
 
 $(IMAGES)/hello.o: modules/hello.rs modules/rustc.args
@@ -88,6 +88,9 @@ $(ARCHIVE): $(IMAGES)/hello.o | tool
 # Ramdisks that must be refused.
 $(IMAGES)/random.bin: | tool
 	@head -c 100001 /dev/urandom > $@
+
+$(IMAGES)/empty.bin: | tool
+	@: > $@
 
 $(IMAGES)/truncated.cpio: $(ARCHIVE)
 	@head -c 3001 $< > $@

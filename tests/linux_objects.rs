@@ -35,7 +35,7 @@ fn modules() -> Vec<PathBuf> {
     }
     if found.is_empty() {
         eprintln!(
-            "skipped: no uncompressed .ko below target/lab/xen-*/root/lib/modules; make test-xen unpacks them"
+            "skipped: no uncompressed .ko of an unpacked initial domain below target/lab; make test-xen unpacks one"
         );
     }
     found.sort();

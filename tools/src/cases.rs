@@ -155,6 +155,12 @@ fn refusals() -> Vec<Case> {
         error("random-ramdisk", "target/image/random.bin", "", &["module: ramdisk: *expected*"]),
         error("truncated-ramdisk", "target/image/truncated.cpio", "", &["module: ramdisk: *"]),
         error("not-an-archive", "target/image/hello.o", "", &["module: ramdisk: *expected*ELF*"]),
+        Case {
+            ramdisk: "target/image/empty.bin",
+            outcome: Outcome::NotBuilt,
+            rows: Rows::Ignore,
+            ..case("empty-ramdisk")
+        },
         Case { memory_mib: 8, outcome: Outcome::NotBuilt, rows: Rows::Ignore, ..case("too-little-memory") },
     ]
 }
