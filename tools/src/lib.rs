@@ -26,6 +26,7 @@ pub mod ramdisk;
 mod release;
 pub mod rows;
 mod run;
+pub mod scene;
 mod session;
 mod suite;
 pub mod symbols;
