@@ -1,0 +1,173 @@
+//! What lies in the module area, what would keep it out, and from which size on something will.
+//!
+//! A module's code reaches the kernel by 32-bit displacements, so modules have no other place than the area behind the
+//! kernel's. Whatever the builder maps there is in the way until the guest clears it (seed/).
+
+use super::Case;
+use crate::{
+    report::{
+        finding::Finding,
+        plan::{GIB, Plan},
+        text,
+    },
+    scene::{After, HIGH, Kind, PAGE},
+};
+
+/// Bytes of the P2M and of other rows in the module area, and the names of the latter.
+struct Inside {
+    list: u64,
+    others: u64,
+    names: Vec<String>,
+}
+
+fn inside(case: &Case<'_>) -> Inside {
+    let mut inside = Inside { list: 0, others: 0, names: Vec::new() };
+    for row in &case.scene.rows {
+        match (row.bytes_in(case.scene.area), row.kind) {
+            (0, _) => {}
+            (bytes, Kind::P2m) => inside.list = inside.list.saturating_add(bytes),
+            (bytes, _) => {
+                inside.others = inside.others.saturating_add(bytes);
+                inside.names.push(row.name.clone());
+            }
+        }
+    }
+    inside
+}
+
+/// What lies in the module area now.
+pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
+    let inside = inside(case);
+    if inside.list == 0 && inside.others == 0 {
+        return padding(case).into_iter().collect();
+    }
+    match case.scene.after {
+        After::Copied(_) | After::Aliased => vec![moved(case, &inside)],
+        After::Unknown | After::Kept => vec![in_the_way(case, &inside)],
+    }
+}
+
+fn what(inside: &Inside) -> String {
+    match (inside.list, inside.others) {
+        (list, 0) => format!("{} of the P2M", text::mib(list)),
+        (0, others) => format!("{} of {}", text::mib(others), text::list(&inside.names)),
+        (list, others) => format!("{} of the P2M and {} of other rows", text::mib(list), text::mib(others)),
+    }
+}
+
+fn in_the_way(case: &Case<'_>, inside: &Inside) -> Finding {
+    let area = case.scene.area.start;
+    let mut detail = format!(
+        "Modules are loaded at {area:#x} and above: their code reaches the kernel by 32-bit \
+        displacements, so they have no other place. "
+    );
+    if let Some(list) =
+        case.scene.rows.iter().find(|row| row.kind == Kind::P2m && row.bytes_in(case.scene.area) > 0)
+    {
+        let (start, end) = (list.address.unwrap_or_default(), list.end().unwrap_or_default());
+        detail += &format!("The P2M has {start:#x} -> {end:#x}, 8 bytes for each page of the guest. ");
+    }
+    if inside.others > 0 && inside.list > 0 {
+        detail += &format!("The other rows are {}. ", text::list(&inside.names));
+    }
+    if case.guest.builder.as_ref().is_some_and(|side| side.notes_listed && side.init_p2m.is_none()) {
+        detail += "The log lists the kernel's ELF notes, and INIT_P2M is not among them. ";
+    }
+    detail += "Until the guest moves the list and clears these mappings, no module can be loaded.";
+    case.problem(format!("{} lie in the module area", what(inside)), detail, cure(case))
+}
+
+fn moved(case: &Case<'_>, inside: &Inside) -> Finding {
+    let detail = "Where the builder put them, they are in the way of modules; the guest moved its list and says so. \
+        Nothing is wrong, but a kernel that leaves its list there could load no module.";
+    case.note(
+        format!("{} lay in the module area until the guest moved the list", what(inside)),
+        detail.to_owned(),
+        None,
+    )
+}
+
+/// Only the mapping's unused end reaches the area: old kernels stumble over that too.
+fn padding(case: &Case<'_>) -> Option<Finding> {
+    let end =
+        case.scene.mapped_end.filter(|end| *end > case.scene.area.start && *end <= case.scene.area.end)?;
+    let detail = format!(
+        "No row lies there, but the builder maps spare pages up to {end:#x}, and the module area \
+        starts at {:#x}. A kernel that clears only its rows leaves them in the way of modules.",
+        case.scene.area.start
+    );
+    Some(case.note("The initial mapping's spare pages reach into the module area".to_owned(), detail, None))
+}
+
+/// Each way out by itself, as far as arithmetic shows that it is one.
+fn cure(case: &Case<'_>) -> Option<String> {
+    let limit = (case.scene.area.start - HIGH) / PAGE;
+    let (plan, pages) = Plan::of(case.scene)?;
+    let mut ways = Vec::new();
+    let mut offer = |way: Plan, text: &str| {
+        if way.fits(limit) {
+            ways.push(format!("{text} (all ends at {:#x} then)", way.end_address()));
+        }
+    };
+    if plan.listed.is_some() {
+        offer(
+            Plan { listed: None, ..plan },
+            "the ELF note INIT_P2M in the kernel, which names another place for the list",
+        );
+    }
+    if plan.ramdisk > 0 {
+        offer(
+            Plan { ramdisk: 0, ..plan },
+            "the ELF note MOD_START_PFN in the kernel, so that the ramdisk is not mapped",
+        );
+        offer(Plan { listed: None, ramdisk: 0, ..plan }, "both notes, INIT_P2M and MOD_START_PFN");
+    }
+    if ways.len() == 3 {
+        ways.pop();
+    }
+    if let Some(mib) = plan.largest_ramdisk_mib(limit).filter(|_| plan.ramdisk > 0) {
+        ways.push(format!("a ramdisk of at most {mib} MiB (it has {})", text::pages(plan.ramdisk)));
+    }
+    if let Some(gib) = plan.collides_from_gib(limit).filter(|gib| *gib > 1) {
+        ways.push(format!("at most {} GiB of memory (it has {})", gib - 1, text::pages(pages)));
+    }
+    ways.push("a kernel that moves its list while it boots, as Linux does since 3.7".to_owned());
+    Some(format!("Any one of these: {}.", ways.join("; ")))
+}
+
+/// From which size on this kernel and ramdisk collide, if they do not yet.
+pub(super) fn forecast(case: &Case<'_>) -> Vec<Finding> {
+    let inside = inside(case);
+    let Some((plan, pages)) = Plan::of(case.scene).filter(|_| inside.list == 0 && inside.others == 0) else {
+        return Vec::new();
+    };
+    let limit = (case.scene.area.start - HIGH) / PAGE;
+    let size = format!("{:#x}", case.scene.area.start);
+    if plan.listed.is_none() {
+        let room = limit.saturating_sub(plan.end());
+        let detail = format!(
+            "The kernel's ELF note INIT_P2M puts the list elsewhere, so the rows do not grow with the \
+            guest: {} are left below the module area at {size}.",
+            text::pages(room)
+        );
+        return vec![case.note(
+            "The P2M cannot get into the module area at any size".to_owned(),
+            detail,
+            None,
+        )];
+    }
+    let Some(gib) = plan.collides_from_gib(limit).filter(|gib| *gib > pages / GIB) else { return Vec::new() };
+    let ramdisk = match plan.ramdisk {
+        0 => "no mapped ramdisk".to_owned(),
+        mapped => format!("a mapped ramdisk of {}", text::pages(mapped)),
+    };
+    let detail = format!(
+        "The list takes 2 MiB for each GiB of the guest, behind a kernel that ends {} into the high \
+        mapping and {ramdisk}; the module area starts at {size}.",
+        text::pages(plan.kernel_end)
+    );
+    let cure =
+        "For larger guests: the ELF note INIT_P2M, or a smaller ramdisk, or the ELF note MOD_START_PFN.";
+    let title = format!("This kernel with this ramdisk gets into the module area from {gib} GiB on");
+    vec![case.note(title, detail, Some(cure.to_owned()))]
+}
