@@ -177,6 +177,6 @@ impl Account {
 impl Event {
     /// Whether the guest goes no further.
     pub(super) fn is_end(&self) -> bool {
-        matches!(self, Self::Conflict(_) | Self::NoPlace(_) | Self::Died(_) | Self::Crashed)
+        matches!(self, Self::Conflict(_) | Self::NoPlace(_) | Self::Died(_) | Self::Crashed(_))
     }
 }

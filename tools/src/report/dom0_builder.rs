@@ -34,7 +34,9 @@ pub(super) const KINDS: [&str; 9] = [
 
 pub(super) const WORDS: &[Word] = &[
     ("Xen version ", BY, version),
-    ("RAM map:", BY, map_begins),
+    ("-e820 RAM map:", BY, map_begins),
+    ("-e801 RAM map:", BY, map_begins),
+    ("EFI RAM map:", BY, map_begins),
     ("(usable)", None, map),
     ("(reserved)", None, map),
     ("(ACPI data)", None, map),
@@ -76,13 +78,24 @@ fn map_begins(_: &Hit<'_>) -> Facts {
 fn map(hit: &Hit<'_>) -> Facts {
     let kind = hit.word.trim_matches(['(', ')']).to_owned();
     let inclusive = hit.before.trim_end().ends_with(']');
-    let mut numbers = hit.before.rsplit(|c: char| !c.is_ascii_hexdigit()).filter(|word| !word.is_empty());
-    let (Some(end), Some(start)) = (numbers.next().and_then(address), numbers.next().and_then(address))
-    else {
-        return nothing();
-    };
+    let Some((start, end)) = last_two(hit.before) else { return nothing() };
     let end = if inclusive { end.saturating_add(1) } else { end };
     if start >= end { nothing() } else { Ok(vec![Fact::Map(MapRange { start, end, kind })]) }
+}
+
+/// The two addresses that end a text, unless they are an entry being changed (`e820 update range: ...`).
+fn last_two(text: &str) -> Option<(u64, u64)> {
+    let (head, end) = last_number(text);
+    let (head, start) = last_number(head);
+    let changed = head.trim_end().ends_with("range:");
+    address(start).zip(address(end)).filter(|_| !changed)
+}
+
+/// A text's last hexadecimal digits, and what is before them.
+fn last_number(text: &str) -> (&str, &str) {
+    let text = text.trim_end_matches(|c: char| !c.is_ascii_hexdigit());
+    let before = text.char_indices().rfind(|(_, c)| !c.is_ascii_hexdigit());
+    text.split_at(before.map_or(0, |(at, c)| at + c.len_utf8()))
 }
 
 /// An address has all its digits, so that a cut one is none.

@@ -88,8 +88,8 @@ pub(super) enum Event {
     },
     /// The guest died on an exception or a panic.
     Died(String),
-    /// Xen says that the domain crashed.
-    Crashed,
+    /// Xen says that the domain of this number crashed.
+    Crashed(u32),
     /// The builder gave up.
     Refused(String),
     /// Xen gave the initial domain less memory than asked for, to this number of pages.

@@ -6,6 +6,8 @@
 
 use super::{dom0_builder, fact::Facts, guest, linux, toolstack};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, MatchKind};
+use anyhow::{Result, anyhow};
+use std::sync::LazyLock;
 
 pub(super) use super::fact::Teller;
 
@@ -18,6 +20,8 @@ pub(super) struct Hit<'a> {
     pub before: &'a str,
     /// The line behind it, up to the next word.
     pub rest: &'a str,
+    /// The line behind it, up to its end.
+    pub tail: &'a str,
 }
 
 /// Reads a hit's facts.
@@ -33,8 +37,16 @@ pub(super) struct Words {
     words: Vec<Word>,
 }
 
+/// Built once: it takes longer than reading a short log.
+static WORDS: LazyLock<Result<Words, BuildError>> = LazyLock::new(Words::new);
+
 impl Words {
-    pub(super) fn new() -> Result<Self, BuildError> {
+    /// The words of all dialects.
+    pub(super) fn all() -> Result<&'static Self> {
+        WORDS.as_ref().map_err(|error| anyhow!("building the table of known words: {error}"))
+    }
+
+    fn new() -> Result<Self, BuildError> {
         // Leftmost, and of two words at the same place the one that is named first.
         let words: Vec<Word> = [toolstack::WORDS, dom0_builder::WORDS, guest::WORDS, linux::WORDS].concat();
         let automaton = AhoCorasick::builder()
@@ -55,7 +67,8 @@ impl Words {
         while let Some(hit) = found.next() {
             let end = found.peek().map_or(line.len(), aho_corasick::Match::start);
             let word = self.words[hit.pattern().as_usize()];
-            each(word, Hit { word: word.0, before: &line[..hit.start()], rest: &line[hit.end()..end] });
+            let tail = &line[hit.end()..];
+            each(word, Hit { word: word.0, before: &line[..hit.start()], rest: &line[hit.end()..end], tail });
         }
     }
 }

@@ -26,6 +26,8 @@ pub(super) const WORDS: &[Word] = &[
     ("p2m virtual area at ", BY, moved),
     ("Released ", BY, released),
     ("Remapped ", BY, released),
+    ("released ", BY, released),
+    (" page(s) to 1-1 mapping", BY, identity),
     ("Memory: ", BY, memory),
     ("Kernel Offset: ", BY, offset),
     ("Kernel panic - not syncing: ", BY, died),
@@ -86,15 +88,23 @@ fn moved(_: &Hit<'_>) -> Facts {
     Ok(vec![Fact::Moved(Moved::Copied)])
 }
 
-/// `Released 99 pages of unused memory`, `Released 0 page(s)`, `Remapped 440771 page(s)`
+/// `released 99 pages of unused memory` (3.0), `Released 99 pages of unused memory`, `Released 0 page(s)` (3.17), `Remapped 440771 page(s)`
 fn released(hit: &Hit<'_>) -> Facts {
     let count = hit.rest.split_once(" page").and_then(|(count, _)| count.parse::<u64>().ok());
     let Some(count) = count.filter(|count| *count > 0) else { return nothing() };
+    Ok(relocated(&hit.word.trim().to_lowercase(), count))
+}
+
+/// `Set 283999 page(s) to 1-1 mapping`
+fn identity(hit: &Hit<'_>) -> Facts {
+    let count = hit.before.rsplit_once("Set ").and_then(|(_, count)| count.parse::<u64>().ok());
+    let Some(count) = count.filter(|count| *count > 0) else { return nothing() };
+    Ok(relocated("mapped one to one", count))
+}
+
+fn relocated(what: &str, count: u64) -> Vec<Fact> {
     let mib = super::text::mib(count.saturating_mul(PAGE));
-    Ok(vec![Fact::Event(Event::Relocated(format!(
-        "{} {count} pages ({mib})",
-        hit.word.trim().to_lowercase()
-    )))])
+    vec![Fact::Event(Event::Relocated(format!("{what} {count} pages ({mib})")))]
 }
 
 /// `60184272K/62591736K available (...)`; before 3.15 `k`, and other things that are called memory.
@@ -121,5 +131,6 @@ fn died(hit: &Hit<'_>) -> Facts {
 
 /// Xen: `Domain 1 (vcpu#0) crashed on cpu#0:`
 fn crashed(hit: &Hit<'_>) -> Facts {
-    if hit.before.contains("Domain ") { Ok(vec![Fact::Event(Event::Crashed)]) } else { nothing() }
+    let domain = hit.before.rsplit_once("Domain ").and_then(|(_, number)| number.trim().parse().ok());
+    Ok(domain.map_or(Vec::new(), |domain| vec![Fact::Event(Event::Crashed(domain))]))
 }

@@ -9,7 +9,7 @@
 
 use super::{
     account::Account,
-    fact::{Fact, Missing, Teller},
+    fact::{Event, Fact, Missing, Teller},
     keyword::{Hit, Word, Words},
     lines::{self, End},
     speaker::{Stream, stream},
@@ -63,7 +63,7 @@ struct Open {
 /// Reads logs.
 #[derive(Debug)]
 pub(super) struct Reader {
-    words: Words,
+    words: &'static Words,
     accounts: Vec<Account>,
     open: BTreeMap<Stream, Open>,
     reading: Reading,
@@ -71,8 +71,12 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new() -> Result<Self> {
-        let words = Words::new().context("building the table of known words")?;
-        Ok(Self { words, accounts: Vec::new(), open: BTreeMap::new(), reading: Reading::default() })
+        Ok(Self {
+            words: Words::all()?,
+            accounts: Vec::new(),
+            open: BTreeMap::new(),
+            reading: Reading::default(),
+        })
     }
 
     /// Reads one input to its end.
@@ -119,6 +123,7 @@ impl Reader {
         let facts = read(hit)?;
         let told = !facts.is_empty();
         for fact in facts {
+            let from = self.about(from, &fact);
             let by = by.unwrap_or_else(|| self.speaker(from, &fact));
             match self.account(from, by, &fact) {
                 Some(account) => account.take(fact)?,
@@ -128,13 +133,27 @@ impl Reader {
         Ok(told)
     }
 
-    /// Whoever spoke last in the stream; what goes wrong in a guest is the guest's.
+    /// Xen tells a domain's crash on its own account; it belongs to the domain, if that has been heard.
+    fn about(&self, from: Stream, fact: &Fact) -> Stream {
+        match fact {
+            Fact::Event(Event::Crashed(domain)) if self.open.contains_key(&Stream::Domain(*domain)) => {
+                Stream::Domain(*domain)
+            }
+            _ => from,
+        }
+    }
+
+    /// Whoever spoke last in the stream, if it can be of that side: notes are read by builders, and what goes wrong in
+    /// a guest is the guest's.
     fn speaker(&self, from: Stream, fact: &Fact) -> Teller {
         let last = self.open.get(&from).and_then(|open| open.last);
-        match (last, fact) {
-            (Some(last), Fact::Event(_)) if last.builds() => Teller::Linux,
-            (Some(last), _) => last,
-            (None, _) => Teller::Linux,
+        match fact {
+            Fact::NotesListed | Fact::InitP2m(_) | Fact::ModStartPfn => {
+                last.filter(|last| last.builds()).unwrap_or(Teller::Toolstack)
+            }
+            Fact::Event(Event::Crashed(_)) => last.unwrap_or(Teller::Xen),
+            Fact::Event(_) => last.filter(|last| !last.builds()).unwrap_or(Teller::Linux),
+            _ => last.unwrap_or(Teller::Linux),
         }
     }
 

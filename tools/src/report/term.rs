@@ -94,23 +94,26 @@ impl Page {
             _ => format!("{:<40}", "not mapped"),
         };
         let style = if row.bytes_in(scene.area) > 0 { BAD } else { Style::new() };
-        let name: String = row.name.chars().take(12).collect();
+        let name: String = row.name.chars().take(14).collect();
         self.line(&format!(
-            "  {style}{name:<12}{style:#} {place}  {:>9}  {size:>10}",
+            "  {style}{name:<14}{style:#} {place}  {:>9}  {size:>10}",
             format!("{:#x}", row.pages)
         ));
     }
 
     fn ends(&mut self, scene: &Scene) {
+        if scene.rows.is_empty() {
+            return;
+        }
         let mut ends = Vec::new();
         ends.extend(scene.alloc_end.map(|end| format!("used up to {end:#x}")));
         ends.extend(scene.mapped_end.filter(|end| *end > 0).map(|end| format!("mapped up to {end:#x}")));
         ends.extend(scene.tables.map(|tables| {
             format!("{} page tables", tables.0.iter().fold(0, |sum: u64, count| sum.saturating_add(*count)))
         }));
-        let modules = format!("; modules from {:#x} on", scene.area.start);
-        let text = ends.join(", ") + if scene.rows.is_empty() { "" } else { &modules };
-        for line in textwrap::wrap(text.trim_start_matches("; "), COLUMNS - 2) {
+        let modules = format!("modules from {:#x} on", scene.area.start);
+        let text = if ends.is_empty() { modules } else { format!("{}; {modules}", ends.join(", ")) };
+        for line in textwrap::wrap(&text, COLUMNS - 2) {
             self.line(&format!("  {DIM}{line}{DIM:#}"));
         }
     }

@@ -5,7 +5,7 @@
 //! 4.13 and `tools/libs/guest` since, logs of 4.14, 4.17 and 4.20.
 
 use super::{
-    fact::{Event, Fact, Facts, Missing, one},
+    fact::{Event, Fact, Facts, Missing, nothing, one},
     keyword::{Hit, Teller, Word},
     told::{Told, counted, hex_numbers, told},
 };
@@ -17,12 +17,14 @@ pub(super) const WORDS: &[Word] = &[
     ("xc_dom_build_image: called", BY, begin),
     ("xc_dom_alloc_segment", BY, row),
     ("xc_dom_alloc_page", BY, row),
+    ("xc_dom_build_image failed", BY, |_| nothing()),
     ("xc_dom_build_image", BY, row),
     ("nr_page_tables:", BY, tables),
     ("count_pgtables:", BY, tables),
     ("xc_dom_mem_init: mem ", BY, memory),
     ("xc_dom_boot_xen_init: ver ", BY, version),
-    ("ELF: note: ", BY, note),
+    ("ELF: note: ", None, note),
+    ("elf_xen_parse_note: ", None, note),
     ("xc: error: ", BY, refused),
     ("libxl: error: ", BY, refused),
 ];
@@ -56,8 +58,8 @@ fn version(hit: &Hit<'_>) -> Facts {
     one(hit.rest.split_once(',').map(|(version, _)| Fact::Version(version.to_owned())), "expected a version")
 }
 
-/// `INIT_P2M = 0x8000000000`. A cut number is no other kernel's number: the note is there either way, but the address
-/// counts only with all that belongs to it, which is why a whole page is asked for.
+/// `INIT_P2M = 0x8000000000`, behind a word that changed with Xen 4.8. A debugging Xen lists the initial domain's
+/// notes in the same words, so they belong to whoever is building.
 fn note(hit: &Hit<'_>) -> Facts {
     let Some((name, value)) = hit.rest.split_once('=') else { return Ok(vec![Fact::NotesListed]) };
     Ok(match (name.trim(), hex_numbers(value).first()) {
@@ -68,5 +70,5 @@ fn note(hit: &Hit<'_>) -> Facts {
 }
 
 fn refused(hit: &Hit<'_>) -> Facts {
-    Ok(vec![Fact::Event(Event::Refused(hit.rest.trim().to_owned()))])
+    Ok(vec![Fact::Event(Event::Refused(hit.tail.trim().to_owned()))])
 }

@@ -22,26 +22,25 @@ Example:
 Exit codes: 0 nothing wrong, 4 nothing usable in the logs, 5 a problem found;
 1 and 2 are the command's own.";
 
-/// Explain the log of a PV guest's birth: where everything lies, what is wrong, what would cure it.
+/// Explain a PV guest's boot logs: the layout, what is wrong, what would cure it.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct ReportArgs {
-    /// Logs of the same guest or of several; - is standard input.
+    /// Logs of one guest or of several; - is standard input.
     #[arg(value_name = "LOG", default_value = "-")]
     logs: Vec<PathBuf>,
-    /// What to print.
-    #[arg(long, value_enum, default_value_t = Format::Term)]
+    /// `term` or `json` (docs/report.md).
+    #[arg(long, value_enum, default_value_t = Format::Term, hide_possible_values = true)]
     format: Format,
-    /// Where the kernel's modules start; kernels built for KASLR: 0xffffffffc0000000. Default: what the log says, else
-    /// 0xffffffffa0000000.
-    #[arg(long, value_name = "ADDRESS", value_parser = address, hide_default_value = true,
-        default_value = "0xffffffffa0000000")]
-    modules_at: u64,
+    /// Where modules start; with KASLR 0xffffffffc0000000.
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    modules_at: Option<u64>,
 }
 
 /// Runs the verb.
 pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode> {
-    let area = ModuleArea { start: args.modules_at, ..ModuleArea::CLASSIC };
+    let classic = ModuleArea::CLASSIC;
+    let area = ModuleArea { start: args.modules_at.unwrap_or(classic.start), ..classic };
     let report = Report::of(args.logs.iter().map(open), area)?;
     let text = args.format.show(&report)?;
     // A closed pipe ends the printing, not the judgement.

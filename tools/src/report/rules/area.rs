@@ -157,17 +157,19 @@ pub(super) fn forecast(case: &Case<'_>) -> Vec<Finding> {
         )];
     }
     let Some(gib) = plan.collides_from_gib(limit).filter(|gib| *gib > pages / GIB) else { return Vec::new() };
-    let ramdisk = match plan.ramdisk {
-        0 => "no mapped ramdisk".to_owned(),
-        mapped => format!("a mapped ramdisk of {}", text::pages(mapped)),
+    let (with, ramdisk, cure) = match plan.ramdisk {
+        0 => ("without a mapped ramdisk", String::new(), "the ELF note INIT_P2M in the kernel"),
+        mapped => (
+            "with this ramdisk",
+            format!(" and a ramdisk of {}", text::pages(mapped)),
+            "the ELF note INIT_P2M in the kernel, or MOD_START_PFN, or a smaller ramdisk",
+        ),
     };
     let detail = format!(
-        "The list takes 2 MiB for each GiB of the guest, behind a kernel that ends {} into the high \
-        mapping and {ramdisk}; the module area starts at {size}.",
+        "The P2M takes 2 MiB for each GiB of the guest. It lies behind a kernel that ends {} into the high mapping{ramdisk}; \
+         the module area starts at {size}.",
         text::pages(plan.kernel_end)
     );
-    let cure =
-        "For larger guests: the ELF note INIT_P2M, or a smaller ramdisk, or the ELF note MOD_START_PFN.";
-    let title = format!("This kernel with this ramdisk gets into the module area from {gib} GiB on");
-    vec![case.note(title, detail, Some(cure.to_owned()))]
+    let title = format!("This kernel {with} gets into the module area from {gib} GiB on");
+    vec![case.note(title, detail, Some(format!("For larger guests: {cure}.")))]
 }

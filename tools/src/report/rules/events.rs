@@ -16,6 +16,7 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
     for event in case.guest.sides().flat_map(|side| &side.events) {
         found.extend(of_event(case, event));
     }
+    found.extend(relocated(case));
     found.extend(refused(case));
     found.extend(case.guest.inside.as_ref().and_then(|side| verdict(case, side)));
     found
@@ -67,8 +68,8 @@ fn of_event(case: &Case<'_>, event: &Event) -> Option<Finding> {
         Event::Died(text) => {
             Some(case.problem("The guest died".to_owned(), format!("It printed: {text}."), None))
         }
-        Event::Crashed => Some(case.problem(
-            "Xen says that the domain crashed".to_owned(),
+        Event::Crashed(domain) => Some(case.problem(
+            format!("Xen says that domain {domain} crashed"),
             "The lines behind this one in Xen's log have the registers.".to_owned(),
             None,
         )),
@@ -83,16 +84,24 @@ fn of_event(case: &Case<'_>, event: &Event) -> Option<Finding> {
                 Some("A kernel with the ELF note INIT_P2M, or dom0_mem= on Xen's command line.".to_owned()),
             ),
         ),
-        Event::Relocated(text) => Some(
-            case.note(
-                format!("Linux {text} that lay in holes of its memory map"),
-                "It gives its pages the machine's memory map, moves what falls into a hole and counts on."
-                    .to_owned(),
-                None,
-            ),
-        ),
         _ => None,
     }
+}
+
+fn relocated(case: &Case<'_>) -> Option<Finding> {
+    let events = case.guest.inside.iter().flat_map(|side| &side.events);
+    let moves: Vec<_> = events
+        .filter_map(|event| match event {
+            Event::Relocated(text) => Some(text.clone()),
+            _ => None,
+        })
+        .collect();
+    let title = "Linux moved pages out of holes of its memory map".to_owned();
+    let detail = format!(
+        "It gives its pages the machine's memory map, where they may fall on what is no RAM: it {}.",
+        text::list(&moves)
+    );
+    (!moves.is_empty()).then(|| case.note(title, detail, None))
 }
 
 /// A builder that gives up says so in several lines; they belong together.
@@ -108,17 +117,22 @@ fn refused(case: &Case<'_>) -> Option<Finding> {
         })
         .collect();
     let (first, rest) = lines.split_first()?;
-    let more = if rest.is_empty() { String::new() } else { format!(" Then: {}.", rest.join("; ")) };
-    let cure = is_lack_of_memory(&lines).then(|| {
-        "Give the guest more memory or a smaller ramdisk: kernel, ramdisk and P2M must fit into it before it starts."
-    });
+    let more = match rest {
+        [] => String::new(),
+        [next] => format!(" Then: {next}."),
+        [next, others @ ..] => format!(" Then: {next}; and {} more.", others.len()),
+    };
+    let cure = is_lack_of_memory(&lines).then_some(MORE_MEMORY);
     let title = "The builder reported an error".to_owned();
     Some(case.problem(title, format!("{first}.{more}"), cure.map(str::to_owned)))
 }
 
+const MORE_MEMORY: &str = "Give the guest more memory or a smaller ramdisk: kernel, ramdisk, P2M and page tables must \
+    fit into it before it starts, from 16 MiB on.";
+
 fn is_lack_of_memory(lines: &[String]) -> bool {
-    let words = ["out of memory", "segment", "too small", "Cannot allocate memory"];
-    lines.iter().any(|line| words.iter().any(|word| line.contains(word)))
+    let words = ["out of memory", "too small", "cannot allocate memory"];
+    lines.iter().map(|line| line.to_lowercase()).any(|line| words.iter().any(|word| line.contains(word)))
 }
 
 /// The guest's own verdict, or that there is none.
