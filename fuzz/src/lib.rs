@@ -8,6 +8,7 @@ mod domain;
 pub mod newc;
 pub mod object;
 pub mod options;
+pub mod report;
 pub mod source;
 pub mod start_info;
 mod stub;

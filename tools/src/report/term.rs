@@ -14,6 +14,8 @@ use crate::scene::{Row, Scene};
 use anstyle::{AnsiColor, Style};
 
 const COLUMNS: usize = 80;
+const HEADING: &str = "row            first address      -> first behind it        pages        size";
+const LEGEND: &str = "phys: the guest's memory, low pages first; __ka: the kernel's mapping of it";
 /// How a cure begins that is a choice of several, separated by semicolons.
 const ANY_ONE: &str = "Any one of these: ";
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -41,21 +43,15 @@ struct Page {
 impl Page {
     fn verdict(&mut self, report: &Report) {
         let problems = || report.findings.iter().filter(|finding| finding.severity == Severity::Problem);
-        let guests = report.scenes.len();
         let (style, word, text) = match (report.verdict(), problems().next()) {
-            (Verdict::Problem, Some(first)) => (BAD, "PROBLEM", others(&first.title, problems().count() - 1)),
+            (Verdict::Problem, Some(first)) => (BAD, "PROBLEM", first.title.clone()),
             (Verdict::Unreadable, _) => (BAD, "UNREADABLE", unreadable(&report.reading)),
-            _ => (
-                GOOD,
-                "OK",
-                format!(
-                    "nothing wrong in what the {} about {}",
-                    tell(&report.reading),
-                    counted(guests, "guest")
-                ),
-            ),
+            _ => (GOOD, "OK", fine(report.scenes.len(), &report.reading)),
         };
         self.wrapped(style, word, &text);
+        if let more @ 1.. = problems().count().saturating_sub(1) {
+            self.line(&format!("and {} below", counted(more, "more problem")));
+        }
     }
 
     /// `WORD: text`, wrapped, the word in its colour.
@@ -76,6 +72,7 @@ impl Page {
         self.line(&format!("{HEAD}{}{HEAD:#}", scene.title));
         if !scene.rows.is_empty() {
             self.line("");
+            self.line(&format!("  {DIM}{HEADING}{DIM:#}"));
         }
         for row in &scene.rows {
             self.row(scene, row);
@@ -121,6 +118,8 @@ impl Page {
     fn drawing(&mut self, scene: &Scene) {
         let lines = diagram::lines(scene);
         if !lines.is_empty() {
+            self.line("");
+            self.line(&format!("  {DIM}{LEGEND}{DIM:#}"));
             self.line("");
         }
         for (place, text) in lines {
@@ -185,16 +184,13 @@ impl Page {
     }
 }
 
-fn others(title: &str, more: usize) -> String {
-    if more == 0 { title.to_owned() } else { format!("{title} ({} below)", counted(more, "more problem")) }
-}
-
 fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
-fn tell(reading: &Reading) -> &'static str {
-    if reading.sources.len() == 1 { "log tells" } else { "logs tell" }
+fn fine(guests: usize, reading: &Reading) -> String {
+    let tell = if reading.sources.len() == 1 { "log tells" } else { "logs tell" };
+    format!("nothing wrong in what the {tell} about {}", counted(guests, "guest"))
 }
 
 fn unreadable(reading: &Reading) -> String {

@@ -157,10 +157,10 @@ pub(super) fn forecast(case: &Case<'_>) -> Vec<Finding> {
         )];
     }
     let Some(gib) = plan.collides_from_gib(limit).filter(|gib| *gib > pages / GIB) else { return Vec::new() };
-    let (with, ramdisk, cure) = match plan.ramdisk {
-        0 => ("without a mapped ramdisk", String::new(), "the ELF note INIT_P2M in the kernel"),
+    let (who, ramdisk, cure) = match plan.ramdisk {
+        0 => ("this kernel reaches", String::new(), "the ELF note INIT_P2M in the kernel"),
         mapped => (
-            "with this ramdisk",
+            "this kernel and ramdisk reach",
             format!(" and a ramdisk of {}", text::pages(mapped)),
             "the ELF note INIT_P2M in the kernel, or MOD_START_PFN, or a smaller ramdisk",
         ),
@@ -170,6 +170,6 @@ pub(super) fn forecast(case: &Case<'_>) -> Vec<Finding> {
          the module area starts at {size}.",
         text::pages(plan.kernel_end)
     );
-    let title = format!("This kernel {with} gets into the module area from {gib} GiB on");
+    let title = format!("From {gib} GiB on, {who} the module area");
     vec![case.note(title, detail, Some(format!("For larger guests: {cure}.")))]
 }

@@ -16,6 +16,7 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
     for event in case.guest.sides().flat_map(|side| &side.events) {
         found.extend(of_event(case, event));
     }
+    found.extend(died(case));
     found.extend(relocated(case));
     found.extend(refused(case));
     found.extend(case.guest.inside.as_ref().and_then(|side| verdict(case, side)));
@@ -86,6 +87,19 @@ fn of_event(case: &Case<'_>, event: &Event) -> Option<Finding> {
         ),
         _ => None,
     }
+}
+
+/// A death is told in several lines too: what happened, and with which address.
+fn died(case: &Case<'_>) -> Option<Finding> {
+    let events = case.guest.inside.iter().flat_map(|side| &side.events);
+    let lines: Vec<_> = events
+        .filter_map(|event| match event {
+            Event::Died(text) => Some(text::clip(text)),
+            _ => None,
+        })
+        .collect();
+    let detail = format!("It printed: {}.", lines.join("; ").trim_end_matches(':'));
+    (!lines.is_empty()).then(|| case.problem("The guest died".to_owned(), detail, None))
 }
 
 fn relocated(case: &Case<'_>) -> Option<Finding> {

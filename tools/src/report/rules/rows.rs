@@ -7,7 +7,7 @@ use crate::{
         finding::Finding,
         picture, text,
     },
-    scene::{Kind, Row},
+    scene::{HIGH, Kind, Row},
 };
 
 /// Entries of a page of P2M.
@@ -18,6 +18,8 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
     found.extend(overlaps(case));
     found.extend(outside(case));
     found.extend(short_list(case));
+    found.extend(uncounted_tables(case));
+    found.extend(short_mapping(case));
     found.extend(disagreement(case));
     found
 }
@@ -79,6 +81,27 @@ fn short_list(case: &Case<'_>) -> Option<Finding> {
         list.pages
     );
     Some(case.problem("The P2M is too short for the guest".to_owned(), detail, None))
+}
+
+/// Page tables that are counted but have no page, or the other way round. A list with a place of its own has tables of
+/// its own, which are counted with the others and lie with the list.
+fn uncounted_tables(case: &Case<'_>) -> Option<Finding> {
+    let row = case.scene.rows.iter().find(|row| row.kind == Kind::PageTables)?;
+    let list = case.scene.rows.iter().find(|row| row.kind == Kind::P2m)?;
+    let counts = case.scene.tables.filter(|_| list.address.is_some_and(|start| start >= HIGH))?;
+    let counted = counts.0.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
+    let title = "The page tables are not as many as their row has pages".to_owned();
+    let detail =
+        format!("{counted} are counted (L1 to L4: {:?}), the row has {} pages.", counts.0, row.pages);
+    (counted != row.pages).then(|| case.problem(title, detail, None))
+}
+
+/// A mapping that ends before the rows do.
+fn short_mapping(case: &Case<'_>) -> Option<Finding> {
+    let (used, mapped) = (case.scene.alloc_end?, case.scene.mapped_end.filter(|end| *end > 0)?);
+    let detail = format!("The builder used addresses up to {used:#x} and mapped them up to {mapped:#x}.");
+    (used > mapped)
+        .then(|| case.problem("The initial mapping ends before the rows do".to_owned(), detail, None))
 }
 
 /// What both sides tell, told differently.
