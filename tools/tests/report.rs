@@ -45,6 +45,7 @@ const EXPECTED: &[(&str, Verdict)] = &[
     ("xl-4.20-odd-ramdisk", Verdict::Fine),
     ("xl-4.20-init-p2m-256g", Verdict::Fine),
     ("xen-4.1-dom0-ramdisk", Verdict::Fine),
+    ("xen-4.6-dom0-clipped", Verdict::Fine),
     ("xen-4.14-dom0", Verdict::Fine),
     ("xen-4.17-dom0-conflict", Verdict::Problem),
     ("xen-4.17-dom0-revector", Verdict::Fine),
@@ -80,14 +81,18 @@ fn every_log_is_expected() {
 #[test]
 fn every_output_is_the_one_that_was_read() {
     for (name, _) in EXPECTED {
-        let found = plain(&report_of(&[name]));
-        let path = logs().join(format!("{name}.txt"));
-        if std::env::var_os("REVECTOR_BLESS").is_some() {
-            fs::write(&path, &found).expect("the output can be written");
-        }
-        let expected = fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(found, expected, "{name}: if the change is wanted, set REVECTOR_BLESS=1");
+        hold(&format!("{name}.txt"), &plain(&report_of(&[name])));
     }
+}
+
+/// Compares an output with the one in a file, or writes the file.
+fn hold(name: &str, found: &str) {
+    let path = logs().join(name);
+    if std::env::var_os("REVECTOR_BLESS").is_some() {
+        fs::write(&path, found).expect("the output can be written");
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(found, expected, "{name}: if the change is wanted, set REVECTOR_BLESS=1");
 }
 
 #[test]
@@ -97,6 +102,12 @@ fn no_line_is_longer_than_80_columns() {
             assert!(line.chars().count() <= 80, "{name}: {line}");
         }
     }
+}
+
+#[test]
+fn the_seeds_json_is_the_one_that_was_read() {
+    let found = Format::Json.show(&report_of(&["seed"])).expect("JSON can be written");
+    hold("seed.json", &found);
 }
 
 fn titles(report: &Report, severity: Severity) -> Vec<&str> {
@@ -242,6 +253,36 @@ fn two_domains_on_one_console_are_two_guests() {
     );
     let crashed = find(&report, "crashed");
     assert_eq!(crashed.guest, 1);
+}
+
+#[test]
+fn prefixes_and_their_absence_change_nothing() {
+    for name in ["xen-4.17-dom0-revector", "guest-keep", "linux-6.1-domu"] {
+        let text = String::from_utf8(log(name)).expect("the log is text");
+        let rewritten = |line: fn(&str) -> String| text.lines().map(line).collect::<Vec<_>>().join("\n");
+        let bare = |line: &str| line.split_once("] ").map_or(line, |(_, rest)| rest).to_owned();
+        let expected = report_of(&[name]);
+        for text in [
+            rewritten(|line| format!("Nov 22 10:00:00 host {line}")),
+            rewritten(|line| format!("\u{1b}[32m{line}\u{1b}[0m\r\r")),
+            rewritten(|line| format!("(d7) {line}")),
+            rewritten(bare),
+        ] {
+            let report = Report::of_bytes(text.as_bytes()).expect("memory can be read");
+            let rows =
+                |report: &Report| report.scenes.iter().map(|scene| scene.rows.clone()).collect::<Vec<_>>();
+            assert_eq!(rows(&report), rows(&expected), "{name}: {text}");
+            let problems = titles(&expected, Severity::Problem);
+            assert_eq!(titles(&report, Severity::Problem), problems, "{name}: {text}");
+        }
+    }
+}
+
+#[test]
+fn xens_complaint_about_its_list_belongs_to_the_rows_behind_it() {
+    let report = report_of(&["xen-4.6-dom0-clipped"]);
+    assert_eq!(report.scenes.len(), 1, "{}", plain(&report));
+    find(&report, "Xen gave the initial domain no more than 30.9 GiB");
 }
 
 #[test]

@@ -110,8 +110,11 @@ impl Account {
     /// Whether a fact cannot belong to the boot told so far.
     pub(super) fn is_ended_by(&self, fact: &Fact) -> bool {
         match fact {
-            // Xen's version and map come long before it builds, a toolstack's notes before it allocates.
-            Fact::Begin if self.teller.builds() => !self.rows.is_empty() || !self.events.is_empty(),
+            Fact::BeginRows => !self.rows.is_empty(),
+            // A toolstack's notes come long before its rows, Xen's version, map and complaints too.
+            Fact::Begin if self.teller.builds() => {
+                !self.rows.is_empty() || self.events.iter().any(|event| matches!(event, Event::Refused(_)))
+            }
             // Linux tells its first lines twice, on an early console and on the real one.
             Fact::Begin if self.teller == Teller::Linux => self.events.iter().any(Event::is_end),
             Fact::Begin => self.is_usable() || self.verdict.is_some(),
@@ -128,7 +131,7 @@ impl Account {
     /// Takes a fact in.
     pub(super) fn take(&mut self, fact: Fact) -> Result<(), Missing> {
         match fact {
-            Fact::Begin => {}
+            Fact::Begin | Fact::BeginRows => {}
             Fact::Row(name, row) => self.place(Placed::new(name, &row)?),
             Fact::Range(name, start, end) => self.place(Placed::of_bytes(name, start, end)?),
             Fact::RamdiskBytes(bytes) => self.ramdisk_bytes = Some(bytes),

@@ -42,7 +42,7 @@ pub(super) const WORDS: &[Word] = &[
     ("(ACPI data)", None, map),
     ("(ACPI NVS)", None, map),
     ("(unusable)", None, map),
-    ("PHYSICAL MEMORY ARRANGEMENT", BY, begin),
+    ("PHYSICAL MEMORY ARRANGEMENT", BY, |_| Ok(vec![Fact::BeginRows])),
     ("Dom0 alloc.:", BY, allocation),
     ("Init. ramdisk:", BY, ramdisk),
     ("Loaded kernel:", BY, |hit| range(hit, "kernel")),
@@ -57,10 +57,6 @@ pub(super) const WORDS: &[Word] = &[
     ("Could not construct domain 0", BY, refused),
     ("Could not set up DOM0 guest OS", BY, refused),
 ];
-
-fn begin(_: &Hit<'_>) -> Facts {
-    Ok(vec![Fact::Begin])
-}
 
 /// `Xen version 4.17.7 (Debian ...) ...`: also the beginning of a boot.
 fn version(hit: &Hit<'_>) -> Facts {

@@ -31,6 +31,8 @@ impl Teller {
 pub(super) enum Fact {
     /// A boot, or the building of a guest, begins.
     Begin,
+    /// A builder begins to tell rows; what it said before is about the same guest.
+    BeginRows,
     Row(String, Row),
     /// Xen's row of bytes, without a pfn; nothing if it says that there is none.
     Range(&'static str, u64, u64),

@@ -12,11 +12,13 @@ const BY: Option<Teller> = Some(Teller::Revector);
 const MOST_PAGES: u64 = 1 << 40;
 
 pub(super) const WORDS: &[Word] = &[
-    ("] layout: ", BY, layout),
+    // The time in front of these may have been taken out, so they stand without its bracket.
+    ("layout: ", BY, layout),
     ("] walk: tables: ", BY, tables),
-    ("] start_info: ", BY, start_info),
-    ("] revector: ", BY, revector),
-    ("] vmalloc: WARNING: ", BY, warning),
+    ("walk: tables: ", BY, tables),
+    ("start_info: ", BY, start_info),
+    ("revector: ", BY, revector),
+    ("vmalloc: WARNING: ", BY, warning),
     ("*** unexpected exception ", BY, died),
     ("*** panicked at ", BY, died),
     ("*** reading ", BY, died),
@@ -38,10 +40,17 @@ fn record(hit: &Hit<'_>) -> Facts {
     Ok(vec![Fact::Record(format!("{}{}", hit.word.trim_start_matches("] "), hit.rest))])
 }
 
+/// Whether the word is a stage's name and not somebody's prose: only a prefix is in front of it.
+fn is_stage(hit: &Hit<'_>) -> bool {
+    let before = hit.before.trim_end();
+    before.is_empty() || before.ends_with([']', ')'])
+}
+
 fn layout(hit: &Hit<'_>) -> Facts {
     match told(hit.rest) {
         Some(Told::Row(name, row)) => Ok(vec![Fact::Row(name, row)]),
         Some(Told::Mark(mark, address)) => Ok(vec![Fact::Mark(mark, address)]),
+        None if !is_stage(hit) => nothing(),
         None if hit.rest.contains(" : ") => Err(Missing("expected a row as docs/boot-log.md has it")),
         None => record(hit),
     }
@@ -57,7 +66,8 @@ fn start_info(hit: &Hit<'_>) -> Facts {
     let pages = hit.rest.split_once(" pages").and_then(|(head, _)| hex_numbers(head).first().copied());
     match pages.filter(|pages| about_pages && *pages < MOST_PAGES) {
         Some(pages) => Ok(vec![Fact::Pages(pages)]),
-        None => record(hit),
+        None if is_stage(hit) => record(hit),
+        None => nothing(),
     }
 }
 
@@ -74,7 +84,8 @@ fn revector(hit: &Hit<'_>) -> Facts {
             moved(Moved::Aliased)
         }
         text if text.starts_with("p2m=keep: ") => moved(Moved::Kept),
-        _ => record(hit),
+        _ if is_stage(hit) => record(hit),
+        _ => nothing(),
     }
 }
 

@@ -8,21 +8,22 @@ const GIB: u64 = 1 << 30;
 /// Characters of somebody else's text that a message repeats.
 const LONGEST: usize = 160;
 
-/// Bytes in MiB with one decimal, in KiB below one MiB, in GiB if they are whole ones.
+/// Bytes in MiB with one decimal, in KiB below one MiB, in GiB if they are whole ones or many.
 pub(super) fn mib(bytes: u64) -> String {
     match bytes {
         0 => "0 KiB".to_owned(),
         bytes if bytes.is_multiple_of(GIB) => format!("{} GiB", bytes / GIB),
         bytes if bytes.is_multiple_of(MIB) => format!("{} MiB", bytes / MIB),
         bytes if bytes < MIB => format!("{} KiB", bytes.div_ceil(KIB)),
-        bytes => tenths(bytes),
+        bytes if bytes < 10 * GIB => format!("{} MiB", tenths(bytes, MIB)),
+        bytes => format!("{} GiB", tenths(bytes, GIB)),
     }
 }
 
 /// Rounded to the nearest tenth, in whole numbers: a report of the same log has the same bytes everywhere.
-fn tenths(bytes: u64) -> String {
-    let tenths = (u128::from(bytes) * 10 + u128::from(MIB / 2)) / u128::from(MIB);
-    format!("{}.{} MiB", tenths / 10, tenths % 10)
+fn tenths(bytes: u64, unit: u64) -> String {
+    let tenths = (u128::from(bytes) * 10 + u128::from(unit / 2)) / u128::from(unit);
+    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 /// The bytes of this many pages, as [`mib`] tells them.
@@ -80,7 +81,7 @@ mod tests {
         let sizes = [0x25c_7000, 0x11_b000, 0x1000, 256 << 20, 128 << 30, u64::MAX];
         assert_eq!(
             sizes.map(mib),
-            ["37.8 MiB", "1.1 MiB", "4 KiB", "256 MiB", "128 GiB", "17592186044416.0 MiB"]
+            ["37.8 MiB", "1.1 MiB", "4 KiB", "256 MiB", "128 GiB", "17179869184.0 GiB"]
         );
     }
 

@@ -14,7 +14,7 @@ const BY: Option<Teller> = Some(Teller::Toolstack);
 
 pub(super) const WORDS: &[Word] = &[
     ("xc_dom_allocate: cmdline", BY, begin),
-    ("xc_dom_build_image: called", BY, begin),
+    ("xc_dom_build_image: called", BY, |_| Ok(vec![Fact::BeginRows])),
     ("xc_dom_alloc_segment", BY, row),
     ("xc_dom_alloc_page", BY, row),
     ("xc_dom_build_image failed", BY, |_| nothing()),

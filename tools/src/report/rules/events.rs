@@ -66,9 +66,6 @@ fn guard(allocated: u64, wanted: u64) -> &'static str {
 
 fn of_event(case: &Case<'_>, event: &Event) -> Option<Finding> {
     match event {
-        Event::Died(text) => {
-            Some(case.problem("The guest died".to_owned(), format!("It printed: {text}."), None))
-        }
         Event::Crashed(domain) => Some(case.problem(
             format!("Xen says that domain {domain} crashed"),
             "The lines behind this one in Xen's log have the registers.".to_owned(),
