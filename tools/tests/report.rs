@@ -54,6 +54,7 @@ const EXPECTED: &[(&str, Verdict)] = &[
     ("guest-copy", Verdict::Fine),
     ("guest-keep", Verdict::Problem),
     ("guest-fault", Verdict::Problem),
+    ("guest-refuses", Verdict::Problem),
     ("guest-two-boots", Verdict::Fine),
     ("linux-3.2-domu", Verdict::Problem),
     ("linux-6.1-domu", Verdict::Problem),

@@ -104,7 +104,10 @@ impl Account {
 
     /// Whether it says anything about memory, or why there is nothing to say.
     pub(super) fn is_usable(&self) -> bool {
-        !self.rows.is_empty() || !self.events.is_empty() || self.pages.is_some() || !self.map.is_empty()
+        let explained =
+            self.record.is_some() && self.verdict.is_some_and(|outcome| outcome != Outcome::Success);
+        let tells = !self.rows.is_empty() || !self.events.is_empty() || !self.map.is_empty();
+        tells || self.pages.is_some() || explained
     }
 
     /// Whether a fact cannot belong to the boot told so far.
