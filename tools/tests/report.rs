@@ -213,6 +213,28 @@ fn guests_of_different_kernels_stay_apart() {
 }
 
 #[test]
+fn boots_one_after_another_are_guests_of_their_own() {
+    for name in ["linux-6.1-dom0", "linux-3.2-domu", "guest-fault", "xl-4.4-small", "xen-4.20-dom0"] {
+        let twice = log(name).repeat(2);
+        let report = Report::of_bytes(&twice).expect("memory can be read");
+        assert_eq!(report.scenes.len(), 2, "{name}:\n{}", plain(&report));
+        assert_eq!(report.scenes[0], report.scenes[1], "{name}");
+    }
+}
+
+#[test]
+fn more_boots_than_a_report_holds_are_counted() {
+    let many = log("guest-fault").repeat(200);
+    let report = Report::of_bytes(&many).expect("memory can be read");
+    assert_eq!(report.scenes.len(), 128);
+    assert!(report.reading.beyond > 0);
+    // The control: verdicts alone take no places.
+    let verdicts = b"(d1) Test result: SUCCESS\n(d1) [    0.1] revector: 1, Environment: x\n".repeat(1000);
+    let report = Report::of_bytes(&[verdicts, log("xl-4.4-small")].concat()).expect("memory can be read");
+    assert_eq!((report.scenes.len(), report.reading.beyond), (1, 0), "{:?}", report.reading);
+}
+
+#[test]
 fn a_list_with_a_place_of_its_own_is_not_where_the_toolstack_prints_it() {
     let report = report_of(&["xl-4.20-init-p2m-256g"]);
     let list = report.scenes[0].rows.iter().find(|row| row.name == "phys2mach").expect("the list has a row");

@@ -118,8 +118,10 @@ impl Account {
             Fact::Begin if self.teller.builds() => {
                 !self.rows.is_empty() || self.events.iter().any(|event| matches!(event, Event::Refused(_)))
             }
-            // Linux tells its first lines twice, on an early console and on the real one.
-            Fact::Begin if self.teller == Teller::Linux => self.events.iter().any(Event::is_end),
+            // Linux may tell its first lines twice, on an early console and on another.
+            Fact::Begin if self.teller == Teller::Linux => {
+                !self.map.is_empty() || self.events.iter().any(Event::is_end)
+            }
             Fact::Begin => self.is_usable() || self.verdict.is_some(),
             Fact::Row(name, row) => self.row(name).is_some_and(|old| old.start != row.start),
             Fact::Range(name, start, _) => self.row(name).is_some_and(|old| old.start != *start),

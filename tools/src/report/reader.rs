@@ -173,12 +173,23 @@ impl Reader {
     }
 
     fn start(&mut self, from: Stream, by: Teller) -> Option<usize> {
-        if self.accounts.len() == MOST_ACCOUNTS {
-            return None;
-        }
         let source = self.reading.sources.len().saturating_sub(1);
-        self.accounts.push(Account::new(by, from, source));
-        Some(self.accounts.len() - 1)
+        let new = Account::new(by, from, source);
+        if self.accounts.len() < MOST_ACCOUNTS {
+            self.accounts.push(new);
+            return Some(self.accounts.len() - 1);
+        }
+        let index = self.spare()?;
+        self.accounts[index] = new;
+        Some(index)
+    }
+
+    /// A closed account that says nothing, such as a verdict alone or a known word in somebody's prose.
+    fn spare(&self) -> Option<usize> {
+        let open: Vec<_> =
+            self.open.values().flat_map(|open| [open.builder, open.inside]).flatten().collect();
+        let is_spare = |(index, account): &(usize, &Account)| !account.is_usable() && !open.contains(index);
+        self.accounts.iter().enumerate().find(is_spare).map(|(index, _)| index)
     }
 
     fn remember(&mut self, from: Stream, by: Teller, index: usize) {

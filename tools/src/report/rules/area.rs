@@ -101,30 +101,9 @@ fn padding(case: &Case<'_>) -> Option<Finding> {
 
 /// Each way out by itself, as far as arithmetic shows that it is one.
 fn cure(case: &Case<'_>) -> Option<String> {
-    let limit = (case.scene.area.start - HIGH) / PAGE;
+    let limit = limit(case);
     let (plan, pages) = Plan::of(case.scene)?;
-    let mut ways = Vec::new();
-    let mut offer = |way: Plan, text: &str| {
-        if way.fits(limit) {
-            ways.push(format!("{text} (all ends at {:#x} then)", way.end_address()));
-        }
-    };
-    if plan.listed.is_some() {
-        offer(
-            Plan { listed: None, ..plan },
-            "the ELF note INIT_P2M in the kernel, which names another place for the list",
-        );
-    }
-    if plan.ramdisk > 0 {
-        offer(
-            Plan { ramdisk: 0, ..plan },
-            "the ELF note MOD_START_PFN in the kernel, so that the ramdisk is not mapped",
-        );
-        offer(Plan { listed: None, ramdisk: 0, ..plan }, "both notes, INIT_P2M and MOD_START_PFN");
-    }
-    if ways.len() == 3 {
-        ways.pop();
-    }
+    let mut ways = notes(plan, limit);
     if let Some(mib) = plan.largest_ramdisk_mib(limit).filter(|_| plan.ramdisk > 0) {
         ways.push(format!("a ramdisk of at most {mib} MiB (it has {})", text::pages(plan.ramdisk)));
     }
@@ -135,28 +114,59 @@ fn cure(case: &Case<'_>) -> Option<String> {
     Some(format!("Any one of these: {}.", ways.join("; ")))
 }
 
+/// ELF notes that keep everything below the limit: one of them if that is enough, else both.
+fn notes(plan: Plan, limit: u64) -> Vec<String> {
+    let elsewhere = plan.listed.map(|_| Plan { listed: None, ..plan });
+    let unmapped = (plan.ramdisk > 0).then_some(Plan { ramdisk: 0, ..plan });
+    let both = elsewhere.zip(unmapped).map(|_| Plan { listed: None, ramdisk: 0, ..plan });
+    let offer = |way: Option<Plan>, text: &str| {
+        let way = way.filter(|way| way.fits(limit))?;
+        Some(format!("{text} (all ends at {:#x} then)", way.end_address()))
+    };
+    let mut ways: Vec<_> = [
+        offer(elsewhere, "the ELF note INIT_P2M in the kernel, which names another place for the list"),
+        offer(unmapped, "the ELF note MOD_START_PFN in the kernel, so that the ramdisk is not mapped"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if ways.is_empty() {
+        ways.extend(offer(both, "both ELF notes in the kernel, INIT_P2M and MOD_START_PFN"));
+    }
+    ways
+}
+
+/// Pages of the high mapping below the module area.
+fn limit(case: &Case<'_>) -> u64 {
+    (case.scene.area.start - HIGH) / PAGE
+}
+
 /// From which size on this kernel and ramdisk collide, if they do not yet.
 pub(super) fn forecast(case: &Case<'_>) -> Vec<Finding> {
     let inside = inside(case);
-    let Some((plan, pages)) = Plan::of(case.scene).filter(|_| inside.list == 0 && inside.others == 0) else {
-        return Vec::new();
+    let plan = Plan::of(case.scene).filter(|_| inside.list == 0 && inside.others == 0);
+    let finding = match plan {
+        Some((plan, _)) if plan.listed.is_none() => Some(never(case, plan)),
+        Some((plan, pages)) => {
+            let from = plan.collides_from_gib(limit(case)).filter(|gib| *gib > pages / GIB);
+            from.map(|gib| someday(case, plan, gib))
+        }
+        None => None,
     };
-    let limit = (case.scene.area.start - HIGH) / PAGE;
-    let size = format!("{:#x}", case.scene.area.start);
-    if plan.listed.is_none() {
-        let room = limit.saturating_sub(plan.end());
-        let detail = format!(
-            "The kernel's ELF note INIT_P2M puts the list elsewhere, so the rows do not grow with the \
-            guest: {} are left below the module area at {size}.",
-            text::pages(room)
-        );
-        return vec![case.note(
-            "The P2M cannot get into the module area at any size".to_owned(),
-            detail,
-            None,
-        )];
-    }
-    let Some(gib) = plan.collides_from_gib(limit).filter(|gib| *gib > pages / GIB) else { return Vec::new() };
+    finding.into_iter().collect()
+}
+
+fn never(case: &Case<'_>, plan: Plan) -> Finding {
+    let detail = format!(
+        "The kernel's ELF note INIT_P2M puts the list elsewhere, so the rows do not grow with the guest: {} are left \
+         below the module area at {:#x}.",
+        text::pages(limit(case).saturating_sub(plan.end())),
+        case.scene.area.start
+    );
+    case.note("The P2M cannot get into the module area at any size".to_owned(), detail, None)
+}
+
+fn someday(case: &Case<'_>, plan: Plan, gib: u64) -> Finding {
     let (who, ramdisk, cure) = match plan.ramdisk {
         0 => ("this kernel reaches", String::new(), "the ELF note INIT_P2M in the kernel"),
         mapped => (
@@ -166,10 +176,11 @@ pub(super) fn forecast(case: &Case<'_>) -> Vec<Finding> {
         ),
     };
     let detail = format!(
-        "The P2M takes 2 MiB for each GiB of the guest. It lies behind a kernel that ends {} into the high mapping{ramdisk}; \
-         the module area starts at {size}.",
-        text::pages(plan.kernel_end)
+        "The P2M takes 2 MiB for each GiB of the guest. It lies behind a kernel that ends {} into the high \
+         mapping{ramdisk}; the module area starts at {:#x}.",
+        text::pages(plan.kernel_end),
+        case.scene.area.start
     );
     let title = format!("From {gib} GiB on, {who} the module area");
-    vec![case.note(title, detail, Some(format!("For larger guests: {cure}.")))]
+    case.note(title, detail, Some(format!("For larger guests: {cure}.")))
 }
