@@ -6,7 +6,6 @@
 //! formats in Xen's and Linux's sources.
 
 use revector_tools::report::{Finding, Format, Report, Severity, Verdict};
-use revector_tools::scene::ModuleArea;
 use std::{
     collections::BTreeMap,
     fs,
@@ -24,7 +23,7 @@ fn log(name: &str) -> Vec<u8> {
 fn report_of(names: &[&str]) -> Report {
     let logs: Vec<_> = names.iter().map(|name| ((*name).to_owned(), log(name))).collect();
     let inputs = logs.iter().map(|(name, bytes)| Ok((name.clone(), bytes.as_slice())));
-    Report::of(inputs, ModuleArea::CLASSIC).expect("memory can be read")
+    Report::of(inputs, None).expect("memory can be read")
 }
 
 fn plain(report: &Report) -> String {
@@ -201,7 +200,7 @@ fn a_row_that_the_guest_finds_elsewhere_is_a_problem() {
     let toolstack = log("xl-4.14-seed");
     let inputs = [("xl", toolstack.as_slice()), ("guest", moved.as_bytes())];
     let inputs = inputs.into_iter().map(|(name, bytes)| Ok((name.to_owned(), bytes)));
-    let report = Report::of(inputs, ModuleArea::CLASSIC).expect("memory can be read");
+    let report = Report::of(inputs, None).expect("memory can be read");
     let finding = find(&report, "tell different layouts");
     assert!(finding.detail.contains("console is at 0xffffffffa25c9000"), "{finding:?}");
 }
@@ -264,6 +263,48 @@ fn a_conflict_names_what_lies_under_the_kernel() {
 fn a_kernel_that_says_where_its_modules_are_is_believed() {
     assert_eq!(report_of(&["linux-6.6-kaslr"]).scenes[0].area.start, 0xffff_ffff_c000_0000);
     assert_eq!(report_of(&["linux-6.1-domu"]).scenes[0].area.start, 0xffff_ffff_a000_0000);
+}
+
+#[test]
+fn a_caller_who_knows_where_modules_are_is_believed_more() {
+    let bytes = log("linux-6.6-kaslr");
+    let at = 0xffff_ffff_b000_0000;
+    let report =
+        Report::of([Ok(("log".to_owned(), bytes.as_slice()))], Some(at)).expect("memory can be read");
+    assert_eq!(report.scenes[0].area.start, at);
+}
+
+#[test]
+fn a_linux_that_moves_its_list_is_no_problem_until_it_warns() {
+    let rows: Vec<_> = String::from_utf8(log("seed"))
+        .expect("the log is text")
+        .lines()
+        .map(str::to_owned)
+        .take_while(|line| !line.contains("cut here"))
+        .collect();
+    let with = |version: &str, more: &str| {
+        let text = format!("{}\n[    0.0] Linux version {version} (gcc) #1\n{more}", rows.join("\n"));
+        Report::of_bytes(text.as_bytes()).expect("memory can be read").verdict()
+    };
+    assert_eq!(with("3.7.0", ""), Verdict::Fine);
+    assert_eq!(with("4.19.0-27-amd64", ""), Verdict::Fine);
+    assert_eq!(with("3.6.11", ""), Verdict::Problem);
+    assert_eq!(with("2.6.39", ""), Verdict::Problem);
+    let failure = "vmalloc: allocation failure, allocated 16384 of 20480 bytes\n";
+    assert_eq!(with("3.7.0", failure), Verdict::Problem);
+}
+
+#[test]
+fn a_linux_without_xen_tells_nothing_of_a_guest() {
+    let bare = "\
+[    0.000000] Linux version 6.1.0 (gcc) #1
+[    0.000000] BIOS-e820: [mem 0x0000000000000000-0x000000000009fbff] usable
+[    0.000000]  BIOS-e820: 0000000000100000 - 00000000bad80000 (usable)
+[    0.100000] Memory: 187484K/523900K available (14343K kernel code)
+";
+    assert_eq!(Report::of_bytes(bare.as_bytes()).expect("memory can be read").verdict(), Verdict::Unreadable);
+    let guest = bare.replace("BIOS-e820", "Xen");
+    assert_eq!(Report::of_bytes(guest.as_bytes()).expect("memory can be read").verdict(), Verdict::Fine);
 }
 
 #[test]

@@ -79,12 +79,14 @@ fn map(hit: &Hit<'_>) -> Facts {
     if start >= end { nothing() } else { Ok(vec![Fact::Map(MapRange { start, end, kind })]) }
 }
 
-/// The two addresses that end a text, unless they are an entry being changed (`e820 update range: ...`).
+/// The two addresses that end a text, if they are an entry of a map that Xen handed out: not `BIOS-e820: ...` of a
+/// machine without Xen, not `e820 update range: ...`.
 fn last_two(text: &str) -> Option<(u64, u64)> {
     let (head, end) = last_number(text);
     let (head, start) = last_number(head);
-    let changed = head.trim_end().ends_with("range:");
-    address(start).zip(address(end)).filter(|_| !changed)
+    let head = head.trim_end_matches([' ', '[']);
+    let others = head.ends_with(':') && !head.ends_with("Xen:");
+    address(start).zip(address(end)).filter(|_| !others)
 }
 
 /// A text's last hexadecimal digits, and what is before them.

@@ -30,14 +30,14 @@ impl Guest {
     }
 }
 
-/// Makes guests of accounts, in the order of their first lines.
+/// Makes guests of accounts, in the order of their first lines. What says nothing of use by itself, such as a version,
+/// may still go with a builder that has found no better match.
 pub(super) fn guests(accounts: Vec<Account>) -> Vec<Guest> {
-    let (builders, insides): (Vec<_>, Vec<_>) =
+    let (builders, mut insides): (Vec<_>, Vec<_>) =
         accounts.into_iter().enumerate().partition(|(_, account)| account.teller.builds());
-    let mut guests: Vec<_> = builders
-        .into_iter()
-        .map(|(place, account)| Guest { builder: Some(account), inside: None, place })
-        .collect();
+    let built = |(place, account)| Guest { builder: Some(account), inside: None, place };
+    let mut guests: Vec<_> = builders.into_iter().map(built).collect();
+    insides.sort_by_key(|(place, account)| (!account.is_usable(), *place));
     for (place, account) in insides {
         match partner(&guests, place, &account) {
             Some(at) => {
@@ -47,6 +47,7 @@ pub(super) fn guests(accounts: Vec<Account>) -> Vec<Guest> {
             None => guests.push(Guest { builder: None, inside: Some(account), place }),
         }
     }
+    guests.retain(|guest| guest.sides().any(Account::is_usable));
     guests.sort_by_key(|guest| guest.place);
     guests
 }

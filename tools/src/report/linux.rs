@@ -17,7 +17,6 @@ const BY: Option<Teller> = Some(Teller::Linux);
 pub(super) const WORDS: &[Word] = &[
     ("Linux version ", BY, begin),
     ("Xen: [mem ", BY, map),
-    ("BIOS-e820: [mem ", BY, map),
     (" memory conflicts with E820", BY, conflict),
     ("Can't find new memory area for ", BY, no_place),
     ("/mm/vmalloc.c:", BY, warning),
@@ -40,7 +39,7 @@ fn begin(hit: &Hit<'_>) -> Facts {
     Ok(if numbered { vec![Fact::Begin, Fact::Version(version.to_owned())] } else { Vec::new() })
 }
 
-/// `0x0000000000000000-0x000000000009ffff] usable`, last byte included.
+/// `0x0000000000000000-0x000000000009ffff] usable`, last byte included. Only a PV guest's map is called `Xen`.
 fn map(hit: &Hit<'_>) -> Facts {
     let range = hit.rest.split_once(']').and_then(|(range, kind)| {
         let kind = kind.trim();

@@ -36,7 +36,7 @@ pub use finding::{Finding, Severity};
 pub use reader::{Reading, Unusable};
 pub(crate) use verb::{ReportArgs, run};
 
-use crate::scene::{ModuleArea, Scene};
+use crate::scene::Scene;
 use anyhow::Result;
 use clap::ValueEnum;
 use reader::Reader;
@@ -95,11 +95,11 @@ impl Format {
 }
 
 impl Report {
-    /// Reads inputs by name, one after the other, and examines what they tell. Modules are in `area` unless a log
-    /// says otherwise.
+    /// Reads inputs by name, one after the other, and examines what they tell. Modules start where the caller knows
+    /// that they do, else where a log says, else where they do without KASLR.
     pub fn of<R: Read>(
         inputs: impl IntoIterator<Item = Result<(String, R)>>,
-        area: ModuleArea,
+        modules_at: Option<u64>,
     ) -> Result<Self> {
         let mut reader = Reader::new()?;
         for input in inputs {
@@ -108,16 +108,16 @@ impl Report {
         }
         let (accounts, reading) = reader.finish();
         let guests = join::guests(accounts);
-        let scenes: Vec<_> = guests.iter().map(|guest| picture::scene(guest, area)).collect();
+        let scenes: Vec<_> = guests.iter().map(|guest| picture::scene(guest, modules_at)).collect();
         let cases = guests.iter().zip(&scenes).enumerate();
         let cases = cases.map(|(index, (guest, scene))| Case { guest, scene, index });
         let findings = cases.flat_map(|case| rules::findings(&case)).collect();
         Ok(Self { scenes, findings, reading })
     }
 
-    /// Reads one log that is in memory, with modules where they are without KASLR.
+    /// Reads one log that is in memory.
     pub fn of_bytes(log: &[u8]) -> Result<Self> {
-        Self::of([Ok(("log".to_owned(), log))], ModuleArea::CLASSIC)
+        Self::of([Ok(("log".to_owned(), log))], None)
     }
 
     /// The report in one word.

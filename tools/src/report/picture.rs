@@ -13,9 +13,10 @@ use super::{
 };
 use crate::scene::{After, Kind, ModuleArea, PAGE, Row, Scene, TableCounts};
 
-/// The scene of a guest whose modules are in `area`, if no log says otherwise.
-pub(super) fn scene(guest: &Guest, area: ModuleArea) -> Scene {
-    let start = guest.ask(|side| side.modules).filter(|start| *start < area.end).unwrap_or(area.start);
+/// The scene of a guest, with modules where the caller says, else where a log says.
+pub(super) fn scene(guest: &Guest, modules_at: Option<u64>) -> Scene {
+    let classic = ModuleArea::CLASSIC;
+    let told = guest.ask(|side| side.modules).filter(|start| *start < classic.end);
     Scene {
         title: title(guest),
         pages: pages(guest),
@@ -23,7 +24,7 @@ pub(super) fn scene(guest: &Guest, area: ModuleArea) -> Scene {
         alloc_end: guest.ask(|side| side.alloc_end),
         mapped_end: guest.ask(|side| side.mapped_end),
         tables: guest.ask(tables),
-        area: ModuleArea { start, ..area },
+        area: ModuleArea { start: modules_at.or(told).unwrap_or(classic.start), ..classic },
         memory_map: guest
             .inside
             .iter()

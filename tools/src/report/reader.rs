@@ -95,9 +95,9 @@ impl Reader {
         Ok(())
     }
 
-    /// The accounts that say something, and the book.
+    /// The accounts and the book.
     pub(super) fn finish(self) -> (Vec<Account>, Reading) {
-        (self.accounts.into_iter().filter(Account::is_usable).collect(), self.reading)
+        (self.accounts, self.reading)
     }
 
     fn line(&mut self, number: u64, line: &[u8], end: End) {

@@ -39,9 +39,7 @@ pub(crate) struct ReportArgs {
 
 /// Runs the verb.
 pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode> {
-    let classic = ModuleArea::CLASSIC;
-    let area = ModuleArea { start: args.modules_at.unwrap_or(classic.start), ..classic };
-    let report = Report::of(args.logs.iter().map(open), area)?;
+    let report = Report::of(args.logs.iter().map(open), args.modules_at)?;
     let text = args.format.show(&report)?;
     // A closed pipe ends the printing, not the judgement.
     let _ = anstream::stdout().write_all(text.as_bytes());

@@ -6,6 +6,7 @@
 use super::Case;
 use crate::{
     report::{
+        fact::{Event, Teller},
         finding::Finding,
         plan::{GIB, Plan},
         text,
@@ -42,7 +43,16 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
         return padding(case).into_iter().collect();
     }
     match case.scene.after {
-        After::Copied(_) | After::Aliased => vec![moved(case, &inside)],
+        After::Copied(_) | After::Aliased => {
+            vec![moved(case, &inside, "the guest moved its list and says so")]
+        }
+        After::Unknown if is_moved_by_linux(case) => {
+            vec![moved(
+                case,
+                &inside,
+                "Linux moves its list while it boots since 3.7, and has not complained",
+            )]
+        }
         After::Unknown | After::Kept => vec![in_the_way(case, &inside)],
     }
 }
@@ -77,14 +87,25 @@ fn in_the_way(case: &Case<'_>, inside: &Inside) -> Finding {
     case.problem(format!("{} lie in the module area", what(inside)), detail, cure(case))
 }
 
-fn moved(case: &Case<'_>, inside: &Inside) -> Finding {
-    let detail = "Where the builder put them, they are in the way of modules; the guest moved its list and says so. \
-        Nothing is wrong, but a kernel that leaves its list there could load no module.";
-    case.note(
-        format!("{} lay in the module area until the guest moved the list", what(inside)),
-        detail.to_owned(),
-        None,
-    )
+/// Whether the guest is a Linux that gets its list out of the way, and has not failed to.
+fn is_moved_by_linux(case: &Case<'_>) -> bool {
+    let Some(side) = case.guest.inside.as_ref().filter(|side| side.teller == Teller::Linux) else {
+        return false;
+    };
+    let failed = |event: &Event| matches!(event, Event::AlreadyMapped(_) | Event::AllocationFailure { .. });
+    let number = |part: Option<&str>| part.and_then(|part| part.parse::<u32>().ok());
+    let mut parts = side.version.as_deref().unwrap_or_default().split(['.', '-']);
+    let version = number(parts.next()).zip(number(parts.next()));
+    version.is_some_and(|version| version >= (3, 7)) && !side.events.iter().any(failed)
+}
+
+fn moved(case: &Case<'_>, inside: &Inside, because: &str) -> Finding {
+    let detail = format!(
+        "Where the builder put them, they are in the way of modules; {because}. Nothing is wrong, but \
+        a kernel that leaves its list there could load no module."
+    );
+    let title = format!("{} lay in the module area until the guest moved the list", what(inside));
+    case.note(title, detail, None)
 }
 
 /// Only the mapping's unused end reaches the area: old kernels stumble over that too.
