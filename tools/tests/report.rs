@@ -260,6 +260,51 @@ fn a_conflict_names_what_lies_under_the_kernel() {
 }
 
 #[test]
+fn every_way_in_which_linux_stops_is_told() {
+    let log = String::from_utf8(log("xen-4.17-dom0-conflict")).expect("the log is text");
+    let with = |message: &str| {
+        let old = "xen hypervisor allocated kernel memory conflicts with E820 map";
+        assert!(log.contains(old));
+        Report::of_bytes(log.replace(old, message).as_bytes()).expect("memory can be read")
+    };
+    let report = with("Xen hypervisor allocated page table memory conflicts with E820 map");
+    let finding = find(&report, "its page table memory conflicts");
+    assert!(finding.detail.contains("The page tables at 0x4801000 -> 0x482a000"), "{finding:?}");
+    let report = with("Xen hypervisor allocated xen_start_info memory conflicts with E820 map");
+    assert!(find(&report, "its xen_start_info memory").detail.contains("The start info at 0x4800000"));
+    let report = with("Can't find new memory area for initrd needed due to E820 map conflict");
+    assert!(find(&report, "no place for its initrd").detail.contains("36.7 MiB"));
+    let report = with("Can't find new memory area for p2m needed due to E820 map conflict");
+    assert!(find(&report, "no place for its p2m").detail.contains("8 MiB"));
+    // The control: without any message the overlap alone is a note.
+    let report = with("all is well");
+    assert_eq!(titles(&report, Severity::Problem), [""; 0]);
+    find(&report, "Linux since 4.3 would stop here");
+}
+
+#[test]
+fn rows_that_make_no_sense_are_problems() {
+    let good = String::from_utf8(log("xl-4.20-odd-ramdisk")).expect("the log is text");
+    let with = |old: &str, new: &str| {
+        assert!(good.contains(old), "{old}");
+        Report::of_bytes(good.replace(old, new).as_bytes()).expect("memory can be read")
+    };
+    let rows = report_of(&["xl-4.20-odd-ramdisk"]).scenes[0].rows.clone();
+    let row = |name: &str| {
+        rows.iter().find(|row| row.name == name).expect("the row is there").pfn.expect("it has a pfn")
+    };
+    let page = |pfn: u64| format!("(pfn {pfn:#x})");
+    find(&with(&page(row("console")), &page(row("xenstore"))), "xenstore and console overlap");
+    find(&with(&page(row("boot stack")), "(pfn 0x7fffff)"), "boot stack lies outside the guest's memory");
+    find(&with(", pages 0x4000 pages,", ", pages 0x100000 pages,"), "The P2M is too short");
+    find(&with("10 table(s)", "11 table(s)"), "page tables are not as many");
+    find(
+        &with("virt_pgtab_end : 0xffffffff81400000", "virt_pgtab_end : 0xffffffff81090000"),
+        "mapping ends before",
+    );
+}
+
+#[test]
 fn a_kernel_that_says_where_its_modules_are_is_believed() {
     assert_eq!(report_of(&["linux-6.6-kaslr"]).scenes[0].area.start, 0xffff_ffff_c000_0000);
     assert_eq!(report_of(&["linux-6.1-domu"]).scenes[0].area.start, 0xffff_ffff_a000_0000);

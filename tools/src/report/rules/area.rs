@@ -159,7 +159,7 @@ fn notes(plan: Plan, limit: u64) -> Vec<String> {
 
 /// Pages of the high mapping below the module area.
 fn limit(case: &Case<'_>) -> u64 {
-    (case.scene.area.start - HIGH) / PAGE
+    case.scene.area.start.saturating_sub(HIGH) / PAGE
 }
 
 /// From which size on this kernel and ramdisk collide, if they do not yet.
