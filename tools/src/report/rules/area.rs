@@ -11,7 +11,7 @@ use crate::{
         plan::{GIB, Plan},
         text,
     },
-    scene::{After, HIGH, Kind, PAGE},
+    scene::{After, HIGH, Kind, ModuleArea, PAGE},
 };
 
 /// Bytes of the P2M and of other rows in the module area, and the names of the latter.
@@ -66,15 +66,14 @@ fn what(inside: &Inside) -> String {
 }
 
 fn in_the_way(case: &Case<'_>, inside: &Inside) -> Finding {
-    let area = case.scene.area.start;
+    let area = case.scene.area;
     let mut detail = format!(
-        "Modules are loaded at {area:#x} and above: their code reaches the kernel by 32-bit \
-        displacements, so they have no other place. "
+        "Modules are loaded at {:#x} and above: their code reaches the kernel by 32-bit displacements, so they have \
+         no other place. ",
+        area.start
     );
-    if let Some(list) =
-        case.scene.rows.iter().find(|row| row.kind == Kind::P2m && row.bytes_in(case.scene.area) > 0)
-    {
-        let (start, end) = (list.address.unwrap_or_default(), list.end().unwrap_or_default());
+    let list = case.scene.rows.iter().find(|row| row.kind == Kind::P2m && row.bytes_in(area) > 0);
+    if let Some((start, end)) = list.and_then(|list| list.address.zip(list.end())) {
         detail += &format!("The P2M has {start:#x} -> {end:#x}, 8 bytes for each page of the guest. ");
     }
     if inside.others > 0 && inside.list > 0 {
@@ -84,7 +83,24 @@ fn in_the_way(case: &Case<'_>, inside: &Inside) -> Finding {
         detail += "The log lists the kernel's ELF notes, and INIT_P2M is not among them. ";
     }
     detail += "Until the guest moves the list and clears these mappings, no module can be loaded.";
+    detail += reservations(case);
     case.problem(format!("{} lie in the module area", what(inside)), detail, cure(case))
+}
+
+/// What the log does not say and a reader may know.
+fn reservations(case: &Case<'_>) -> &'static str {
+    let ours = case.guest.inside.as_ref().is_some_and(|side| side.teller == Teller::Revector);
+    let told = case.guest.ask(|side| side.modules).is_some();
+    if ours || told || has_failed(case) || case.scene.area != ModuleArea::CLASSIC {
+        return "";
+    }
+    " A kernel built for KASLR has its modules at 0xffffffffc0000000 instead: if yours is, say so with --modules-at."
+}
+
+/// Whether the guest reports that modules had no place.
+fn has_failed(case: &Case<'_>) -> bool {
+    let failed = |event: &Event| matches!(event, Event::AlreadyMapped(_) | Event::AllocationFailure { .. });
+    case.guest.sides().flat_map(|side| &side.events).any(failed)
 }
 
 /// Whether the guest is a Linux that gets its list out of the way, and has not failed to.
@@ -92,11 +108,10 @@ fn is_moved_by_linux(case: &Case<'_>) -> bool {
     let Some(side) = case.guest.inside.as_ref().filter(|side| side.teller == Teller::Linux) else {
         return false;
     };
-    let failed = |event: &Event| matches!(event, Event::AlreadyMapped(_) | Event::AllocationFailure { .. });
     let number = |part: Option<&str>| part.and_then(|part| part.parse::<u32>().ok());
     let mut parts = side.version.as_deref().unwrap_or_default().split(['.', '-']);
     let version = number(parts.next()).zip(number(parts.next()));
-    version.is_some_and(|version| version >= (3, 7)) && !side.events.iter().any(failed)
+    version.is_some_and(|version| version >= (3, 7)) && !has_failed(case)
 }
 
 fn moved(case: &Case<'_>, inside: &Inside, because: &str) -> Finding {
