@@ -62,6 +62,32 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
+/// The module area filled to its last page; about a minute, and 1.5 GiB of the machine's memory.
+pub(crate) fn long() -> Vec<Case> {
+    vec![Case {
+        memory_mib: 2048,
+        ramdisk: "target/image/fill.cpio",
+        outcome: Outcome::Error,
+        says: FILLED,
+        never_says: &["panic", "fill2: no gap", "fill: 20458 of"],
+        timeout_secs: 300,
+        ..case("module-area-filled")
+    }]
+}
+
+/// The last page of `fill_rest` is followed by its guard page and the end of the area.
+const FILLED: &[&str] = &[
+    "module: fill1: 0xffffffffa0000000 -> 0xffffffffaf002000 *",
+    "module: fill6: *",
+    "fill: 61440 of 61440 pages are zeros",
+    "module: fill_rest: * -> 0xfffffffffefff000 *",
+    "fill: 20459 of 20459 pages are zeros",
+    "vmalloc: no gap of * bytes left in 0xffffffffa0000000 -> 0xffffffffff000000*",
+    "module: fill_rest: unloaded*",
+    "module: fill1: unloaded*",
+    "module: 1 of 8 modules did not load*",
+];
+
 const SAMPLES: &[&str] = &[
     "module: sample: * says: 4 of 4 checks hold",
     "module: chain_top: five steps of 7 give 35",

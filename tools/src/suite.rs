@@ -6,7 +6,7 @@
 
 use crate::{
     cases::{self, Case, Image, Start},
-    cases_modules::LINUX,
+    cases_modules::{self, LINUX},
     direct,
     dom0_image::BootFiles,
     expect::{Seen, complaints},
@@ -37,6 +37,9 @@ pub(crate) struct SuiteArgs {
     /// The Xen release.
     #[arg(long, default_value = "4.17", value_enum)]
     xen: XenVersion,
+    /// The cases that take too long for every change, instead of the others.
+    #[arg(long)]
+    long: bool,
     /// List the cases and run none.
     #[arg(long)]
     list: bool,
@@ -49,7 +52,7 @@ pub(crate) struct SuiteArgs {
 pub(crate) fn run(lab: &Lab, args: &SuiteArgs) -> Result<ExitCode> {
     let fits =
         |case: &&Case| case.name.contains(&args.filter) && case.only_xen.is_none_or(|xen| xen == args.xen);
-    let all = cases::all();
+    let all = if args.long { cases_modules::long() } else { cases::all() };
     let cases: Vec<_> = all.iter().filter(fits).collect();
     if cases.is_empty() {
         bail!("no case's name contains '{}': see revector suite --list", args.filter);
