@@ -124,6 +124,20 @@ fn a_cleanup_refused_anywhere_leaves_the_high_mapping() {
 }
 
 #[test]
+fn a_cleanup_counts_what_it_changed() {
+    let mut world = stages::moved(&domain(), Strategy::Copy);
+    let before = Picture::of(&world.built.xen).entries;
+    let (image, retired) = (world.built.facts.image, world.retired.take().unwrap());
+    let done = retired.clean(image, &world.tables, &mut world.frames, &mut world.built.xen);
+    let after = Picture::of(&world.built.xen).entries;
+    let gone =
+        |level| before.iter().filter(|entry| entry.1 == level && !after.contains(entry)).count() as u64;
+    let cleaned = done.unwrap().1;
+    assert!(cleaned.slots > 5 && cleaned.pages > 10, "{cleaned:?}");
+    assert_eq!((cleaned.slots, cleaned.slots * 512 + cleaned.pages), (gone(2), gone(1)));
+}
+
+#[test]
 fn an_area_refused_anywhere_leaves_nothing_mapped_and_every_frame() {
     let mut world = stages::moved(&domain(), Strategy::Copy);
     let mut vmalloc = Vmalloc::new(world.clean().0);

@@ -140,18 +140,6 @@ impl Batch {
         self.changes.push(Change { slot, before, after });
     }
 
-    /// Returns the number of entries that a commit will write.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.changes.len()
-    }
-
-    /// Tells whether there is nothing to do.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
-    }
-
     /// Carries the writes out, in one hypercall, and flushes if that is ours to do.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 
 use crate::{
     cases::{self, Case, Image, Start},
-    cases_modules::{self, LINUX},
+    cases_modules::{self, LINUX, LINUX_ALL},
     direct,
     dom0_image::BootFiles,
     expect::{Seen, complaints},
@@ -76,6 +76,9 @@ fn run_cases(lab: &Lab, args: &SuiteArgs, cases: &[&Case]) -> Result<Vec<CaseRes
         let [image, caller, archive] =
             ["target/image/revector", "target/image/linux_calls.o", LINUX].map(|path| lab.path(path));
         linux_modules::prepare(files.release(), &image, &caller, &archive)?;
+    }
+    if cases.iter().any(|case| case.ramdisk == LINUX_ALL) {
+        linux_modules::prepare_all(files.release(), &lab.path(LINUX_ALL))?;
     }
     let guests = cases.iter().map(|case| guest(lab, case)).collect::<Result<Vec<_>>>()?;
     fresh_folder(&args.out)?;
