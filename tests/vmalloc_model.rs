@@ -197,10 +197,10 @@ fn an_area_of_any_size_is_protected_and_unmapped_in_batches_that_the_heap_can_ho
     let mut world = moved(&Domain::guest(128), Move::Copy);
     let mut vmalloc = Vmalloc::new(world.clean().0);
     let (mut memory, xen) = world.memory();
-    let area = vmalloc.allocate(Near::Kernel, 10_000, &mut memory, xen).unwrap();
-    // 4096, 4096 and 1808 entries, each with its flush.
+    let area = vmalloc.allocate(Near::Kernel, 8193, &mut memory, xen).unwrap();
+    // 4096, 4096 and 1 entries, each with its flush.
     let before = xen.issued();
-    vmalloc.protect(&area, &[(0, 10_000, Access::ReadOnly)], memory.tables, xen).unwrap();
+    vmalloc.protect(&area, &[(0, 8193, Access::ReadOnly)], memory.tables, xen).unwrap();
     assert_eq!(xen.issued() - before, 6);
     let before = xen.issued();
     drop(area);
