@@ -103,19 +103,15 @@ impl Reader {
     fn line(&mut self, number: u64, line: &[u8], end: End) {
         let text = clean(line);
         let text = match end {
-            End::Whole => text.as_str(),
+            End::Whole => &*text,
             End::Cut => without_last_number(&text),
         };
         let from = stream(text);
-        let mut hits = Vec::new();
-        self.words.hits(text, |word, hit| hits.push((word, hit)));
         let mut used = false;
-        for (word, hit) in hits {
-            match self.hit(from, word, &hit) {
-                Ok(told) => used |= told,
-                Err(missing) => self.unusable(number, &hit, missing),
-            }
-        }
+        self.words.hits(text, |word, hit| match self.hit(from, word, &hit) {
+            Ok(told) => used |= told,
+            Err(missing) => self.unusable(number, &hit, missing),
+        });
         self.reading.used += u64::from(used);
     }
 

@@ -16,8 +16,7 @@ pub(super) enum Stream {
 
 /// Reads the mark of a line.
 pub(super) fn stream(line: &str) -> Stream {
-    let end = line.char_indices().map(|(at, _)| at).take_while(|at| *at < REACH).last().unwrap_or(0);
-    let mut marks = line[..end].match_indices("(d");
+    let mut marks = line[..line.floor_char_boundary(REACH)].match_indices("(d");
     let domain = marks.find_map(|(at, mark)| {
         let (number, _) = line[at + mark.len()..].split_once(')')?;
         number.parse::<u32>().ok()

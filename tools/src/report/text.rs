@@ -1,6 +1,7 @@
 //! Words and numbers for people, and the cleaning of text that others wrote.
 
 use crate::scene::PAGE;
+use std::borrow::Cow;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -32,8 +33,12 @@ pub(super) fn pages(pages: u64) -> String {
 }
 
 /// A line as text: no control characters, no escape sequences, so that a log cannot paint a terminal.
-pub(super) fn clean(line: &[u8]) -> String {
+pub(super) fn clean(line: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(line);
+    // Nearly every line of a log is like this.
+    if line.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text;
+    }
     let mut kept = String::with_capacity(text.len());
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
@@ -44,7 +49,7 @@ pub(super) fn clean(line: &[u8]) -> String {
             character => kept.push(character),
         }
     }
-    kept
+    Cow::Owned(kept)
 }
 
 /// `ESC [ parameters letter`, or two characters.
