@@ -3,6 +3,7 @@
 //! ```text
 //! main -> run    -> session | direct -> qemu         one boot
 //!      -> suite  -> cases, session | direct, rows    a table of boots
+//!      -> report                                     logs explained
 //!         session, direct <- dom0_image <- release <- lab (scripts/fetch-xen)
 //! ```
 
@@ -24,6 +25,7 @@ mod progress;
 mod qemu;
 pub mod ramdisk;
 mod release;
+pub mod report;
 pub mod rows;
 mod run;
 pub mod scene;
@@ -49,6 +51,7 @@ enum Verb {
     Archive(archive::ArchiveArgs),
     EmbedSymbols(symbols::EmbedArgs),
     Mutants(mutants::MutantsArgs),
+    Report(report::ReportArgs),
     Run(run::RunArgs),
     Suite(suite::SuiteArgs),
 }
@@ -71,6 +74,7 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
         Verb::Archive(args) => archive::make(args).map(|()| ExitCode::SUCCESS),
         Verb::EmbedSymbols(args) => symbols::embed(args).map(|()| ExitCode::SUCCESS),
         Verb::Mutants(args) => mutants::make(args).map(|()| ExitCode::SUCCESS),
+        Verb::Report(args) => report::run(args),
         Verb::Run(args) => run::run(&lab::Lab::find()?, args),
         Verb::Suite(args) => suite::run(&lab::Lab::find()?, args),
     }
