@@ -11,15 +11,18 @@ mod cases;
 mod cases_modules;
 mod direct;
 mod dom0_image;
+pub mod draw;
 pub mod elf_needs;
 mod expect;
 mod guest;
+pub mod image;
 mod junit;
 mod lab;
 mod linux_modules;
 mod matrix;
 mod mutants;
 pub mod need;
+pub mod predict;
 mod progress;
 mod qemu;
 pub mod ramdisk;
@@ -28,6 +31,7 @@ pub mod rows;
 mod run;
 pub mod scene;
 mod session;
+pub mod sizes;
 mod suite;
 pub mod symbols;
 mod tail;
@@ -35,7 +39,7 @@ pub mod verdict;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 #[derive(Debug, Parser)]
 #[command(version, about)]
@@ -49,6 +53,7 @@ enum Verb {
     Archive(archive::ArchiveArgs),
     EmbedSymbols(symbols::EmbedArgs),
     Mutants(mutants::MutantsArgs),
+    Predict(predict::PredictArgs),
     Run(run::RunArgs),
     Suite(suite::SuiteArgs),
 }
@@ -71,7 +76,16 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
         Verb::Archive(args) => archive::make(args).map(|()| ExitCode::SUCCESS),
         Verb::EmbedSymbols(args) => symbols::embed(args).map(|()| ExitCode::SUCCESS),
         Verb::Mutants(args) => mutants::make(args).map(|()| ExitCode::SUCCESS),
+        Verb::Predict(args) => print(&predict::run(args)?),
         Verb::Run(args) => run::run(&lab::Lab::find()?, args),
         Verb::Suite(args) => suite::run(&lab::Lab::find()?, args),
+    }
+}
+
+/// Prints a result; whoever closes the pipe early has seen enough.
+fn print(text: &str) -> Result<ExitCode> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
     }
 }

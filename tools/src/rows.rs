@@ -5,8 +5,12 @@
 //! L4), and where its mapping ends. The guest prints the same rows from what it found by itself. Neither knows of
 //! the other, so a row that differs is an error in one of them. Spacing and line prefixes do not count, values do.
 //!
-//! `suite` compares the logs of each case that ran.
+//! A third opinion comes from `predict`, which knows no log at all. `suite` compares all three for each case that ran.
 
+use crate::{
+    predict::{self, domain::Plan},
+    scene::HIGH,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -15,7 +19,18 @@ use std::{
 const PAGE_BYTES: u64 = 4096;
 /// The toolstack's tables are counted by the address bits that one entry of the table above covers.
 const LEVELS: [(&str, &str); 4] = [("/48:", "L4"), ("/39:", "L3"), ("/30:", "L2"), ("/21:", "L1")];
-const MARKS: [&str; 2] = ["virt_alloc_end", "virt_pgtab_end"];
+const MARKS: [&str; 2] = ["virt_alloc_end", END];
+const END: &str = "virt_pgtab_end";
+/// Xen's words for rows of its initial domain, and the toolstack's.
+const XENS_WORDS: [(&str, &str); 7] = [
+    ("(XEN)  Loaded kernel:", "kernel"),
+    ("(XEN)  Init. ramdisk:", "ramdisk"),
+    ("(XEN)  Phys-Mach map:", "phys2mach"),
+    ("(XEN)  Start info:", "start info"),
+    ("(XEN)  Page tables:", "page tables"),
+    ("(XEN)  Boot stack:", "boot stack"),
+    ("(XEN)  TOTAL:", END),
+];
 
 /// One row of a layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +78,51 @@ impl Layout {
         layout
     }
 
+    /// The layout that arithmetic predicts; what is not mapped has no row, as in the guest's log.
+    pub fn of_plan(plan: &Plan) -> Self {
+        let mut layout = Self::default();
+        for placed in &plan.rows {
+            let Some(start) = placed.address else { continue };
+            let end = start.saturating_add(placed.pages.saturating_mul(PAGE_BYTES));
+            let row = Row { start, end, pfn: placed.pfn, pages: placed.pages };
+            layout.rows.insert(predict::name(placed.kind).to_owned(), row);
+        }
+        let marks = MARKS.map(str::to_owned).into_iter().zip([plan.alloc_end, plan.mapped_end]);
+        layout.marks.extend(marks);
+        let levels = LEVELS.iter().rev().map(|(_, level)| (*level).to_owned());
+        layout.tables.extend(levels.zip(plan.tables.0));
+        layout
+    }
+
+    /// The layout of an initial domain, from Xen's log: it tells no pages and no tables, and bytes, not pages.
+    pub fn of_xen<S: AsRef<str>>(console: &[S]) -> Self {
+        let mut layout = Self::default();
+        for line in console.iter().map(AsRef::as_ref) {
+            let told = XENS_WORDS.iter().find_map(|(words, name)| Some((*name, line.split_once(words)?.1)));
+            let range = told.and_then(|(name, range)| Some((name, parse_xens_range(range)?)));
+            match range {
+                Some((END, row)) => drop(layout.marks.insert(END.to_owned(), row.end)),
+                Some((name, row)) => drop(layout.rows.insert(name.to_owned(), row)),
+                None => {}
+            }
+        }
+        layout
+    }
+
+    /// Whether the source told nothing.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Leaves only the rows and marks that `other` has too, for a source that does not tell all.
+    #[must_use]
+    pub fn as_far_as_told_by(mut self, other: &Self) -> Self {
+        self.rows.retain(|name, _| other.rows.contains_key(name));
+        self.marks.retain(|name, _| other.marks.contains_key(name));
+        self.tables.retain(|name, _| other.tables.contains_key(name));
+        self
+    }
+
     /// The guest's layout, from its console.
     pub fn of_guest<S: AsRef<str>>(console: &[S]) -> Self {
         let mut layout = Self::default();
@@ -76,15 +136,24 @@ impl Layout {
         layout
     }
 
-    /// What the two disagree on, one sentence each.
+    /// What the toolstack and the guest disagree on, one sentence each.
     pub fn differences(toolstack: &Self, guest: &Self) -> Vec<String> {
         let mut found = Vec::new();
         if toolstack.rows.is_empty() {
             found.push("the toolstack's log has no rows: was the guest built with xl -vvv?".to_owned());
         }
-        compare("row", &toolstack.rows, &guest.rows, Row::to_string, &mut found);
-        compare("mark", &toolstack.marks, &guest.marks, |address| format!("{address:#x}"), &mut found);
-        compare("tables", &toolstack.tables, &guest.tables, u64::to_string, &mut found);
+        found.extend(Self::differences_of(("toolstack", toolstack), ("guest", guest)));
+        found
+    }
+
+    /// What any two sides disagree on, one sentence each.
+    pub fn differences_of(one: (&str, &Self), other: (&str, &Self)) -> Vec<String> {
+        let mut found = Vec::new();
+        let names = [one.0, other.0];
+        let (one, other) = (one.1, other.1);
+        compare("row", names, &one.rows, &other.rows, Row::to_string, &mut found);
+        compare("mark", names, &one.marks, &other.marks, |address| format!("{address:#x}"), &mut found);
+        compare("tables", names, &one.tables, &other.tables, u64::to_string, &mut found);
         found
     }
 
@@ -148,6 +217,16 @@ fn parse_row(value: &str) -> Option<Row> {
     }
 }
 
+/// Reads `ffffffff81000000->ffffffff81e43000`; pages count from the start of the high mapping.
+fn parse_xens_range(text: &str) -> Option<Row> {
+    let (start, end) = text.trim().split_once("->")?;
+    let read = |text: &str| u64::from_str_radix(text.trim(), 16).ok();
+    let (start, end) = (read(start)?, read(end)?.checked_next_multiple_of(PAGE_BYTES)?);
+    let pages = end.checked_sub(start)? / PAGE_BYTES;
+    let pfn = start.checked_sub(HIGH)? / PAGE_BYTES;
+    (pages > 0).then_some(Row { start, end, pfn, pages })
+}
+
 fn hex_numbers(text: &str) -> Vec<u64> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric());
     words.filter_map(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok()).collect()
@@ -155,17 +234,19 @@ fn hex_numbers(text: &str) -> Vec<u64> {
 
 fn compare<V: PartialEq>(
     kind: &str,
-    toolstack: &BTreeMap<String, V>,
-    guest: &BTreeMap<String, V>,
+    names: [&str; 2],
+    one: &BTreeMap<String, V>,
+    other: &BTreeMap<String, V>,
     show: impl Fn(&V) -> String,
     found: &mut Vec<String>,
 ) {
-    let names: BTreeSet<_> = toolstack.keys().chain(guest.keys()).collect();
-    for name in names {
-        let sides = (toolstack.get(name), guest.get(name));
+    let keys: BTreeSet<_> = one.keys().chain(other.keys()).collect();
+    for name in keys {
+        let sides = (one.get(name), other.get(name));
         if sides.0 != sides.1 {
             let text = |side: Option<&V>| side.map_or("nothing".to_owned(), &show);
-            found.push(format!("{kind} '{name}': toolstack {}, guest {}", text(sides.0), text(sides.1)));
+            let (one, other) = (text(sides.0), text(sides.1));
+            found.push(format!("{kind} '{name}': {} {one}, {} {other}", names[0], names[1]));
         }
     }
 }

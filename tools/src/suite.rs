@@ -14,9 +14,14 @@ use crate::{
     junit::{self, CaseResult},
     lab::{Lab, XenVersion, fresh_folder},
     linux_modules,
+    predict::{
+        self,
+        domain::{Builder, Plan},
+    },
     progress::Progress,
     ramdisk::Ramdisk,
     session::{Session, Size},
+    sizes::Size as Bytes,
     verdict::Outcome,
 };
 use anyhow::{Context, Result, bail};
@@ -162,6 +167,7 @@ impl Machines {
                 outcome: report.outcome,
                 console: &report.console,
                 toolstack: None,
+                prediction: Some(prediction(guest, Builder::Xen)),
                 golden: None,
                 listed: "",
             },
@@ -181,10 +187,19 @@ fn run_guest(session: &mut Session, case: &Case, guest: &Guest) -> Result<Vec<St
         outcome: report.outcome,
         console: &report.console,
         toolstack,
+        prediction: toolstack.map(|_| prediction(guest, Builder::Toolstack)),
         golden: golden.as_deref(),
         listed: listed.as_deref().unwrap_or(""),
     };
     Ok(complaints(case, &seen))
+}
+
+/// The layout that arithmetic gives the guest, or why a builder should refuse it.
+fn prediction(guest: &Guest, builder: Builder) -> Result<Plan, String> {
+    let memory = Bytes::of_mib(guest.memory_mib);
+    let domain = predict::domain_of(&guest.image, memory, &guest.ramdisk, builder);
+    let domain = domain.map_err(|error| format!("{error:#}"))?;
+    domain.plan().map_err(|refusal| refusal.to_string())
 }
 
 fn golden(case: &Case) -> Result<Option<String>> {
