@@ -9,6 +9,7 @@
 mod archive;
 mod cases;
 mod cases_modules;
+pub mod check;
 mod direct;
 mod dom0_image;
 pub mod draw;
@@ -51,6 +52,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Archive(archive::ArchiveArgs),
+    Check(check::CheckArgs),
     EmbedSymbols(symbols::EmbedArgs),
     Mutants(mutants::MutantsArgs),
     Predict(predict::PredictArgs),
@@ -74,6 +76,7 @@ pub fn main() -> ExitCode {
 fn dispatch(verb: &Verb) -> Result<ExitCode> {
     match verb {
         Verb::Archive(args) => archive::make(args).map(|()| ExitCode::SUCCESS),
+        Verb::Check(args) => print(&check::run(args)?),
         Verb::EmbedSymbols(args) => symbols::embed(args).map(|()| ExitCode::SUCCESS),
         Verb::Mutants(args) => mutants::make(args).map(|()| ExitCode::SUCCESS),
         Verb::Predict(args) => print(&predict::run(args)?),

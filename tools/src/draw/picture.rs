@@ -288,7 +288,7 @@ fn ticks(canvas: &mut Canvas, cuts: &Cuts<'_>, place: &Place, blocks: &[Block]) 
         if !(is_high && Some(first) == cuts.area) {
             tick(canvas, (x, block.y0), align, columns::address(cuts, place.column, first));
         }
-        let goes_on = blocks.get(index + 1).is_some_and(|next| next.pages.is_some() && next.look != Look::Nothing);
+        let goes_on = blocks.get(index + 1).is_some_and(|next| next.look != Look::Nothing);
         if !goes_on && !(is_high && Some(end) == cuts.area) {
             tick(canvas, (x, block.y1), align, columns::address(cuts, place.column, end));
         }
