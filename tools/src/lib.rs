@@ -34,6 +34,7 @@ pub mod scene;
 mod session;
 pub mod sizes;
 mod suite;
+mod symbolize;
 pub mod symbols;
 mod tail;
 pub mod verdict;
@@ -58,6 +59,7 @@ enum Verb {
     Predict(predict::PredictArgs),
     Run(run::RunArgs),
     Suite(suite::SuiteArgs),
+    Symbolize(symbolize::SymbolizeArgs),
 }
 
 /// Runs the command with the process's arguments.
@@ -82,6 +84,7 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
         Verb::Predict(args) => print(&predict::run(args)?),
         Verb::Run(args) => run::run(&lab::Lab::find()?, args),
         Verb::Suite(args) => suite::run(&lab::Lab::find()?, args),
+        Verb::Symbolize(args) => symbolize::run(args).map(|()| ExitCode::SUCCESS),
     }
 }
 

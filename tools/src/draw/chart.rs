@@ -56,7 +56,7 @@ fn grid(canvas: &mut Canvas, chart: &Chart) {
         let size = Size(step * GRID.0);
         let at = y(size);
         canvas.line((LEFT, at), (RIGHT, at), "grid");
-        canvas.text((LEFT - 8, at + 4), Align::End, Face::Mono, &size.to_string());
+        canvas.text((LEFT - 8, at + 4), Align::End, Face::Mono, &if step == 0 { "none".to_owned() } else { size.to_string() });
     }
     let last = chart.points.len().saturating_sub(1);
     for (index, point) in chart.points.iter().enumerate().step_by(8) {

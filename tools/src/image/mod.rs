@@ -110,7 +110,7 @@ impl PvImage {
     pub fn text(&self, kind: u32) -> Option<&str> {
         self.notes.iter().rev().find(|note| note.kind == kind).and_then(|note| match &note.value {
             Value::Text(text) => Some(text.as_str()),
-            Value::Number(_) => None,
+            Value::Number(_) | Value::Bytes(_) => None,
         })
     }
 
@@ -181,7 +181,7 @@ fn all_notes(header: &Header, segments: &[elf::ProgramHeader64<LittleEndian>], f
 fn number(notes: &[Note], kind: u32) -> Option<u64> {
     notes.iter().rev().find(|note| note.kind == kind).and_then(|note| match note.value {
         Value::Number(value) => Some(value),
-        Value::Text(_) => None,
+        Value::Text(_) | Value::Bytes(_) => None,
     })
 }
 

@@ -79,6 +79,8 @@ pub struct Note {
 pub enum Value {
     Number(u64),
     Text(String),
+    /// Anything longer that is no text.
+    Bytes(Vec<u8>),
 }
 
 impl Note {
@@ -116,6 +118,7 @@ impl fmt::Display for Value {
         match self {
             Self::Number(value) => write!(f, "{value:#x}"),
             Self::Text(text) => write!(f, "\"{text}\""),
+            Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
         }
     }
 }
@@ -133,10 +136,13 @@ pub(super) fn xen(mut list: NoteIterator<'_, elf::FileHeader64<LittleEndian>>) -
     Ok(found)
 }
 
-/// Texts are known by their type; any other value of at most eight bytes is a number.
+/// Texts are known by their type; any other value of at most eight bytes is a number, as for builders.
 fn value(kind: u32, bytes: &[u8]) -> Value {
     const TEXTS: [u32; 7] = [XEN_VERSION, GUEST_OS, 7, LOADER, 9, FEATURES, BSD_SYMTAB];
-    if TEXTS.contains(&kind) || bytes.len() > 8 {
+    if bytes.len() > 8 && !TEXTS.contains(&kind) {
+        return Value::Bytes(bytes.to_vec());
+    }
+    if TEXTS.contains(&kind) {
         let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
         let text = String::from_utf8_lossy(&bytes[..end]);
         return Value::Text(text.chars().filter(|c| !c.is_control()).collect());
@@ -153,7 +159,8 @@ mod tests {
         assert_eq!(value(VIRT_BASE, &[0, 0, 0, 0x80, 0xff, 0xff, 0xff, 0xff]), Value::Number(0xffff_ffff_8000_0000));
         assert_eq!(value(LOADER, b"generic\0"), Value::Text("generic".into()));
         assert_eq!(value(GUEST_OS, b"a\x1b[31m"), Value::Text("a[31m".into()));
-        assert_eq!(value(15, &[]), Value::Number(0));
+        assert_eq!(value(INIT_P2M, &[]), Value::Number(0));
+        assert_eq!(value(13, &[1; 16]).to_string(), "16 bytes");
     }
 
     #[test]
