@@ -24,11 +24,18 @@ ramdisk  = $(if $(shell echo '$(1)' | grep -Ex '[0-9]+'),$(1)M --archive $(ARCHI
 boot     = $(TOOL) run --xen $(XEN) --cmdline '$(CMDLINE)'
 
 .DEFAULT_GOAL := image
-.PHONY: image seed tool archive run run-small run-128g run-dom0 test test-host test-xen fuzz check fmt clean help
+.PHONY: image seed tool archive man report run run-small run-128g run-dom0 test test-host test-xen fuzz check fmt clean help
 
 image: tool archive ## Build the image: target/image/revector
 	@$(KERNEL)
 	@$(TOOL) embed-symbols target/release/revector-kernel $(IMAGES)/revector
+
+man: tool ## Write the man pages and shell completions: target/man, target/completions
+	@$(TOOL) manual target
+
+report: seed ## Boot the seed's guest, draw its memory before and after: docs/layout.svg, target/report.html
+	@$(TOOL) run --xen $(XEN) --image $(IMAGES)/revector-seed --memory 128G --ramdisk 0x10784p --archive $(IMAGES)/big.cpio --timeout 300 \
+		--cmdline loglevel=debug --report docs/layout.svg --report target/report.html
 
 seed: tool archive ## Build the image with exactly the seed's 0xe43 pages: target/image/revector-seed
 	@IMAGE_PAGES=0xe43 $(KERNEL) --target-dir target/seed

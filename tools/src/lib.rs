@@ -1,9 +1,13 @@
 //! The host command of revector: boots images under QEMU-hosted Xen and judges what they print.
 //!
 //! ```text
-//! main -> run    -> session | direct -> qemu         one boot
-//!      -> suite  -> cases, session | direct, rows    a table of boots
+//! main -> run       -> session | direct -> qemu         one boot
+//!      -> suite     -> cases, session | direct, rows    a table of boots
 //!         session, direct <- dom0_image <- release <- lab (scripts/fetch-xen)
+//!      -> predict   -> domain (arithmetic), image       a layout without a boot
+//!      -> check     -> image (notes), predict           a kernel without a boot
+//!      -> symbolize                                     call traces with lines
+//!         run, predict -> scene -> draw                 pictures
 //! ```
 
 mod archive;
@@ -20,6 +24,7 @@ pub mod image;
 mod junit;
 mod lab;
 mod linux_modules;
+mod manual;
 mod matrix;
 mod mutants;
 pub mod need;
@@ -30,6 +35,7 @@ pub mod ramdisk;
 mod release;
 pub mod rows;
 mod run;
+mod run_scene;
 pub mod scene;
 mod session;
 pub mod sizes;
@@ -40,11 +46,16 @@ mod tail;
 pub mod verdict;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::{io::Write, process::ExitCode};
 
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(name = "revector", version, about)]
+#[command(after_help = "Examples:\n  \
+    revector predict --memory 128G --ramdisk 0x10784p --kernel 0xe43p   where would everything be?\n  \
+    revector check /boot/vmlinuz-6.1.0-50-amd64                         what does this kernel ask for?\n  \
+    revector run --memory 1G --report out.html                          boot it, draw what became of it\n  \
+    revector symbolize console.log                                      which lines of code are these?")]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -54,7 +65,10 @@ struct Arguments {
 enum Verb {
     Archive(archive::ArchiveArgs),
     Check(check::CheckArgs),
+    #[command(hide = true)]
     EmbedSymbols(symbols::EmbedArgs),
+    Manual(manual::ManualArgs),
+    #[command(hide = true)]
     Mutants(mutants::MutantsArgs),
     Predict(predict::PredictArgs),
     Run(run::RunArgs),
@@ -75,11 +89,17 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The whole command line, for the manual.
+pub(crate) fn command() -> clap::Command {
+    Arguments::command()
+}
+
 fn dispatch(verb: &Verb) -> Result<ExitCode> {
     match verb {
         Verb::Archive(args) => archive::make(args).map(|()| ExitCode::SUCCESS),
         Verb::Check(args) => print(&check::run(args)?),
         Verb::EmbedSymbols(args) => symbols::embed(args).map(|()| ExitCode::SUCCESS),
+        Verb::Manual(args) => manual::write(&command(), args).map(|()| ExitCode::SUCCESS),
         Verb::Mutants(args) => mutants::make(args).map(|()| ExitCode::SUCCESS),
         Verb::Predict(args) => print(&predict::run(args)?),
         Verb::Run(args) => run::run(&lab::Lab::find()?, args),

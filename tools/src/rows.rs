@@ -9,7 +9,7 @@
 
 use crate::{
     predict::{self, domain::Plan},
-    scene::HIGH,
+    scene::{HIGH, TableCounts},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -112,6 +112,22 @@ impl Layout {
     /// Whether the source told nothing.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// Each row's name, first page, pages and address.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&str, (u64, u64, u64))> {
+        self.rows.iter().map(|(name, row)| (name.as_str(), (row.pfn, row.pages, row.start)))
+    }
+
+    /// The addresses behind the boot stack and behind the mapping.
+    pub(crate) fn ends(&self) -> [Option<u64>; 2] {
+        MARKS.map(|mark| self.marks.get(mark).copied())
+    }
+
+    /// The page tables, if all levels are told.
+    pub(crate) fn tables(&self) -> Option<TableCounts> {
+        let count = |level: &str| self.tables.get(level).copied();
+        Some(TableCounts([count("L1")?, count("L2")?, count("L3")?, count("L4")?]))
     }
 
     /// Leaves only the rows and marks that `other` has too, for a source that does not tell all.

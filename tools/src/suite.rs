@@ -35,6 +35,8 @@ use std::{
 
 /// Boot the table of cases and compare each with what it must lead to.
 #[derive(Debug, Args)]
+#[command(after_help = "Example: only the guests of 899 MiB, on Xen 4.20\n  \
+    revector suite --filter 899m --xen 4.20")]
 pub(crate) struct SuiteArgs {
     /// Only cases whose name contains this.
     #[arg(long, default_value = "", value_name = "STR")]

@@ -65,11 +65,7 @@ pub(super) fn svg(question: &Question, title: &str) -> String {
         let limits = question.limits(memory);
         chart::Point { memory, collides: limits.collides_from, refused: limits.refused_from }
     });
-    chart::svg(&Chart {
-        title: title.to_owned(),
-        area_start: question.area.start,
-        points: points.collect(),
-    })
+    chart::svg(&Chart { title: title.to_owned(), area_start: question.area.start, points: points.collect() })
 }
 
 #[cfg(test)]
@@ -87,9 +83,9 @@ mod tests {
     #[test]
     fn the_curve_has_collisions_for_a_kernel_without_notes_and_none_for_one_with_both() {
         let plain = Kernel::of_pages(0xe43);
-        let noted =
-            Kernel { list_at: Some(0x80_0000_0000), ramdisk: RamdiskPlace::Unmapped, ..plain };
-        let rows = |kernel| text(&question(kernel)).lines().filter(|line| line.contains(" |")).collect::<String>();
+        let noted = Kernel { list_at: Some(0x80_0000_0000), ramdisk: RamdiskPlace::Unmapped, ..plain };
+        let rows =
+            |kernel| text(&question(kernel)).lines().filter(|line| line.contains(" |")).collect::<String>();
         assert!(rows(plain).contains('#') && rows(plain).contains('.'));
         assert!(!rows(noted).contains(['#', '+']));
     }

@@ -27,12 +27,14 @@ pub(crate) enum Format {
 }
 
 /// Say what a PV kernel asks its builder for, and when its modules could not be loaded.
-///
-/// Reads an ELF file or a bzImage (gzip, xz, zstd): its Xen notes, where the toolstack and Xen put its P2M and ramdisk,
-/// and from which ramdisk on they reach the module area, for memory from 64 MiB to 512 GiB.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: does Debian's kernel keep the module area free?\n  \
-    revector check /boot/vmlinuz-6.1.0-50-amd64")]
+#[command(
+    after_help = "Reads an ELF file or a bzImage (gzip, xz, zstd): its Xen notes, where the toolstack and Xen put its\n\
+    P2M and ramdisk, and from which ramdisk on they reach the module area, for memory from 64 MiB to\n\
+    512 GiB.\n\n\
+    Example: does Debian's kernel keep the module area free?\n  \
+    revector check /boot/vmlinuz-6.1.0-50-amd64"
+)]
 pub(crate) struct CheckArgs {
     /// The kernel
     image: PathBuf,
@@ -121,7 +123,12 @@ fn warnings(image: &PvImage) -> Vec<&'static str> {
 /// Where one builder puts things, and the limits that follow.
 fn answer(question: &Question) -> String {
     let table = question.table();
-    let mut out = format!("\n{}\n  {}\n  {}\n\n", who(question.builder), list_in_words(question), ramdisk_in_words(question));
+    let mut out = format!(
+        "\n{}\n  {}\n  {}\n\n",
+        who(question.builder),
+        list_in_words(question),
+        ramdisk_in_words(question)
+    );
     out += &format!("  {:>8}  {:>14} {:>14} {:>12}\n", "memory", "collides from", "P2M from", "refused from");
     for limits in &table {
         out += &row(limits);

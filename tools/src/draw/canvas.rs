@@ -110,15 +110,28 @@ fn hundredths(c: char) -> i32 {
 
 #[derive(Debug, Clone)]
 enum Shape {
-    Rect { frame: Frame, class: String, title: String },
-    Line { from: (i32, i32), to: (i32, i32), class: &'static str },
+    Rect {
+        frame: Frame,
+        class: String,
+        title: String,
+    },
+    Line {
+        from: (i32, i32),
+        to: (i32, i32),
+        class: &'static str,
+    },
     Path {
         data: String,
         class: &'static str,
         #[cfg_attr(not(test), expect(dead_code, reason = "only tests ask where a path is"))]
         frame: Frame,
     },
-    Text { at: (i32, i32), align: Align, face: Face, text: String },
+    Text {
+        at: (i32, i32),
+        align: Align,
+        face: Face,
+        text: String,
+    },
 }
 
 /// A picture in the making.
@@ -163,7 +176,9 @@ impl Canvas {
     #[cfg(test)]
     pub(crate) fn labels(&self) -> Vec<(Frame, &str)> {
         let label = |shape| match shape {
-            &Shape::Text { at, align, face, ref text } => Some((text_frame(at, align, face, text), text.as_str())),
+            &Shape::Text { at, align, face, ref text } => {
+                Some((text_frame(at, align, face, text), text.as_str()))
+            }
             _ => None,
         };
         self.shapes.iter().filter_map(label).collect()
@@ -205,8 +220,13 @@ fn element(shape: &Shape, id: &str) -> String {
                 frame.y1 - frame.y0
             );
             // A pattern is referred to by its name in the document, which the style sheet cannot know.
-            let fill = if class.starts_with("hatch") { format!(" fill=\"url(#{id}-hatch)\"") } else { String::new() };
-            let title = if title.is_empty() { String::new() } else { format!("<title>{}</title>", escape(title)) };
+            let fill = if class.starts_with("hatch") {
+                format!(" fill=\"url(#{id}-hatch)\"")
+            } else {
+                String::new()
+            };
+            let title =
+                if title.is_empty() { String::new() } else { format!("<title>{}</title>", escape(title)) };
             format!("<rect class=\"{class}\" {place}{fill}>{title}</rect>\n")
         }
         Shape::Line { from, to, class } => format!(

@@ -56,7 +56,12 @@ fn grid(canvas: &mut Canvas, chart: &Chart) {
         let size = Size(step * GRID.0);
         let at = y(size);
         canvas.line((LEFT, at), (RIGHT, at), "grid");
-        canvas.text((LEFT - 8, at + 4), Align::End, Face::Mono, &if step == 0 { "none".to_owned() } else { size.to_string() });
+        canvas.text(
+            (LEFT - 8, at + 4),
+            Align::End,
+            Face::Mono,
+            &if step == 0 { "none".to_owned() } else { size.to_string() },
+        );
     }
     let last = chart.points.len().saturating_sub(1);
     for (index, point) in chart.points.iter().enumerate().step_by(8) {
@@ -89,8 +94,18 @@ fn curve(canvas: &mut Canvas, chart: &Chart) {
     canvas.path(format!("M{line}L{} {TOP}L{} {TOP}Z", end.0, first.0), "collides", frame);
     canvas.path(format!("M{line}"), "curve", frame);
     let middle = i32::midpoint(first.0, end.0);
-    canvas.text((middle, TOP + 26), Align::Middle, Face::Alarm, &Face::Alarm.cut("modules cannot be loaded", end.0 - first.0));
-    canvas.text((middle, BOTTOM - 24), Align::Middle, Face::Name, &Face::Name.cut("module area free", end.0 - first.0));
+    canvas.text(
+        (middle, TOP + 26),
+        Align::Middle,
+        Face::Alarm,
+        &Face::Alarm.cut("modules cannot be loaded", end.0 - first.0),
+    );
+    canvas.text(
+        (middle, BOTTOM - 24),
+        Align::Middle,
+        Face::Name,
+        &Face::Name.cut("module area free", end.0 - first.0),
+    );
 }
 
 fn x(index: usize, last: usize) -> i32 {

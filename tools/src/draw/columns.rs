@@ -114,7 +114,9 @@ fn block(cuts: &Cuts<'_>, column: Column, stripe: &Stripe) -> Block {
 
 fn of_pages(cuts: &Cuts<'_>, stripe: &Stripe) -> Block {
     match &stripe.what {
-        What::Rows(rows) => Block { reserved: reserved(cuts, rows), ..of_rows(cuts, stripe, rows, Shown::Whole) },
+        What::Rows(rows) => {
+            Block { reserved: reserved(cuts, rows), ..of_rows(cuts, stripe, rows, Shown::Whole) }
+        }
         What::Copy | What::CopySomewhere => copy(stripe),
         What::Gap if is_behind_memory(cuts, stripe) => plain(stripe, Look::Nothing, ""),
         What::Gap => gap(stripe, if cuts.is_mapped(stripe) { "unused" } else { "free" }),

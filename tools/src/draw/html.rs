@@ -37,7 +37,13 @@ fn section(index: usize, page: &Page) -> String {
     let description = words::describe(&page.scene);
     let drawn = |form, class: &str| {
         let canvas = picture(&page.scene, form, Headline::Elsewhere);
-        svg::document(&canvas, &format!("p{index}-{class}"), class, (&page.scene.title, &description), Style::Outside)
+        svg::document(
+            &canvas,
+            &format!("p{index}-{class}"),
+            class,
+            (&page.scene.title, &description),
+            Style::Outside,
+        )
     };
     format!(
         "<section>\n{}{findings}<figure>\n{}{}</figure>\n{}</section>\n",
@@ -54,7 +60,8 @@ fn finding(finding: &Finding) -> String {
         Severity::Note => ("note", "Note"),
     };
     let cure = finding.cure.as_ref();
-    let cure = cure.map_or(String::new(), |cure| format!("<p><strong>What helps:</strong> {}</p>\n", escape(cure)));
+    let cure =
+        cure.map_or(String::new(), |cure| format!("<p><strong>What helps:</strong> {}</p>\n", escape(cure)));
     format!(
         "<div class=\"finding {class}\">\n<h3>{word}: {}</h3>\n<p>{}</p>\n{cure}</div>\n",
         escape(&finding.title),
@@ -73,7 +80,9 @@ fn table(scene: &Scene) -> String {
     }
     if let Some(tables) = scene.tables {
         let [l1, l2, l3, l4] = tables.0;
-        marks += &format!("<li>page tables: {l4} of level 4, {l3} of level 3, {l2} of level 2, {l1} of level 1</li>\n");
+        marks += &format!(
+            "<li>page tables: {l4} of level 4, {l3} of level 3, {l2} of level 2, {l1} of level 1</li>\n"
+        );
     }
     format!(
         "<table>\n\
@@ -95,7 +104,8 @@ fn how_many(scene: &Scene) -> String {
 }
 
 fn table_row(row: &Row, scene: &Scene) -> String {
-    let address = |address: Option<u64>| address.map_or("not mapped".to_owned(), |address| format!("{address:#018x}"));
+    let address =
+        |address: Option<u64>| address.map_or("not mapped".to_owned(), |address| format!("{address:#018x}"));
     let inside = match row.bytes_in(scene.area) {
         0 => "-".to_owned(),
         bytes => format!("<strong>{}</strong>", Size(bytes)),

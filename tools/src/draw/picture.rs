@@ -143,7 +143,12 @@ fn draw_part(canvas: &mut Canvas, scene: &Scene, part: &Part, top: i32) -> i32 {
     let cuts = Cuts::new(scene, top + 58);
     let bottom = cuts.stripes.last().map_or(top + 58, |stripe| stripe.y1);
     for (x, text) in &part.heading {
-        canvas.text((*x, top + 22), Align::Start, Face::Head, &Face::Head.cut(text, canvas.width - x - MARGIN));
+        canvas.text(
+            (*x, top + 22),
+            Align::Start,
+            Face::Head,
+            &Face::Head.cut(text, canvas.width - x - MARGIN),
+        );
     }
     let columns: Vec<_> =
         part.places.iter().map(|place| (place, columns::blocks(&cuts, place.column))).collect();
@@ -201,7 +206,9 @@ fn inside(canvas: &mut Canvas, place: &Place, block: &Block) {
         Some(size) if block.look == Look::Of(Kind::P2m) => chip(canvas, frame, size),
         Some(_) => line_chip(canvas, frame, block),
         // Above the band, which may cross the column.
-        None if place.column == Column::DirectBefore => words(canvas, Frame { y1: frame.y0 + 40, ..frame }, block),
+        None if place.column == Column::DirectBefore => {
+            words(canvas, Frame { y1: frame.y0 + 40, ..frame }, block)
+        }
         None if block.broken == Broken::Yes => torn(canvas, frame, block),
         None => words(canvas, frame, block),
     }
@@ -318,7 +325,8 @@ fn area_line(canvas: &mut Canvas, cuts: &Cuts<'_>, part: &Part) {
 
 /// The P2M's way: a band from its old place to its new one.
 fn band(canvas: &mut Canvas, cuts: &Cuts<'_>, part: &Part) {
-    let from = part.places.iter().find(|place| matches!(place.column, Column::HighBefore | Column::HighAfter));
+    let from =
+        part.places.iter().find(|place| matches!(place.column, Column::HighBefore | Column::HighAfter));
     let to = part.places.iter().find(|place| place.column == Column::DirectAfter);
     let old = cuts.span(|stripe| cuts.holds(stripe, Kind::P2m) && cuts.is_mapped(stripe));
     let new = match cuts.scene.after {

@@ -33,13 +33,33 @@ pub(super) fn all() -> Vec<(&'static str, Scene)> {
         ("tiny", Scene { after: After::Copied(Vec::new()), ..small() }),
         ("tiny-unknown", small()),
         ("dom0", predicted(Builder::Xen, 4096, Kernel::of_pages(0x9b), Some(30 << 20))),
-        ("dom0-linux", predicted(Builder::Xen, 4096, Kernel { ramdisk: RamdiskPlace::Unmapped, ..linux }, Some(30 << 20))),
+        (
+            "dom0-linux",
+            predicted(
+                Builder::Xen,
+                4096,
+                Kernel { ramdisk: RamdiskPlace::Unmapped, ..linux },
+                Some(30 << 20),
+            ),
+        ),
         ("list-elsewhere", predicted(Builder::Toolstack, 262_144, linux, Some(200 << 20))),
         ("ramdisk-unmapped", predicted(Builder::Toolstack, 8192, unmapped, Some(800 << 20))),
-        ("huge", Scene { after: After::Aliased, ..predicted(Builder::Toolstack, 524_288, Kernel::of_pages(0x1000), None) }),
+        (
+            "huge",
+            Scene {
+                after: After::Aliased,
+                ..predicted(Builder::Toolstack, 524_288, Kernel::of_pages(0x1000), None)
+            },
+        ),
         ("memory-map", with_map(predicted(Builder::Xen, 1024, Kernel::of_pages(0x2000), Some(64 << 20)))),
         ("unknown-sizes", unknown()),
-        ("kaslr", Scene { area: ModuleArea { start: 0xffff_ffff_c000_0000, ..ModuleArea::CLASSIC }, ..seed(After::Unknown) }),
+        (
+            "kaslr",
+            Scene {
+                area: ModuleArea { start: 0xffff_ffff_c000_0000, ..ModuleArea::CLASSIC },
+                ..seed(After::Unknown)
+            },
+        ),
         ("scattered", seed(After::Copied((0..9).map(|n| (0x3_0000 + n * 0x4000, 0x2000)).collect()))),
         ("nothing", Scene { rows: Vec::new(), pages: None, alloc_end: None, mapped_end: None, ..small() }),
     ]
@@ -58,7 +78,8 @@ fn with_map(scene: Scene) -> Scene {
 
 /// A log with holes: addresses without pages, pages without addresses, a row of which nothing is known.
 fn unknown() -> Scene {
-    let row = |kind, name: &str, pfn, pages, address| Row { kind, name: name.to_owned(), pfn, pages, address };
+    let row =
+        |kind, name: &str, pfn, pages, address| Row { kind, name: name.to_owned(), pfn, pages, address };
     Scene {
         title: "A guest <of> which \"little\" is known & a title that is much longer than any picture could be wide, \
                 even the widest of them"

@@ -122,9 +122,12 @@ impl<'a> Cuts<'a> {
         let mut found = self.stripes.iter().filter(|stripe| wanted(stripe));
         let first = found.next()?;
         // Only stripes that touch belong together.
-        Some(found.fold((first.y0, first.y1), |(y0, y1), stripe| {
-            if stripe.y0 == y1 { (y0, stripe.y1) } else { (y0, y1) }
-        }))
+        Some(found.fold(
+            (first.y0, first.y1),
+            |(y0, y1), stripe| {
+                if stripe.y0 == y1 { (y0, stripe.y1) } else { (y0, y1) }
+            },
+        ))
     }
 
     /// Whether the stripe holds a row of this kind.
@@ -208,7 +211,8 @@ impl<'a> Cuts<'a> {
         if copy_unknown && matches!(self.scene.after, After::Copied(_)) {
             let stripe = Stripe { pages: None, what: What::CopySomewhere, y0: 0, y1: 0 };
             let free = |stripe: &Stripe| {
-                let behind = stripe.pages.zip(self.mapped).is_some_and(|((first, _), mapped)| first >= mapped);
+                let behind =
+                    stripe.pages.zip(self.mapped).is_some_and(|((first, _), mapped)| first >= mapped);
                 stripe.what == What::Gap && behind
             };
             let at = self.stripes.iter().position(free).unwrap_or(self.stripes.len());

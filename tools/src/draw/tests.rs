@@ -13,10 +13,18 @@ use proptest::prelude::*;
 /// What is wrong with a picture; nothing, if it is good.
 fn complaints(canvas: &Canvas) -> Vec<String> {
     let outside = |frame: &Frame| {
-        frame.x0 < 0 || frame.y0 < 0 || frame.x1 > canvas.width || frame.y1 > canvas.height || frame.x1 < frame.x0
+        frame.x0 < 0
+            || frame.y0 < 0
+            || frame.x1 > canvas.width
+            || frame.y1 > canvas.height
+            || frame.x1 < frame.x0
     };
-    let mut found: Vec<_> =
-        canvas.frames().iter().filter(|frame| outside(frame)).map(|frame| format!("{frame:?} is outside")).collect();
+    let mut found: Vec<_> = canvas
+        .frames()
+        .iter()
+        .filter(|frame| outside(frame))
+        .map(|frame| format!("{frame:?} is outside"))
+        .collect();
     let labels = canvas.labels();
     for (index, (one, text)) in labels.iter().enumerate() {
         for (other, more) in &labels[..index] {
@@ -41,7 +49,9 @@ fn check(scene: &Scene) -> Vec<String> {
     let page = html(&[Page { scene: scene.clone(), findings: vec![finding] }]);
     for text in [svg(scene), well_formed(&page)] {
         let options = roxmltree::ParsingOptions { allow_dtd: true, ..roxmltree::ParsingOptions::default() };
-        found.extend(roxmltree::Document::parse_with_options(&text, options).err().map(|error| error.to_string()));
+        found.extend(
+            roxmltree::Document::parse_with_options(&text, options).err().map(|error| error.to_string()),
+        );
     }
     found
 }
@@ -158,9 +168,8 @@ fn number() -> impl Strategy<Value = u64> {
 }
 
 fn row() -> impl Strategy<Value = Row> {
-    (0..KINDS.len(), any::<String>(), prop::option::of(number()), number(), prop::option::of(number())).prop_map(
-        |(kind, name, pfn, pages, address)| Row { kind: KINDS[kind], name, pfn, pages, address },
-    )
+    (0..KINDS.len(), any::<String>(), prop::option::of(number()), number(), prop::option::of(number()))
+        .prop_map(|(kind, name, pfn, pages, address)| Row { kind: KINDS[kind], name, pfn, pages, address })
 }
 
 fn after() -> impl Strategy<Value = After> {
@@ -173,7 +182,8 @@ fn after() -> impl Strategy<Value = After> {
 }
 
 fn any_scene() -> impl Strategy<Value = Scene> {
-    let map = (number(), number(), any::<String>()).prop_map(|(start, end, kind)| MapRange { start, end, kind });
+    let map =
+        (number(), number(), any::<String>()).prop_map(|(start, end, kind)| MapRange { start, end, kind });
     let rows = prop::collection::vec(row(), 0..30);
     let ends = (prop::option::of(number()), prop::option::of(number()), prop::option::of(number()));
     let area = (number(), number()).prop_map(|(start, end)| ModuleArea { start, end });

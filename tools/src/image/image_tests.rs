@@ -50,6 +50,23 @@ fn good() -> Vec<u8> {
     image(&[(3, &base), (8, b"generic\0"), (5, b"xen-3.0\0"), (15, &list), (16, &1_u32.to_le_bytes())])
 }
 
+/// Writes the images of these tests for the fuzz target's corpus: `REVECTOR_SEEDS=fuzz/corpus/check cargo test seeds`.
+#[test]
+#[ignore = "writes files, for the corpus"]
+fn seeds() {
+    let folder = std::path::PathBuf::from(std::env::var("REVECTOR_SEEDS").unwrap());
+    let plain: (u32, &[u8]) = (3, &0xffff_ffff_8000_0000_u64.to_le_bytes());
+    let images = [
+        ("both-notes", good()),
+        ("plain", image(&[plain])),
+        ("no-notes", image(&[])),
+        ("text", b"x".to_vec()),
+    ];
+    for (name, bytes) in images {
+        std::fs::write(folder.join(name), bytes).unwrap();
+    }
+}
+
 fn message(bytes: &[u8]) -> String {
     format!("{:#}", PvImage::parse(bytes).unwrap_err())
 }
@@ -114,5 +131,7 @@ fn what_is_no_kernel_is_named_for_what_it_lacks() {
     assert!(message(&image(&[])).contains("expected Xen notes"));
     assert!(message(&image(&[(4, &8_u64.to_le_bytes())])).contains("PADDR_OFFSET"));
     let wild = 0xffff_ffff_8200_0000_u64.to_le_bytes();
-    assert!(message(&image(&[(3, &0xffff_ffff_8000_0000_u64.to_le_bytes()), (1, &wild)])).contains("entry point"));
+    assert!(
+        message(&image(&[(3, &0xffff_ffff_8000_0000_u64.to_le_bytes()), (1, &wild)])).contains("entry point")
+    );
 }

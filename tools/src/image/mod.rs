@@ -58,7 +58,8 @@ impl PvImage {
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let (packing, file) = unpack::elf(bytes)?;
         let header = header(&file)?;
-        let segments = header.program_headers(LE, &*file).context("the table of segments lies outside the file")?;
+        let segments =
+            header.program_headers(LE, &*file).context("the table of segments lies outside the file")?;
         let (low, high) = loaded(segments)?;
         let notes = all_notes(header, segments, &file)?;
         ensure!(
@@ -159,7 +160,11 @@ fn loaded(segments: &[elf::ProgramHeader64<LittleEndian>]) -> Result<(u64, u64)>
 }
 
 /// Notes of segments; those of sections only if there are none, as builders do.
-fn all_notes(header: &Header, segments: &[elf::ProgramHeader64<LittleEndian>], file: &[u8]) -> Result<Vec<Note>> {
+fn all_notes(
+    header: &Header,
+    segments: &[elf::ProgramHeader64<LittleEndian>],
+    file: &[u8],
+) -> Result<Vec<Note>> {
     let mut found = Vec::new();
     for segment in segments.iter().filter(|segment| segment.p_offset(LE) != 0) {
         if let Some(list) = segment.notes(LE, file).context("a segment of notes lies outside the file")? {
@@ -167,7 +172,8 @@ fn all_notes(header: &Header, segments: &[elf::ProgramHeader64<LittleEndian>], f
         }
     }
     if found.is_empty() {
-        let sections = header.section_headers(LE, file).context("the table of sections lies outside the file")?;
+        let sections =
+            header.section_headers(LE, file).context("the table of sections lies outside the file")?;
         for section in sections {
             if let Some(list) = section.notes(LE, file).context("a section of notes lies outside the file")? {
                 found.extend(notes::xen(list)?);

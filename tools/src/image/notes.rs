@@ -156,7 +156,10 @@ mod tests {
 
     #[test]
     fn numbers_are_little_endian_and_texts_end_at_their_nul() {
-        assert_eq!(value(VIRT_BASE, &[0, 0, 0, 0x80, 0xff, 0xff, 0xff, 0xff]), Value::Number(0xffff_ffff_8000_0000));
+        assert_eq!(
+            value(VIRT_BASE, &[0, 0, 0, 0x80, 0xff, 0xff, 0xff, 0xff]),
+            Value::Number(0xffff_ffff_8000_0000)
+        );
         assert_eq!(value(LOADER, b"generic\0"), Value::Text("generic".into()));
         assert_eq!(value(GUEST_OS, b"a\x1b[31m"), Value::Text("a[31m".into()));
         assert_eq!(value(INIT_P2M, &[]), Value::Number(0));

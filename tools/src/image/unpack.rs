@@ -79,10 +79,14 @@ fn payload(bytes: &[u8]) -> Result<Option<&[u8]>> {
         Some(count) => usize::from(*count),
     };
     let start = word(bytes, 0x248).and_then(|offset| offset.checked_add((sectors + 1) * SECTOR));
-    let range = start.zip(word(bytes, 0x24c)).and_then(|(start, length)| Some(start..start.checked_add(length)?));
+    let range =
+        start.zip(word(bytes, 0x24c)).and_then(|(start, length)| Some(start..start.checked_add(length)?));
     match range.and_then(|range| bytes.get(range)) {
         Some(payload) => Ok(Some(payload)),
-        None => bail!("the payload of this bzImage lies outside the file ({} bytes): it is not whole", bytes.len()),
+        None => bail!(
+            "the payload of this bzImage lies outside the file ({} bytes): it is not whole",
+            bytes.len()
+        ),
     }
 }
 

@@ -34,12 +34,14 @@ pub(crate) enum Format {
 }
 
 /// Print the layout that a domain builder would make.
-///
-/// Nothing is booted. Notes of the image (INIT_P2M, MOD_START_PFN) are followed; for a SIZE, --init-p2m and
-/// --unmapped-ramdisk stand for them. A bare number is MiB; 0xe43p is pages, 12345b bytes.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: the guest of 128 GiB in which no module can be loaded\n  \
-    revector predict --memory 128G --ramdisk 0x10784p --kernel 0xe43p")]
+#[command(
+    after_help = "Nothing is booted. The image's notes INIT_P2M and MOD_START_PFN are followed; for a kernel that\n\
+    is told by its size, --init-p2m and --unmapped-ramdisk stand for them. A bare number is MiB,\n\
+    0xe43p is pages, 12345b bytes.\n\n\
+    Example: the guest of 128 GiB in which no module can be loaded\n  \
+    revector predict --memory 128G --ramdisk 0x10784p --kernel 0xe43p"
+)]
 pub(crate) struct PredictArgs {
     /// The domain's memory
     #[arg(long, value_name = "SIZE")]
@@ -112,7 +114,9 @@ fn kernel(text: &str) -> Result<Kernel> {
         return Ok(Kernel::of_pages(size.pages()));
     }
     if !Path::new(text).is_file() {
-        bail!("kernel '{text}': expected an image or a size such as 0xe43p or 14M; no such file is here: check the path");
+        bail!(
+            "kernel '{text}': expected an image or a size such as 0xe43p or 14M; no such file is here: check the path"
+        );
     }
     Ok(PvImage::read(Path::new(text))?.kernel())
 }

@@ -98,7 +98,10 @@ fn counted(base: u64, plan: &Plan) -> String {
         let mask = (1_u64 << bits) - 1;
         let end = plan.mapped_end.wrapping_sub(1) | mask;
         let count = plan.tables.0[level];
-        format!("nr_page_tables: {mask:#018x}/{bits}: {:#018x} -> {end:#018x}, {count} table(s)\n", base & !mask)
+        format!(
+            "nr_page_tables: {mask:#018x}/{bits}: {:#018x} -> {end:#018x}, {count} table(s)\n",
+            base & !mask
+        )
     };
     LEVELS.map(line).concat()
 }
@@ -133,8 +136,10 @@ const fn in_xens_words(kind: Kind) -> &'static str {
 
 /// Sizes, and what of each row is in the way.
 fn table(scene: &Scene) -> String {
-    let mut out =
-        format!("{:12} {:>10} {:>15} {:>11} {:>11}   {}\n", "row", "pages", "bytes", "KiB", "size", "in the module area");
+    let mut out = format!(
+        "{:12} {:>10} {:>15} {:>11} {:>11}   {}\n",
+        "row", "pages", "bytes", "KiB", "size", "in the module area"
+    );
     for row in &scene.rows {
         let size = Size::of_pages(row.pages);
         let inside = match (row.address, row.bytes_in(scene.area)) {
@@ -143,7 +148,12 @@ fn table(scene: &Scene) -> String {
             (_, bytes) => Size(bytes).to_string(),
         };
         let pages = format!("{:#x}", row.pages);
-        out += &format!("{:12} {pages:>10} {:>15} {:>11} {size:>11}   {inside}\n", row.name, size.0, size.0 >> 10);
+        out += &format!(
+            "{:12} {pages:>10} {:>15} {:>11} {size:>11}   {inside}\n",
+            row.name,
+            size.0,
+            size.0 >> 10
+        );
     }
     out
 }

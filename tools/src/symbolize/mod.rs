@@ -19,12 +19,13 @@ use std::{
 use trace::{Code, Place, Role, places};
 
 /// Add file and line to every address of a log's call traces.
-///
-/// Knows the traces of this project's image, of Linux (with addresses or only names) and of Xen. The image must have
-/// debug information: target/image/revector, a vmlinux, a xen-syms.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: where was it when it died?\n  \
-    make run CMDLINE=selftest=fault | revector symbolize - --image target/image/revector")]
+#[command(
+    after_help = "Knows the traces of this project's image, of Linux (with addresses or only names) and of Xen. The\n\
+    image must have debug information: target/image/revector, a vmlinux, a xen-syms.\n\n\
+    Example: where was it when it died?\n  \
+    make run CMDLINE=selftest=fault | revector symbolize - --image target/image/revector"
+)]
 pub(crate) struct SymbolizeArgs {
     /// The log; - is standard input
     log: PathBuf,
@@ -39,7 +40,10 @@ pub(crate) fn run(args: &SymbolizeArgs) -> Result<()> {
     let log: Box<dyn Read> = if args.log.as_os_str() == "-" {
         Box::new(stdin().lock())
     } else {
-        Box::new(fs::File::open(&args.log).with_context(|| format!("cannot read the log {}", args.log.display()))?)
+        Box::new(
+            fs::File::open(&args.log)
+                .with_context(|| format!("cannot read the log {}", args.log.display()))?,
+        )
     };
     let seen = copy(&mut image, BufReader::new(log), &mut stdout().lock())?;
     if let Some(complaint) = complaint(&seen, &args.image) {
@@ -52,9 +56,10 @@ fn complaint(seen: &Seen, image: &Path) -> Option<String> {
     let Seen { places, known, contradicted } = *seen;
     let image = image.display();
     match () {
-        () if places == 0 => {
-            Some("found no address in the log: expected lines such as [<ffffffff8101c0e1>] name+0x331/0x994".to_owned())
-        }
+        () if places == 0 => Some(
+            "found no address in the log: expected lines such as [<ffffffff8101c0e1>] name+0x331/0x994"
+                .to_owned(),
+        ),
         () if known == 0 => Some(format!(
             "none of the {places} addresses is in {image}: give the image that was booted, with debug information"
         )),
@@ -158,7 +163,10 @@ impl Image {
         let Ok(mut frames) = self.loader.find_frames(probe) else { return told };
         while let Ok(Some(frame)) = frames.next() {
             let name = frame.function.as_ref().and_then(|name| name.demangle().ok());
-            let Some(place) = frame.location.as_ref().and_then(|location| self.file_and_line(location)) else { continue };
+            let Some(place) = frame.location.as_ref().and_then(|location| self.file_and_line(location))
+            else {
+                continue;
+            };
             told.push(format!("{place}  {}", name.as_deref().map_or("?", without_hash)));
         }
         // Debug information often has the last part of a name only; the symbol table has all of it.
@@ -258,7 +266,8 @@ mod tests {
     #[test]
     fn a_function_of_this_program_is_found_with_its_file_and_line() {
         let image = this_program();
-        let (name, places) = image.functions.iter().find(|(name, _)| name.ends_with("tests::marked")).unwrap();
+        let (name, places) =
+            image.functions.iter().find(|(name, _)| name.ends_with("tests::marked")).unwrap();
         let (start, size) = places[0];
         let (text, seen) = told(&format!("RIP: e033:[<{start:016x}>] {name}+0x0/{size:#x}\nlast\n"));
         assert!(text.contains("symbolize/mod.rs:") && text.ends_with("last\n"), "{text}");
@@ -271,14 +280,16 @@ mod tests {
     #[test]
     fn another_image_than_the_booted_one_is_noticed() {
         let image = this_program();
-        let (name, places) = image.functions.iter().find(|(name, _)| name.ends_with("tests::marked")).unwrap();
+        let (name, places) =
+            image.functions.iter().find(|(name, _)| name.ends_with("tests::marked")).unwrap();
         let at = |name: &str| told(&format!(" [<{:016x}>] {name}+0x2/0x9\n", places[0].0 + 2)).1.contradicted;
         assert_eq!((at(name), at("some::other")), (0, 1));
     }
 
     #[test]
     fn paths_of_other_packages_begin_with_their_name() {
-        let packages = ["/a/registry/src/index-1/spin-0.12/src/x.rs", "/rustc/0123/library/core/src/y.rs", "src/z.rs"];
+        let packages =
+            ["/a/registry/src/index-1/spin-0.12/src/x.rs", "/rustc/0123/library/core/src/y.rs", "src/z.rs"];
         assert_eq!(packages.map(short_path), ["spin-0.12/src/x.rs", "library/core/src/y.rs", "src/z.rs"]);
     }
 

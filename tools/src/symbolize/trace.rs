@@ -17,7 +17,11 @@ pub(super) struct Place {
 pub(super) enum Code {
     Address(u64),
     /// So many bytes into a function of so many bytes.
-    Function { name: String, offset: u64, size: u64 },
+    Function {
+        name: String,
+        offset: u64,
+        size: u64,
+    },
 }
 
 /// What the processor did there.
@@ -66,7 +70,11 @@ fn function(word: &str) -> Option<Code> {
     let (name, rest) = word.rsplit_once("+0x")?;
     let (offset, size) = rest.split_once("/0x")?;
     let read = |text: &str| u64::from_str_radix(text, 16).ok();
-    (!name.is_empty()).then_some(Code::Function { name: name.to_owned(), offset: read(offset)?, size: read(size)? })
+    (!name.is_empty()).then_some(Code::Function {
+        name: name.to_owned(),
+        offset: read(offset)?,
+        size: read(size)?,
+    })
 }
 
 #[cfg(test)]
@@ -84,9 +92,18 @@ mod tests {
     #[test]
     fn bracketed_addresses_of_all_three_programs_are_found() {
         let at = |address| vec![(address, Role::Returns)];
-        assert_eq!(addresses(" [<ffffffff8101c0e1>] revector::mm::map+0x331/0x994"), at(0xffff_ffff_8101_c0e1));
-        assert_eq!(addresses(" [<ffffffff81030279>] ? __raw_callee_save+0x11/0x1e"), at(0xffff_ffff_8103_0279));
-        assert_eq!(addresses("(XEN)    [<ffff82d04020a1b2>] R do_mmu_update+0x12/0x34"), at(0xffff_82d0_4020_a1b2));
+        assert_eq!(
+            addresses(" [<ffffffff8101c0e1>] revector::mm::map+0x331/0x994"),
+            at(0xffff_ffff_8101_c0e1)
+        );
+        assert_eq!(
+            addresses(" [<ffffffff81030279>] ? __raw_callee_save+0x11/0x1e"),
+            at(0xffff_ffff_8103_0279)
+        );
+        assert_eq!(
+            addresses("(XEN)    [<ffff82d04020a1b2>] R do_mmu_update+0x12/0x34"),
+            at(0xffff_82d0_4020_a1b2)
+        );
         let stopped = addresses("RIP: e030:[<ffffffff8100af1e>] hw::selftest::fault+0xe/0x13");
         assert_eq!(stopped, [(0xffff_ffff_8100_af1e, Role::Stopped)]);
     }
@@ -103,7 +120,14 @@ mod tests {
 
     #[test]
     fn other_lines_tell_no_place() {
-        for line in ["", "layout: kernel : 0xffffffff81000000 -> 0xffffffff81e43000", "a+b/c", "[<", "[<>]", "[<xyz>]"] {
+        for line in [
+            "",
+            "layout: kernel : 0xffffffff81000000 -> 0xffffffff81e43000",
+            "a+b/c",
+            "[<",
+            "[<>]",
+            "[<xyz>]",
+        ] {
             assert_eq!(places(line), [], "{line}");
         }
     }
