@@ -6,6 +6,7 @@
 
 pub mod check;
 mod domain;
+pub mod gunzip;
 pub mod newc;
 pub mod object;
 pub mod options;

@@ -205,6 +205,11 @@ impl Frames {
     }
 }
 
+/// Gives all runs back.
+pub(super) fn give_back(runs: Vec<Run>, frames: &mut Frames) -> Result<(), FrameError> {
+    runs.into_iter().try_for_each(|run| frames.give_back(run))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

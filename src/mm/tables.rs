@@ -8,9 +8,9 @@
 
 use alloc::vec::Vec;
 
-use super::commit::{Batch, Slot};
+use super::commit::{Batch, Flush, Slot, Undone};
 use super::error::MmError;
-use super::frames::{Frames, Run, Zone};
+use super::frames::{Frames, Run, Zone, give_back};
 use super::pte::{Level, Pte, Reach};
 use super::window::Window;
 use crate::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
@@ -50,12 +50,14 @@ pub struct Tables {
     root: Table,
     window: Window,
     owned: Vec<Run>,
+    /// Pages that Xen holds in a state that nobody can tell.
+    lost: Vec<Run>,
 }
 
 impl Tables {
     /// Takes over the tables below `root`, readable through `window`.
     pub(super) const fn new(root: Table, window: Window) -> Self {
-        Self { root, window, owned: Vec::new() }
+        Self { root, window, owned: Vec::new(), lost: Vec::new() }
     }
 
     /// Returns the window through which pages are read and written.
@@ -76,6 +78,21 @@ impl Tables {
     #[must_use]
     pub fn added(&self) -> usize {
         self.owned.len()
+    }
+
+    /// Gives pages back that were to be mapped, or keeps them from everybody if `error` left some of it done: the
+    /// next owner of a page that is still mapped could not make a page table of it.
+    pub(super) fn release(
+        &mut self,
+        runs: Vec<Run>,
+        error: MmError,
+        frames: &mut Frames,
+    ) -> Result<(), MmError> {
+        match error {
+            MmError::Mmu(refused) if refused.undone() != Undone::All => self.lost.extend(runs),
+            _ => give_back(runs, frames)?,
+        }
+        Ok(())
     }
 
     /// Returns the L4 table.
@@ -209,7 +226,7 @@ impl<'t> Growth<'t> {
             Place::Hooked(table) | Place::Fresh(table) => table,
         };
         let table = self.make(xen, frames, at, level)?;
-        self.batch.write(parent.slot(at), Pte::table(table.mfn, reach));
+        self.batch.change(parent.slot(at), Pte::ABSENT, Pte::table(table.mfn, reach));
         Ok(Place::Fresh(table))
     }
 
@@ -227,7 +244,7 @@ impl<'t> Growth<'t> {
         let run = frames.take(Zone::Mapped, 1)?;
         let (slot, entry) = self.tables.shown(xen, run.first())?;
         self.tables.window.page_mut(xen, &run, 0).fill(0);
-        self.batch.write(slot, entry.read_only());
+        self.batch.change(slot, entry, entry.read_only());
         let table = Table { pfn: run.first(), mfn: entry.mfn(), level };
         self.fresh.push((at, table, run));
         Ok(table)
@@ -273,13 +290,25 @@ impl<'t> Growth<'t> {
         Ok(self.tables.window.page_mut(xen, run, 0))
     }
 
-    /// Hooks everything, in one hypercall.
+    /// Hooks everything, in one hypercall; or nothing, if `filled` is the error of having filled it.
     ///
     /// # Errors
-    /// [`MmError`] naming the entry that Xen refused. Some tables may be hooked then, so none is given up.
-    pub fn commit<X: Hypervisor>(self, xen: &mut X, flush: super::commit::Flush) -> Result<(), MmError> {
-        self.tables.owned.extend(self.fresh.into_iter().map(|(_, _, run)| run));
-        Ok(self.batch.commit(xen, flush)?)
+    /// [`MmError`] naming the entry that Xen refused, or that of `filled`; the tables' pages are free again then.
+    pub fn commit<X: Hypervisor>(
+        self,
+        filled: Result<(), MmError>,
+        frames: &mut Frames,
+        xen: &mut X,
+        flush: Flush,
+    ) -> Result<(), MmError> {
+        let Self { tables, batch, fresh } = self;
+        let done = filled.and_then(|()| Ok(batch.commit(xen, flush)?));
+        let runs = fresh.into_iter().map(|(_, _, run)| run).collect();
+        match done {
+            Ok(()) => tables.owned.extend::<Vec<Run>>(runs),
+            Err(error) => tables.release(runs, error, frames)?,
+        }
+        done
     }
 }
 

@@ -9,6 +9,7 @@
 
 pub mod abi;
 pub mod errno;
+pub mod mmuext;
 pub mod start_info;
 
 use core::fmt;
