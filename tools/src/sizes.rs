@@ -88,7 +88,7 @@ impl fmt::Display for Size {
             return f.pad(&format!("{} bytes", self.0));
         };
         let tenths = (u128::from(self.0) * 10 + u128::from(unit / 2)) / u128::from(*unit);
-        if self.0 % unit == 0 {
+        if self.0.is_multiple_of(*unit) {
             f.pad(&format!("{} {name}", self.0 / unit))
         } else {
             f.pad(&format!("{}.{} {name}", tenths / 10, tenths % 10))

@@ -6,10 +6,11 @@
 use super::{
     canvas::Face,
     notes,
+    rows::{short, told},
     stripes::{self, Cuts, Reach, Stripe, What},
 };
 use crate::{
-    scene::{After, DIRECT, Kind, PAGE, Row},
+    scene::{After, Kind, Row},
     sizes::Size,
 };
 
@@ -257,30 +258,6 @@ fn of_rows(cuts: &Cuts<'_>, stripe: &Stripe, rows: &[usize], size: Shown) -> Blo
     }
 }
 
-/// The short word for a row.
-fn short(row: &Row) -> &str {
-    match row.kind {
-        Kind::P2m => "P2M",
-        Kind::StartInfo => "start info",
-        Kind::PageTables => "page tables",
-        Kind::BootStack => "boot stack",
-        _ => &row.name,
-    }
-}
-
-/// A row in one sentence.
-pub(super) fn told(row: &Row) -> String {
-    let size = Size::of_pages(row.pages);
-    let pages = row.pfn.map_or_else(
-        || format!("{:#x} pages, {size}", row.pages),
-        |pfn| format!("pfn {pfn:#x} + {:#x} pages, {size}", row.pages),
-    );
-    match row.address.zip(row.end()) {
-        Some((start, end)) => format!("{}: {start:#018x} -> {end:#018x}, {pages}", row.name),
-        None => format!("{}: not mapped, {pages}", row.name),
-    }
-}
-
 fn gap(stripe: &Stripe, word: &str) -> Block {
     let size = stripe.pages.map_or(String::new(), |(first, end)| Size::of_pages(end - first).to_string());
     Block {
@@ -303,17 +280,4 @@ fn plain(stripe: &Stripe, look: Look, word: &str) -> Block {
         title: word.to_owned(),
         pages: stripe.pages,
     }
-}
-
-/// The address that a column shows a page at; pages are told by their number.
-///
-/// None behind the last address.
-pub(super) fn address(cuts: &Cuts<'_>, column: Column, pfn: u64) -> Option<String> {
-    let base = match column {
-        Column::Pages => return Some(format!("pfn {pfn:#x}")),
-        Column::HighBefore | Column::HighAfter => cuts.base,
-        Column::DirectBefore | Column::DirectAfter => DIRECT,
-    };
-    let address = base.checked_add(pfn.checked_mul(PAGE)?)?;
-    Some(format!("{address:#018x}"))
 }

@@ -5,8 +5,8 @@
 use super::{
     Finding, Page, Severity,
     canvas::escape,
-    columns,
     picture::{Form, Headline, picture},
+    rows,
     svg::{self, Style},
     theme, words,
 };
@@ -115,7 +115,7 @@ fn table_row(row: &Row, scene: &Scene) -> String {
          <td class=\"a\" data-what=\"end\">{}</td><td class=\"n a\" data-what=\"pfn\">{}</td>\
          <td class=\"n a\" data-what=\"pages\">{:#x}</td><td class=\"n\" data-what=\"size\">{}</td>\
          <td class=\"n\" data-what=\"in the module area\">{inside}</td></tr>\n",
-        escape(&columns::told(row)),
+        escape(&rows::told(row)),
         escape(&row.name),
         address(row.address),
         address(row.end()),

@@ -1,7 +1,7 @@
 //! Pictures of a guest's memory: an SVG file, or a page of HTML that needs nothing else.
 //!
 //! ```text
-//! Scene -> stripes (what lies at the same height) -> columns (what each shows there) -> picture -> svg | html
+//! Scene -> stripes (what lies at the same height) -> columns (what each shows there) -> picture, marks -> svg | html
 //!                                                                                        canvas (shapes, labels)
 //! ```
 //!
@@ -10,9 +10,12 @@
 mod canvas;
 pub(crate) mod chart;
 mod columns;
+mod face;
 mod html;
+mod marks;
 mod notes;
 mod picture;
+mod rows;
 mod stripes;
 mod svg;
 mod theme;

@@ -2,7 +2,7 @@
 //!
 //! `picture` writes the lines; `html` repeats nothing of them.
 
-use super::{canvas::Face, columns, stripes};
+use super::{canvas::Face, rows, stripes};
 use crate::{
     scene::{After, PAGE, Row, Scene},
     sizes::Size,
@@ -68,7 +68,7 @@ fn not_drawn(scene: &Scene) -> Vec<String> {
         }
     }
     let elsewhere = scene.rows.iter().filter(|row| row.pfn.is_none() && row.address.is_none());
-    found.extend(elsewhere.map(|row| format!("Place not told: {}.", columns::told(row))));
+    found.extend(elsewhere.map(|row| format!("Place not told: {}.", rows::told(row))));
     found.truncate(6);
     found
 }

@@ -203,7 +203,7 @@ fn any_scene() -> impl Strategy<Value = Scene> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn any_scene_is_well_formed_and_nothing_in_it_overlaps_or_is_cut(scene in any_scene()) {
         prop_assert_eq!(check(&scene), Vec::<String>::new());

@@ -63,7 +63,7 @@ fn seeds() {
         ("text", b"x".to_vec()),
     ];
     for (name, bytes) in images {
-        std::fs::write(folder.join(name), bytes).unwrap();
+        fs::write(folder.join(name), bytes).unwrap();
     }
 }
 
