@@ -122,8 +122,8 @@ fn narrow(scene: &Scene) -> Vec<Part> {
     let after = Part {
         heading: vec![(MARGIN, after_in_words(scene).to_owned())],
         places: vec![
-            place(first, MARGIN, 90, Ticks::None),
-            place(Column::DirectAfter, MARGIN + 90 + 42, 92, Ticks::Right),
+            place(first, MARGIN, 98, Ticks::None),
+            place(Column::DirectAfter, MARGIN + 98 + 36, 90, Ticks::Right),
         ],
     };
     vec![before, after]

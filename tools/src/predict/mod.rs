@@ -13,7 +13,7 @@ mod words;
 pub(crate) use words::name;
 
 use crate::{
-    draw,
+    draw::{self, Finding, Severity},
     image::PvImage,
     ramdisk::Ramdisk,
     scene::{After, Kind, ModuleArea, Row, Scene},
@@ -86,8 +86,28 @@ pub(crate) fn run(args: &PredictArgs) -> Result<String> {
         Format::Term => words::text(&domain, &plan, &scene),
         Format::Json => words::json(&domain, &plan, &scene)?,
         Format::Svg => draw::svg(&scene),
-        Format::Html => draw::html(&[draw::Page { scene, findings: Vec::new() }]),
+        Format::Html => draw::html(&[draw::Page { findings: findings(&scene), scene }]),
     })
+}
+
+/// What the page says above its picture.
+fn findings(scene: &Scene) -> Vec<Finding> {
+    let (p2m, others) = collision(scene);
+    if p2m == 0 && others == 0 {
+        return Vec::new();
+    }
+    vec![Finding {
+        severity: Severity::Problem,
+        title: format!("{} of the P2M lie in the module area", Size(p2m)),
+        detail: format!(
+            "The builder maps {} of the P2M and {} of other rows at or above {:#018x}, where modules go. A kernel that \
+             leaves them there cannot load modules.",
+            Size(p2m),
+            Size(others),
+            scene.area.start
+        ),
+        cure: Some(words::CURE.to_owned()),
+    }]
 }
 
 impl PredictArgs {

@@ -16,6 +16,9 @@ use serde::Serialize;
 
 /// Bytes of start_info and of what the initial domain has behind it, as Xen 4.14 to 4.20 print them.
 const START_INFO_BYTES: u64 = 0x4b8;
+/// What a person can do about a collision.
+pub(super) const CURE: &str =
+    "a kernel that moves its P2M, the notes INIT_P2M and MOD_START_PFN, or a smaller ramdisk";
 /// Levels from the top, with the address bits that one table of theirs covers.
 const LEVELS: [(usize, u32); 4] = [(3, 48), (2, 39), (1, 30), (0, 21)];
 
@@ -166,7 +169,7 @@ fn verdict(scene: &Scene) -> String {
         (p2m, others) => format!(
             "{} of the P2M and {} of other rows lie in the module area, which starts at {start:#x}: a kernel that leaves \
              them there cannot load modules.\n\
-             What helps: a kernel that moves its P2M, the notes INIT_P2M and MOD_START_PFN, or a smaller ramdisk.\n",
+             What helps: {CURE}.\n",
             Size(p2m),
             Size(others)
         ),
