@@ -10,7 +10,10 @@
 //! `alloc_p2m_list_x86_64`); xen/arch/x86/pv/dom0_build.c (`dom0_construct_pv`). `tables` finds the page tables.
 
 use super::tables::{self, Mapping};
-use crate::scene::{HIGH, Kind, PAGE, TableCounts};
+use crate::{
+    scene::{HIGH, Kind, PAGE, TableCounts},
+    sizes::Size,
+};
 use std::fmt;
 
 /// Who builds the domain.
@@ -106,8 +109,10 @@ impl fmt::Display for Refusal {
         match self {
             Self::NoMemory { needed, found } => write!(
                 f,
-                "the builder needs {needed:#x} pages, the domain has {found:#x}: give it more memory or a smaller \
-                 ramdisk"
+                "the builder needs {needed:#x} pages ({}), the domain has {found:#x} ({}): give it more memory or a \
+                 smaller ramdisk",
+                Size::of_pages(*needed),
+                Size::of_pages(*found)
             ),
             Self::NoAddresses => f.write_str(
                 "image, ramdisk, P2M and page tables end behind the last address of the address space: give the domain \
