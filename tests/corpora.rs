@@ -57,6 +57,11 @@ fn source() {
 }
 
 #[test]
+fn check() {
+    replay("check", targets::check::run);
+}
+
+#[test]
 fn tools_rows() {
     replay("tools_rows", targets::tools_rows::run);
 }

@@ -5,10 +5,26 @@
 //! L4), and where its mapping ends. The guest prints the same rows from what it found by itself. Neither knows of
 //! the other, so a row that differs is an error in one of them. Spacing and line prefixes do not count, values do.
 //!
-//! The lines themselves are read in `report::told`. `suite` compares the logs of each case that ran.
+//! A third opinion comes from `predict`, which knows no log at all. The lines themselves are read in `report::told`.
+//! `suite` compares all three for each case that ran.
 
-use crate::report::told::{self, Counts, Mark, Row, Told, after, counted, guest_tables, told};
+use crate::{
+    predict::{self, domain::Plan},
+    report::told::{self, Counts, Mark, Row, Told, after, counted, guest_tables, told},
+    scene::{HIGH, PAGE, TableCounts},
+};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Xen's words for rows of its initial domain, and the toolstack's.
+const XENS_WORDS: [(&str, &str); 6] = [
+    ("(XEN)  Loaded kernel:", "kernel"),
+    ("(XEN)  Init. ramdisk:", "ramdisk"),
+    ("(XEN)  Phys-Mach map:", "phys2mach"),
+    ("(XEN)  Start info:", "start info"),
+    ("(XEN)  Page tables:", "page tables"),
+    ("(XEN)  Boot stack:", "boot stack"),
+];
+const XENS_TOTAL: &str = "(XEN)  TOTAL:";
 
 /// A layout as one side tells it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -51,23 +67,86 @@ impl Layout {
         layout
     }
 
-    /// What the two disagree on, one sentence each.
+    /// The layout that arithmetic predicts; what is not mapped has no row, as in the guest's log.
+    pub fn of_plan(plan: &Plan) -> Self {
+        let mut layout = Self::default();
+        for placed in &plan.rows {
+            let Some(start) = placed.address else { continue };
+            let end = start.saturating_add(placed.pages.saturating_mul(PAGE));
+            let row = Row { start, end, pfn: placed.pfn, pages: placed.pages };
+            layout.rows.insert(predict::name(placed.kind).to_owned(), row);
+        }
+        layout.marks.extend([(Mark::AllocEnd, plan.alloc_end), (Mark::MappedEnd, plan.mapped_end)]);
+        layout.tables = plan.tables.0.map(Some);
+        layout
+    }
+
+    /// The layout of an initial domain, from Xen's log: it tells no pages and no tables, and bytes, not pages.
+    pub fn of_xen<S: AsRef<str>>(console: &[S]) -> Self {
+        let mut layout = Self::default();
+        for line in console.iter().map(AsRef::as_ref) {
+            let told = XENS_WORDS.iter().find_map(|(words, name)| Some((*name, line.split_once(words)?.1)));
+            if let Some((name, row)) = told.and_then(|(name, range)| Some((name, xens_range(range)?))) {
+                layout.rows.insert(name.to_owned(), row);
+            } else if let Some(total) = line.split_once(XENS_TOTAL).and_then(|(_, range)| xens_range(range)) {
+                layout.marks.insert(Mark::MappedEnd, total.end);
+            }
+        }
+        layout
+    }
+
+    /// Whether the source told nothing.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Each row's name, first page, pages and address.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&str, (u64, u64, u64))> {
+        self.rows.iter().map(|(name, row)| (name.as_str(), (row.pfn, row.pages, row.start)))
+    }
+
+    /// The addresses behind the boot stack and behind the mapping.
+    pub(crate) fn ends(&self) -> [Option<u64>; 2] {
+        [Mark::AllocEnd, Mark::MappedEnd].map(|mark| self.marks.get(&mark).copied())
+    }
+
+    /// The page tables, if all levels are told.
+    pub(crate) fn tables(&self) -> Option<TableCounts> {
+        let [l1, l2, l3, l4] = self.tables;
+        Some(TableCounts([l1?, l2?, l3?, l4?]))
+    }
+
+    /// Leaves only the rows and marks that `other` has too, for a source that does not tell all.
+    #[must_use]
+    pub fn as_far_as_told_by(mut self, other: &Self) -> Self {
+        self.rows.retain(|name, _| other.rows.contains_key(name));
+        self.marks.retain(|mark, _| other.marks.contains_key(mark));
+        for (own, told) in self.tables.iter_mut().zip(other.tables) {
+            *own = own.filter(|_| told.is_some());
+        }
+        self
+    }
+
+    /// What the toolstack and the guest disagree on, one sentence each.
     pub fn differences(toolstack: &Self, guest: &Self) -> Vec<String> {
         let mut found = Vec::new();
         if toolstack.rows.is_empty() {
             found.push("the toolstack's log has no rows: was the guest built with xl -vvv?".to_owned());
         }
-        compare("row", &toolstack.rows, &guest.rows, |name| name, Row::to_string, &mut found);
-        compare(
-            "mark",
-            &toolstack.marks,
-            &guest.marks,
-            |mark| mark.name(),
-            |at| format!("{at:#x}"),
-            &mut found,
-        );
-        let (said, seen) = (by_level(toolstack.tables), by_level(guest.tables));
-        compare("tables", &said, &seen, |level| level, u64::to_string, &mut found);
+        found.extend(Self::differences_of(("toolstack", toolstack), ("guest", guest)));
+        found
+    }
+
+    /// What any two sides disagree on, one sentence each.
+    pub fn differences_of(one: (&str, &Self), other: (&str, &Self)) -> Vec<String> {
+        let mut found = Vec::new();
+        let names = [one.0, other.0];
+        let (one, other) = (one.1, other.1);
+        compare(names, ("row", &one.rows, &other.rows), |name| name, Row::to_string, &mut found);
+        let address = |at: &u64| format!("{at:#x}");
+        compare(names, ("mark", &one.marks, &other.marks), |mark| mark.name(), address, &mut found);
+        let (own, others) = (by_level(one.tables), by_level(other.tables));
+        compare(names, ("tables", &own, &others), |level| level, u64::to_string, &mut found);
         found
     }
 
@@ -88,25 +167,30 @@ fn by_level(tables: [Option<u64>; 4]) -> BTreeMap<&'static str, u64> {
         .collect()
 }
 
+/// Reads `ffffffff81000000->ffffffff81e43000`; pages count from the start of the high mapping.
+fn xens_range(text: &str) -> Option<Row> {
+    let (start, end) = text.trim().split_once("->")?;
+    let read = |text: &str| u64::from_str_radix(text.trim(), 16).ok();
+    let (start, end) = (read(start)?, read(end)?.checked_next_multiple_of(PAGE)?);
+    let pages = end.checked_sub(start)? / PAGE;
+    let pfn = start.checked_sub(HIGH)? / PAGE;
+    (pages > 0).then_some(Row { start, end, pfn, pages })
+}
+
 fn compare<K: Ord, V: PartialEq>(
-    kind: &str,
-    toolstack: &BTreeMap<K, V>,
-    guest: &BTreeMap<K, V>,
+    names: [&str; 2],
+    (kind, one, other): (&str, &BTreeMap<K, V>, &BTreeMap<K, V>),
     name: impl Fn(&K) -> &str,
     show: impl Fn(&V) -> String,
     found: &mut Vec<String>,
 ) {
-    let keys: BTreeSet<_> = toolstack.keys().chain(guest.keys()).collect();
+    let keys: BTreeSet<_> = one.keys().chain(other.keys()).collect();
     for key in keys {
-        let sides = (toolstack.get(key), guest.get(key));
+        let sides = (one.get(key), other.get(key));
         if sides.0 != sides.1 {
             let text = |side: Option<&V>| side.map_or("nothing".to_owned(), &show);
-            found.push(format!(
-                "{kind} '{}': toolstack {}, guest {}",
-                name(key),
-                text(sides.0),
-                text(sides.1)
-            ));
+            let (one, other) = (text(sides.0), text(sides.1));
+            found.push(format!("{kind} '{}': {} {one}, {} {other}", name(key), names[0], names[1]));
         }
     }
 }
