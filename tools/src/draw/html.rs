@@ -3,7 +3,7 @@
 //! Each picture is there twice, for wide and for narrow screens; the style sheet shows one.
 
 use super::{
-    Finding, Page, Severity,
+    Page,
     canvas::escape,
     picture::{Form, Headline, picture},
     rows,
@@ -11,6 +11,7 @@ use super::{
     theme, words,
 };
 use crate::{
+    report::{Cure, Finding, Severity},
     scene::{Row, Scene},
     sizes::Size,
 };
@@ -59,14 +60,22 @@ fn finding(finding: &Finding) -> String {
         Severity::Problem => ("problem", "Problem"),
         Severity::Note => ("note", "Note"),
     };
-    let cure = finding.cure.as_ref();
-    let cure =
-        cure.map_or(String::new(), |cure| format!("<p><strong>What helps:</strong> {}</p>\n", escape(cure)));
+    let cure = finding.cure().map_or(String::new(), |cure| cure_of(&cure));
     format!(
         "<div class=\"finding {class}\">\n<h3>{word}: {}</h3>\n<p>{}</p>\n{cure}</div>\n",
         escape(&finding.title),
         escape(&finding.detail)
     )
+}
+
+fn cure_of(cure: &Cure<'_>) -> String {
+    match cure {
+        Cure::One(way) => format!("<p><strong>What helps:</strong> {}</p>\n", escape(way)),
+        Cure::AnyOf(ways) => {
+            let ways: String = ways.iter().map(|way| format!("<li>{}</li>\n", escape(way))).collect();
+            format!("<p><strong>What helps</strong>, any one of these:</p>\n<ul>\n{ways}</ul>\n")
+        }
+    }
 }
 
 /// The rows, exactly, for those who compare or cannot see the picture.

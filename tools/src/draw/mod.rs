@@ -21,7 +21,7 @@ mod svg;
 mod theme;
 mod words;
 
-use crate::scene::Scene;
+use crate::{report::Finding, scene::Scene};
 use picture::{Form, Headline, picture};
 
 /// One guest of a page.
@@ -30,23 +30,6 @@ pub struct Page {
     pub scene: Scene,
     /// What was found out about it, worst first.
     pub findings: Vec<Finding>,
-}
-
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    Problem,
-    Note,
-}
-
-/// Something that was found out about a guest.
-#[derive(Debug, Clone)]
-pub struct Finding {
-    pub severity: Severity,
-    pub title: String,
-    pub detail: String,
-    /// What to do.
-    pub cure: Option<String>,
 }
 
 /// Draws a scene as an SVG document.

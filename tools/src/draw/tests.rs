@@ -1,12 +1,13 @@
 //! Holds every picture to what makes it readable: well-formed, nothing cut, no label on another.
 
 use super::{
-    Finding, Page, Severity,
+    Page,
     canvas::{Canvas, Frame},
     html,
     picture::{Form, Headline, picture},
     samples, svg,
 };
+use crate::report::{Finding, Severity};
 use crate::scene::{After, Kind, MapRange, ModuleArea, Row, Scene};
 use proptest::prelude::*;
 
@@ -45,6 +46,7 @@ fn check(scene: &Scene) -> Vec<String> {
         title: scene.title.clone(),
         detail: "<&>".to_owned(),
         cure: Some(scene.title.clone()),
+        guest: 0,
     };
     let page = html(&[Page { scene: scene.clone(), findings: vec![finding] }]);
     for text in [svg(scene), well_formed(&page)] {

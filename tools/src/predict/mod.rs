@@ -13,9 +13,10 @@ mod words;
 pub(crate) use words::name;
 
 use crate::{
-    draw::{self, Finding, Severity},
+    draw,
     image::PvImage,
     ramdisk::Ramdisk,
+    report::{Finding, Severity},
     scene::{After, Kind, ModuleArea, Row, Scene},
     sizes::{self, Size},
 };
@@ -107,6 +108,7 @@ fn findings(scene: &Scene) -> Vec<Finding> {
             scene.area.start
         ),
         cure: Some(words::CURE.to_owned()),
+        guest: 0,
     }]
 }
 

@@ -27,3 +27,27 @@ pub struct Finding {
     /// Index of the scene.
     pub guest: usize,
 }
+
+/// How a cure begins that is a choice of several, separated by semicolons.
+const ANY_ONE: &str = "Any one of these: ";
+
+/// A cure as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Cure<'a> {
+    One(&'a str),
+    AnyOf(Vec<&'a str>),
+}
+
+impl Finding {
+    /// What to do about it, taken apart where there is a choice.
+    pub(crate) fn cure(&self) -> Option<Cure<'_>> {
+        let cure = self.cure.as_deref()?;
+        let ways = cure.strip_prefix(ANY_ONE).map(|ways| ways.trim_end_matches('.').split("; ").collect());
+        Some(ways.map_or(Cure::One(cure), Cure::AnyOf))
+    }
+}
+
+/// A cure that is a choice.
+pub(super) fn any_of(ways: &[String]) -> String {
+    format!("{ANY_ONE}{}.", ways.join("; "))
+}

@@ -4,7 +4,7 @@
 //! logs -> lines -> keyword -> toolstack | dom0_builder | guest | linux -> fact     one line at a time
 //!      -> reader -> account                                                       one boot, as one side tells it
 //!      -> join   -> picture -> scene, rules -> findings                           one guest
-//!      -> term | json                                                             for people, for programs
+//!      -> term | drawn | json                                                     for people, for programs
 //! ```
 //!
 //! A guest that dies early leaves a log that a few people can read: a toolstack's list of segments, Xen's block of
@@ -13,6 +13,7 @@
 mod account;
 mod diagram;
 mod dom0_builder;
+mod drawn;
 mod fact;
 mod finding;
 mod guest;
@@ -32,6 +33,7 @@ pub(crate) mod told;
 mod toolstack;
 mod verb;
 
+pub(crate) use finding::Cure;
 pub use finding::{Finding, Severity};
 pub use reader::{Reading, Unusable};
 pub(crate) use verb::{ReportArgs, run};
@@ -82,6 +84,10 @@ pub enum Format {
     Term,
     /// For programs: docs/report.md has the schema.
     Json,
+    /// A picture of one guest.
+    Svg,
+    /// A page that needs nothing else: pictures, findings, tables.
+    Html,
 }
 
 impl Format {
@@ -90,6 +96,8 @@ impl Format {
         match self {
             Self::Term => Ok(term::show(report)),
             Self::Json => json::show(report),
+            Self::Svg => drawn::svg(report),
+            Self::Html => Ok(drawn::html(report)),
         }
     }
 }

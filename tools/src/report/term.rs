@@ -6,7 +6,7 @@
 use super::{
     Report, Verdict,
     diagram::{self, Place},
-    finding::{Finding, Severity},
+    finding::{Cure, Finding, Severity},
     reader::Reading,
     text,
 };
@@ -16,8 +16,6 @@ use anstyle::{AnsiColor, Style};
 const COLUMNS: usize = 80;
 const HEADING: &str = "row            first address      -> first behind it        pages        size";
 const LEGEND: &str = "phys: the guest's memory, low pages first; __ka: the kernel's mapping of it";
-/// How a cure begins that is a choice of several, separated by semicolons.
-const ANY_ONE: &str = "Any one of these: ";
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const ODD: Style = AnsiColor::Yellow.on_default().bold();
@@ -137,18 +135,17 @@ impl Page {
             Severity::Note => self.wrapped(ODD, "Note", &finding.title),
         }
         self.paragraph("", &finding.detail);
-        if let Some(cure) = &finding.cure {
-            self.cure(cure);
+        match finding.cure() {
+            Some(Cure::One(way)) => self.paragraph("Cure: ", way),
+            Some(Cure::AnyOf(ways)) => self.ways(&ways),
+            None => {}
         }
     }
 
-    /// Ways out of which one is enough are a list.
-    fn cure(&mut self, cure: &str) {
-        let Some(ways) = cure.strip_prefix(ANY_ONE) else {
-            return self.paragraph("Cure: ", cure);
-        };
-        self.paragraph("Cure, ", &ANY_ONE.to_lowercase());
-        for way in ways.trim_end_matches('.').split("; ") {
+    /// Ways out of which one is enough.
+    fn ways(&mut self, ways: &[&str]) {
+        self.paragraph("Cure, any one of these:", " ");
+        for way in ways {
             let options = textwrap::Options::new(COLUMNS).initial_indent("  - ").subsequent_indent("    ");
             self.line(&textwrap::fill(way, options));
         }

@@ -18,6 +18,7 @@ guest or of a Linux PV guest, any of them with prefixes, several in one.
 Example:
   xl -vvv create guest.cfg 2> xl.log; revector report xl.log console.log
   xl dmesg | revector report
+  revector report --format html xl.log > report.html
 
 Exit codes: 0 nothing wrong, 4 nothing usable in the logs, 5 a problem found;
 1 and 2 are the command's own.";
@@ -29,7 +30,7 @@ pub(crate) struct ReportArgs {
     /// Logs of one guest or of several; - is standard input.
     #[arg(value_name = "LOG", default_value = "-")]
     logs: Vec<PathBuf>,
-    /// `term` or `json` (docs/report.md).
+    /// `term`, `json` (docs/report.md), `svg` for one guest, `html` for any number.
     #[arg(long, value_enum, default_value_t = Format::Term, hide_possible_values = true)]
     format: Format,
     /// Where modules start; with KASLR 0xffffffffc0000000.

@@ -7,7 +7,7 @@ use super::Case;
 use crate::{
     report::{
         fact::{Event, Teller},
-        finding::Finding,
+        finding::{Finding, any_of},
         plan::{GIB, Plan},
         text,
     },
@@ -147,7 +147,7 @@ fn cure(case: &Case<'_>) -> Option<String> {
         ways.push(format!("at most {} GiB of memory (it has {})", gib - 1, text::pages(pages)));
     }
     ways.push("a kernel that moves its list while it boots, as Linux does since 3.7".to_owned());
-    Some(format!("Any one of these: {}.", ways.join("; ")))
+    Some(any_of(&ways))
 }
 
 /// ELF notes that keep everything below the limit: one of them if that is enough, else both.
