@@ -47,6 +47,11 @@ fn object() {
 }
 
 #[test]
+fn report() {
+    replay("report", targets::report::run);
+}
+
+#[test]
 fn source() {
     replay("source", targets::source::run);
 }

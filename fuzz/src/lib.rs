@@ -10,6 +10,7 @@ pub mod gunzip;
 pub mod newc;
 pub mod object;
 pub mod options;
+pub mod report;
 pub mod source;
 pub mod start_info;
 mod stub;

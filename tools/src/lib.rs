@@ -3,6 +3,7 @@
 //! ```text
 //! main -> run       -> session | direct -> qemu         one boot
 //!      -> suite     -> cases, session | direct, rows    a table of boots
+//!      -> report                                        logs explained
 //!         session, direct <- dom0_image <- release <- lab (scripts/fetch-xen)
 //!      -> predict   -> domain (arithmetic), image       a layout without a boot
 //!      -> check     -> image (notes), predict           a kernel without a boot
@@ -33,6 +34,7 @@ mod progress;
 mod qemu;
 pub mod ramdisk;
 mod release;
+pub mod report;
 pub mod rows;
 mod run;
 mod run_scene;
@@ -71,6 +73,7 @@ enum Verb {
     #[command(hide = true)]
     Mutants(mutants::MutantsArgs),
     Predict(predict::PredictArgs),
+    Report(report::ReportArgs),
     Run(run::RunArgs),
     Suite(suite::SuiteArgs),
     Symbolize(symbolize::SymbolizeArgs),
@@ -102,6 +105,7 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
         Verb::Manual(args) => manual::write(&command(), args).map(|()| ExitCode::SUCCESS),
         Verb::Mutants(args) => mutants::make(args).map(|()| ExitCode::SUCCESS),
         Verb::Predict(args) => print(&predict::run(args)?),
+        Verb::Report(args) => report::run(args),
         Verb::Run(args) => run::run(&lab::Lab::find()?, args),
         Verb::Suite(args) => suite::run(&lab::Lab::find()?, args),
         Verb::Symbolize(args) => symbolize::run(args).map(|()| ExitCode::SUCCESS),
