@@ -13,6 +13,7 @@ use crate::{
     need,
     progress::Progress,
     ramdisk::Ramdisk,
+    report::Report,
     run_scene::scene_of_run,
     scene::Scene,
     session::{Session, Size},
@@ -129,7 +130,7 @@ fn write_results(args: &RunArgs, ended: &Ended, time: Duration) -> Result<()> {
     }
     for path in &args.report {
         match scene_of_run(&title(args), &ended.console) {
-            Some(scene) => write(path, &drawn(path, &scene))?,
+            Some(scene) => write(path, &drawn(path, &scene, &ended.console))?,
             None => eprintln!(
                 "no report in {}: the guest told no rows; a log of at least level info is needed",
                 path.display()
@@ -139,11 +140,15 @@ fn write_results(args: &RunArgs, ended: &Ended, time: Duration) -> Result<()> {
     Ok(())
 }
 
-fn drawn(path: &Path, scene: &Scene) -> String {
+/// The page has what `revector report` finds in the same console.
+fn drawn(path: &Path, scene: &Scene, console: &[String]) -> String {
     if path.extension().is_some_and(|extension| extension == "svg") {
         draw::svg(scene)
     } else {
-        draw::html(&[draw::Page { scene: scene.clone(), findings: Vec::new() }])
+        let report = Report::of_bytes(console.join("\n").as_bytes());
+        let found = report.ok().and_then(|report| report.pages().into_iter().next());
+        let findings = found.map_or(Vec::new(), |page| page.findings);
+        draw::html(&[draw::Page { scene: scene.clone(), findings }])
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct ReportArgs {
     /// Logs of one guest or of several; - is standard input.
     #[arg(value_name = "LOG", default_value = "-")]
     logs: Vec<PathBuf>,
-    /// `term` or `json` (docs/report.md).
+    /// `term`, `json` (docs/report.md), `svg` or `html`.
     #[arg(long, value_enum, default_value_t = Format::Term, hide_possible_values = true)]
     format: Format,
     /// Where modules start; with KASLR 0xffffffffc0000000.
