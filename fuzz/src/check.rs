@@ -32,5 +32,5 @@ fn assert_sound(plan: &Plan, pages: u64) {
     let adjacent = in_order.windows(2).filter(|pair| pair[0].pfn + pair[0].pages == pair[1].pfn);
     // A list at an address of its own is the only one that need not follow.
     assert!(adjacent.count() + 2 >= in_order.len());
-    assert!(plan.alloc_end <= plan.mapped_end && plan.mapped_end % PAGE == 0);
+    assert!(plan.alloc_end <= plan.mapped_end && plan.mapped_end.is_multiple_of(PAGE));
 }

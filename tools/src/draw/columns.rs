@@ -81,12 +81,20 @@ pub(super) fn blocks(cuts: &Cuts<'_>, column: Column) -> Vec<Block> {
         match found.last_mut() {
             Some(before) if merges(before, &block) && !splits(cuts, column, stripe) => {
                 before.y1 = block.y1;
-                before.pages = before.pages.zip(block.pages).map(|(before, new)| (before.0, new.1));
+                before.pages = joined(before.pages, block.pages);
             }
             _ => found.push(block),
         }
     }
     found
+}
+
+/// Both ranges, as far as they are known.
+fn joined(before: Option<(u64, u64)>, new: Option<(u64, u64)>) -> Option<(u64, u64)> {
+    match (before, new) {
+        (Some(before), Some(new)) => Some((before.0, new.1)),
+        (known, None) | (None, known) => known,
+    }
 }
 
 /// The module area's start is seen in the high mapping.

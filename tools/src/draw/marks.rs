@@ -7,7 +7,7 @@ use super::{
     columns::{Block, Column, Look},
     picture::{Part, Place, Ticks},
     rows,
-    stripes::{Cuts, Stripe, What},
+    stripes::{Cuts, What},
 };
 use crate::scene::{After, Kind};
 
@@ -38,8 +38,7 @@ fn tick(canvas: &mut Canvas, (x, y): (i32, i32), align: Align, address: Option<S
 
 /// The line where the module area starts.
 pub(super) fn area_line(canvas: &mut Canvas, cuts: &Cuts<'_>, part: &Part) {
-    let starts = |stripe: &&Stripe| stripe.pages.is_some_and(|(first, _)| Some(first) == cuts.area);
-    let Some(y) = cuts.stripes.iter().find(starts).map(|stripe| stripe.y0) else { return };
+    let Some(y) = cuts.area_line() else { return };
     for place in &part.places {
         if matches!(place.column, Column::HighBefore | Column::HighAfter) {
             let from = if place.ticks == Ticks::Left { place.x0 - 6 } else { place.x0 - 8 };

@@ -242,9 +242,18 @@ impl<'a> Cuts<'a> {
         least.max(i32::try_from(scaled).unwrap_or(0))
     }
 
-    /// Whether the stripe lies behind the start of the module area.
+    /// Whether the stripe lies behind the start of the module area; without pages of its own, as drawn.
     pub(super) fn is_in_area(&self, stripe: &Stripe) -> bool {
-        stripe.pages.zip(self.area).is_some_and(|((first, _), area)| first >= area && self.in_area(first))
+        match stripe.pages.zip(self.area) {
+            Some(((first, _), area)) => first >= area && self.in_area(first),
+            None => self.area_line().is_some_and(|y| stripe.y0 > y),
+        }
+    }
+
+    /// The height of the module area's start.
+    pub(super) fn area_line(&self) -> Option<i32> {
+        let starts = |stripe: &&Stripe| stripe.pages.is_some_and(|(first, _)| Some(first) == self.area);
+        self.stripes.iter().find(starts).map(|stripe| stripe.y0)
     }
 
     fn in_area(&self, pfn: u64) -> bool {

@@ -159,6 +159,9 @@ impl Domain {
             pfn = plan.unmapped(Kind::Ramdisk, pfn, bytes.div_ceil(PAGE), None);
         }
         if let Some(at) = list_at {
+            if !tables::ends_in_time(at, self.list_pages()) {
+                return Err(Refusal::NoAddresses);
+            }
             pfn = plan.unmapped(Kind::P2m, pfn, self.list_pages(), Some(at));
             plan.list_tables = self.list_tables(at, end);
         }

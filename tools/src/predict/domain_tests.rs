@@ -86,6 +86,17 @@ fn the_toolstack_ignores_a_list_address_that_it_cannot_use_and_xen_does_not() {
 }
 
 #[test]
+fn a_list_that_ends_behind_the_last_address_is_refused_and_one_that_ends_there_is_not() {
+    let with = |list_at| {
+        let kernel = Kernel { list_at: Some(list_at), ..Kernel::of_pages(100) };
+        Domain { kernel, ..guest(64, 0, None) }.plan()
+    };
+    let last = (1 << 48) - 0x20 * PAGE;
+    assert!(with(last).is_ok());
+    assert_eq!(with(last + PAGE), Err(Refusal::NoAddresses));
+}
+
+#[test]
 fn a_domain_that_is_too_small_is_refused_and_the_next_larger_one_is_not() {
     let needed = match guest(1, 0xe43, None).plan() {
         Err(Refusal::NoMemory { needed, .. }) => needed,

@@ -44,6 +44,14 @@ pub(super) fn initial_mapping(base: u64, used: u64) -> Result<Mapping, Refusal> 
     }
 }
 
+/// Whether a list from `at` on ends before the addresses that are translated do.
+pub(super) const fn ends_in_time(at: u64, pages: u64) -> bool {
+    match pages.checked_mul(PAGE) {
+        Some(bytes) => matches!((at & TRANSLATED).checked_add(bytes), Some(end) if end <= TRANSLATED + 1),
+        None => false,
+    }
+}
+
 /// Tables for a list at an address of its own, less those that the initial mapping has there already.
 pub(super) fn of_list(at: u64, pages: u64, base: u64, mapped_end: u64) -> TableCounts {
     let last = at.saturating_add(pages.saturating_mul(PAGE)).saturating_sub(1);
@@ -52,7 +60,7 @@ pub(super) fn of_list(at: u64, pages: u64, base: u64, mapped_end: u64) -> TableC
         let (first, last) = (slot(at, shift), slot(last, shift));
         let (known_first, known_last) = (slot(base, shift), slot(mapped_end.wrapping_sub(1), shift));
         let shared = (last.min(known_last) + 1).saturating_sub(first.max(known_first));
-        *count = last + 1 - first - shared;
+        *count = (last + 1).saturating_sub(first).saturating_sub(shared);
     }
     TableCounts(counts)
 }
