@@ -33,7 +33,7 @@ image: tool archive ## Build the image: target/image/revector
 man: tool ## Write the man pages and shell completions: target/man, target/completions
 	@$(TOOL) manual target
 
-picture: seed ## Boot the seed's guest, draw its memory before and after: docs/layout.svg, docs/report.html
+report: seed ## Boot the seed's guest, draw its memory before and after: docs/layout.svg, docs/report.html
 	@$(TOOL) run --xen $(XEN) --image $(IMAGES)/revector-seed --memory 128G --ramdisk 0x10784p --archive $(IMAGES)/big.cpio --timeout 300 \
 		--cmdline loglevel=debug --report docs/layout.svg --report docs/report.html
 

@@ -74,12 +74,7 @@ impl Layout {
             let Some(start) = placed.address else { continue };
             let end = start.saturating_add(placed.pages.saturating_mul(PAGE));
             let row = Row { start, end, pfn: placed.pfn, pages: placed.pages };
-            Some((predict::name(placed.kind).to_owned(), row))
-        };
-        Self {
-            rows: plan.rows.iter().filter_map(row).collect(),
-            marks: BTreeMap::from([(Mark::AllocEnd, plan.alloc_end), (Mark::MappedEnd, plan.mapped_end)]),
-            tables: plan.tables.0.map(Some),
+            layout.rows.insert(predict::name(placed.kind).to_owned(), row);
         }
         layout.marks.extend([(Mark::AllocEnd, plan.alloc_end), (Mark::MappedEnd, plan.mapped_end)]);
         layout.tables = plan.tables.0.map(Some);
@@ -121,7 +116,7 @@ impl Layout {
         Some(TableCounts([l1?, l2?, l3?, l4?]))
     }
 
-    /// Leaves only what `other` tells too, for a source that does not tell all.
+    /// Leaves only the rows and marks that `other` has too, for a source that does not tell all.
     #[must_use]
     pub fn as_far_as_told_by(mut self, other: &Self) -> Self {
         self.rows.retain(|name, _| other.rows.contains_key(name));
@@ -144,6 +139,7 @@ impl Layout {
 
     /// What any two sides disagree on, one sentence each.
     pub fn differences_of(one: (&str, &Self), other: (&str, &Self)) -> Vec<String> {
+        let mut found = Vec::new();
         let names = [one.0, other.0];
         let (one, other) = (one.1, other.1);
         compare(names, ("row", &one.rows, &other.rows), |name| name, Row::to_string, &mut found);

@@ -38,8 +38,8 @@ pub use finding::{Finding, Severity};
 pub use reader::{Reading, Unusable};
 pub(crate) use verb::{ReportArgs, run};
 
-use crate::{draw, scene::Scene};
-use anyhow::{Context, Result};
+use crate::scene::Scene;
+use anyhow::Result;
 use clap::ValueEnum;
 use reader::Reader;
 use rules::Case;
@@ -128,15 +128,6 @@ impl Report {
         Self::of([Ok(("log".to_owned(), log))], None)
     }
 
-    /// Each guest with what was found about it, for a page.
-    pub(crate) fn pages(&self) -> Vec<draw::Page> {
-        let of = |guest: usize| self.findings.iter().filter(move |finding| finding.guest == guest).map(drawn);
-        let scenes = self.scenes.iter().enumerate();
-        scenes
-            .map(|(index, scene)| draw::Page { scene: scene.clone(), findings: of(index).collect() })
-            .collect()
-    }
-
     /// The report in one word.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
@@ -146,18 +137,5 @@ impl Report {
             (false, true) => Verdict::Problem,
             (false, false) => Verdict::Fine,
         }
-    }
-}
-
-/// A finding as pictures' pages have it.
-fn drawn(finding: &Finding) -> draw::Finding {
-    draw::Finding {
-        severity: match finding.severity {
-            Severity::Problem => draw::Severity::Problem,
-            Severity::Note => draw::Severity::Note,
-        },
-        title: finding.title.clone(),
-        detail: finding.detail.clone(),
-        cure: finding.cure.clone(),
     }
 }
