@@ -14,6 +14,7 @@ use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags::T
 
 /// Most bytes that a ramdisk may unpack to.
 pub const UNPACKED_MAX: u64 = 256 << 20;
+const MAGIC: [u8; 2] = [0x1f, 0x8b];
 const HEAD: usize = 10;
 const DEFLATE: u8 = 8;
 /// The window that deflate looks back into.
@@ -28,6 +29,11 @@ pub enum GzipError {
         what: &'static str,
         /// Bytes that are there.
         len: usize,
+    },
+    /// Not a gzip stream.
+    Magic {
+        /// Its first two bytes.
+        found: [u8; 2],
     },
     /// Not the one method that there is, or reserved flags.
     Header {
@@ -59,6 +65,9 @@ impl fmt::Display for GzipError {
         match *self {
             Self::Short { what, len } => {
                 write!(f, "expected more of the {what}, found the end after {len} bytes")
+            }
+            Self::Magic { found: [first, second] } => {
+                write!(f, "expected a gzip stream (1f 8b), found {first:02x} {second:02x}")
             }
             Self::Header { method, flags } => {
                 write!(f, "expected method 8 and flags below 0x20, found method {method}, flags {flags:#04x}")
@@ -104,6 +113,9 @@ pub fn unpack(packed: &[u8], sink: impl FnMut(u64, &[u8])) -> Result<(), GzipErr
 fn body(packed: &[u8]) -> Result<&[u8], GzipError> {
     let short = GzipError::Short { what: "header", len: packed.len() };
     let (head, mut rest) = packed.split_at_checked(HEAD).ok_or(short)?;
+    if head[..2] != MAGIC {
+        return Err(GzipError::Magic { found: [head[0], head[1]] });
+    }
     let (method, flags) = (head[2], head[3]);
     if method != DEFLATE || flags & 0xe0 != 0 {
         return Err(GzipError::Header { method, flags });
