@@ -21,39 +21,7 @@ use crate::mm::walk::BootTables;
 use crate::module::load::Modules;
 use crate::options::{Strategy, Verify};
 use crate::xen::start_info::{BootInfo, Ramdisk, RamdiskPlace, Role};
-use crate::xen::{Counters, Hypervisor};
-
-/// Measures stages, and prints what each cost.
-#[derive(Debug)]
-pub(crate) struct Meter {
-    last: Counters,
-    /// Spent in `verify`: told apart from the boot's own work.
-    verifying: u64,
-}
-
-impl Meter {
-    pub(crate) fn start<X: Hypervisor>(xen: &X) -> Self {
-        Self { last: xen.counters(), verifying: 0 }
-    }
-
-    /// Ends a stage.
-    pub(crate) fn lap<X: Hypervisor>(&mut self, stage: &str, xen: &X) {
-        let now = xen.counters();
-        let spent = now.since(self.last);
-        if stage == "verify" {
-            self.verifying += spent.nanos;
-        }
-        info!(target: stage, "done: {spent}");
-        self.last = xen.counters();
-    }
-
-    /// Ends the boot.
-    pub(crate) fn total<X: Hypervisor>(&self, xen: &X) {
-        let total = xen.counters();
-        info!(target: "total", "done: {total}");
-        info!(target: "total", "{} us of that verifying, {} us not", self.verifying / 1000, (total.nanos - self.verifying) / 1000);
-    }
-}
+use crate::xen::Hypervisor;
 
 pub(crate) fn start_info(info: &BootInfo) {
     let role = match info.role {

@@ -136,8 +136,7 @@ impl Hypervisor for Live {
     }
 
     fn counters(&self) -> Counters {
-        let (hypercalls, mmu_hypercalls) = hypercall::counts();
         let Self { entries, copied, filled } = *self;
-        Counters { nanos: clock::nanos(), hypercalls, mmu_hypercalls, entries, copied, filled }
+        Counters { nanos: clock::nanos(), calls: hypercall::counts(), entries, copied, filled }
     }
 }

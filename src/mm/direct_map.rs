@@ -47,6 +47,7 @@ pub fn graft<X: Hypervisor>(
     share_l1_tables(&mut growth, end, frames, xen)?;
     image::unshare(&mut growth, layout, facts, frames, xen)?;
     growth.commit(xen, Flush::Implied)?;
+    tables.note_shared(end.raw().div_ceil(ENTRIES));
     tables.set_window(Window::new(area::DIRECT, end));
     xen.rehome(area::DIRECT);
     Ok(tables)

@@ -50,12 +50,14 @@ pub struct Tables {
     root: Table,
     window: Window,
     owned: Vec<Run>,
+    l1_built: u64,
+    l1_shared: u64,
 }
 
 impl Tables {
     /// Takes over the tables below `root`, readable through `window`.
     pub(super) const fn new(root: Table, window: Window) -> Self {
-        Self { root, window, owned: Vec::new() }
+        Self { root, window, owned: Vec::new(), l1_built: 0, l1_shared: 0 }
     }
 
     /// Returns the window through which pages are read and written.
@@ -76,6 +78,22 @@ impl Tables {
     #[must_use]
     pub fn added(&self) -> usize {
         self.owned.len()
+    }
+
+    /// Returns the number of L1 tables among them.
+    #[must_use]
+    pub const fn l1_built(&self) -> u64 {
+        self.l1_built
+    }
+
+    /// Returns the number of the builder's L1 tables that were hooked a second time.
+    #[must_use]
+    pub const fn l1_shared(&self) -> u64 {
+        self.l1_shared
+    }
+
+    pub(super) const fn note_shared(&mut self, l1_tables: u64) {
+        self.l1_shared += l1_tables;
     }
 
     /// Returns the L4 table.
@@ -278,6 +296,8 @@ impl<'t> Growth<'t> {
     /// # Errors
     /// [`MmError`] naming the entry that Xen refused. Some tables may be hooked then, so none is given up.
     pub fn commit<X: Hypervisor>(self, xen: &mut X, flush: super::commit::Flush) -> Result<(), MmError> {
+        let l1_tables = self.fresh.iter().filter(|(_, table, _)| table.level == Level::L1).count();
+        self.tables.l1_built += l1_tables as u64;
         self.tables.owned.extend(self.fresh.into_iter().map(|(_, _, run)| run));
         Ok(self.batch.commit(xen, flush)?)
     }

@@ -8,16 +8,16 @@
 //! Sources: xen/include/public/xen.h for every hypercall named here.
 
 pub mod abi;
+mod counters;
 pub mod errno;
 pub mod start_info;
-
-use core::fmt;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::addr::{Mfn, Pfn, VirtAddr, VirtRange};
 use abi::{MmuExtOp, MmuUpdate};
+pub use counters::{CallKind, Calls, Counters};
 pub use errno::Errno;
 
 /// Content of one page, as words: a page table, or a page of P2M.
@@ -54,53 +54,6 @@ pub struct ModuleNames {
     pub range: VirtRange,
     /// Offset, size and name of each function, by offset.
     pub functions: Vec<(u32, u32, String)>,
-}
-
-/// Work done so far; the difference of two readings is a stage's cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Nanoseconds since entry.
-    pub nanos: u64,
-    /// Hypercalls of any kind.
-    pub hypercalls: u64,
-    /// Hypercalls that change page tables or flush translations.
-    pub mmu_hypercalls: u64,
-    /// Page-table entries written through the hypervisor.
-    pub entries: u64,
-    /// Bytes copied.
-    pub copied: u64,
-    /// Bytes filled.
-    pub filled: u64,
-}
-
-impl Counters {
-    /// Returns what was done since `earlier`.
-    #[must_use]
-    pub const fn since(self, earlier: Self) -> Self {
-        Self {
-            nanos: self.nanos.saturating_sub(earlier.nanos),
-            hypercalls: self.hypercalls - earlier.hypercalls,
-            mmu_hypercalls: self.mmu_hypercalls - earlier.mmu_hypercalls,
-            entries: self.entries - earlier.entries,
-            copied: self.copied - earlier.copied,
-            filled: self.filled - earlier.filled,
-        }
-    }
-}
-
-impl fmt::Display for Counters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} us, {} hypercalls ({} MMU), {} entries, {} KiB copied, {} KiB filled",
-            self.nanos / 1000,
-            self.hypercalls,
-            self.mmu_hypercalls,
-            self.entries,
-            self.copied / 1024,
-            self.filled / 1024
-        )
-    }
 }
 
 /// What the boot asks of the world.
