@@ -21,6 +21,7 @@ use crate::mm::cleanup::ModuleSpace;
 use crate::mm::direct_map;
 use crate::mm::frames::Frames;
 use crate::mm::layout::{Layout, Name};
+use crate::mm::limits;
 use crate::mm::p2m::verify::Verified;
 use crate::mm::p2m::{self, Outcome, P2m, Retired, State};
 use crate::mm::tables::Tables;
@@ -28,7 +29,7 @@ use crate::mm::vmalloc::{Memory, Vmalloc};
 use crate::mm::walk::BootTables;
 use crate::module::load::Export;
 use crate::module::source::Source;
-use crate::options::{Cleanup, Options, Selftest};
+use crate::options::{Cleanup, Limits, Options, Selftest};
 use crate::report;
 use crate::xen::Hypervisor;
 use crate::xen::abi::StartInfo;
@@ -172,5 +173,8 @@ fn load_modules<X: Hypervisor, S: State>(
         crate::exercise::conformance(&mut memory, xen)?;
     }
     meter.total(xen);
-    Ok(())
+    match setup.options.limits {
+        Limits::On => limits::measure(&mut memory, xen).stage("limits"),
+        Limits::Off => Ok(()),
+    }
 }

@@ -13,6 +13,7 @@ use crate::mm::dump::{self, Line};
 use crate::mm::error::MmError;
 use crate::mm::frames::Frames;
 use crate::mm::layout::{Layout, Name};
+use crate::mm::limits::Limit;
 use crate::mm::p2m::verify::Verified;
 use crate::mm::p2m::{P2m, Retired, State};
 use crate::mm::tables::Tables;
@@ -114,7 +115,7 @@ pub(crate) fn kept() {
 pub(crate) fn revectored(retired: &Retired, strategy: Strategy) {
     let to = match strategy {
         Strategy::Alias => "the same frames in the direct map",
-        Strategy::Copy | Strategy::Keep => "a new list in the direct map",
+        Strategy::Copy | Strategy::Baseline | Strategy::Keep => "a new list in the direct map",
     };
     info!(target: "revector", "leaves moved from {} to {to}", retired.high);
 }
@@ -155,6 +156,19 @@ pub(crate) fn loaded(modules: &Modules<'_>) {
     info!(target: "module", "{} loaded", modules.iter().count());
     for line in alloc::format!("{modules}").lines() {
         info!(target: "module", "list: {line}");
+    }
+}
+
+/// One measurement of what the machine can do.
+pub(crate) fn limit(limit: Limit, nanos: u64) {
+    let micros = nanos / 1000;
+    match limit {
+        Limit::FirstCopy(kib) => info!(target: "limits", "first copy: {kib} KiB in {micros} us"),
+        Limit::Copy(by, kib) => info!(target: "limits", "copy by {by}: {kib} KiB in {micros} us"),
+        Limit::Fill(by, kib) => info!(target: "limits", "fill by {by}: {kib} KiB in {micros} us"),
+        Limit::Read(kib) => info!(target: "limits", "read of P2M and M2P: {kib} KiB in {micros} us"),
+        Limit::Idle(calls) => info!(target: "limits", "empty hypercall: {calls} in {micros} us"),
+        Limit::Validation(tables) => info!(target: "limits", "L1 validation: {tables} in {micros} us"),
     }
 }
 

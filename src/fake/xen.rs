@@ -14,7 +14,7 @@ use super::types::{Kind, Pin, Typed};
 use crate::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use crate::xen::abi::{MACH2PHYS_BYTES, MACH2PHYS_START, MmuExtOp, MmuUpdate};
 use crate::xen::start_info::{Facts, Role};
-use crate::xen::{CallKind, Counters, Errno, Faulted, Hypervisor, Stopped, Trapped, Words};
+use crate::xen::{CallKind, Counters, Errno, Faulted, Hypervisor, Loop, Stopped, Trapped, Words};
 
 /// Where the guest said its P2M is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,6 +240,16 @@ impl Hypervisor for Xen {
             self.memory.fill(mfn, word);
         }
         self.work.filled += pages * PAGE_SIZE;
+    }
+
+    unsafe fn copy_pages_by(&mut self, _: Loop, from: VirtAddr, to: VirtAddr, pages: u64) {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { self.copy_pages(from, to, pages) }
+    }
+
+    unsafe fn fill_pages_by(&mut self, _: Loop, at: VirtAddr, pages: u64, word: u64) {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { self.fill_pages(at, pages, word) }
     }
 
     unsafe fn call(&mut self, entry: VirtAddr) -> Result<i32, Trapped> {

@@ -14,6 +14,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod console;
+pub(crate) mod cpu;
 pub(crate) mod die;
 pub(crate) mod entry;
 pub(crate) mod exports;

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::pte::{Level, Pte};
-use crate::addr::{Mfn, PAGE_SIZE};
+use crate::addr::{Mfn, PAGE_SIZE, VirtAddr};
 use crate::xen::abi::MmuUpdate;
 use crate::xen::{Errno, Hypervisor, Stopped};
 
@@ -126,6 +126,22 @@ impl Batch {
         let (slot, entry) = self.writes[element];
         MmuError::Refused { slot, value: entry.word(), element, of: self.writes.len(), errno: stopped.errno }
     }
+}
+
+/// Writes the one L1 entry for `at`, in a hypercall of its own: what batches are there to avoid (`p2m=baseline`).
+///
+/// # Errors
+/// [`MmuError`] naming the entry.
+#[expect(unsafe_code, reason = "changes a page table")]
+pub(super) fn write_one<X: Hypervisor>(
+    xen: &mut X,
+    slot: Slot,
+    at: VirtAddr,
+    entry: Pte,
+) -> Result<(), MmuError> {
+    // SAFETY: as in `Batch::commit`.
+    unsafe { xen.update_va_mapping(at, entry.word()) }
+        .map_err(|errno| MmuError::Refused { slot, value: entry.word(), element: 0, of: 1, errno })
 }
 
 fn element(slot: Slot, entry: Pte) -> MmuUpdate {

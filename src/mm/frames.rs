@@ -148,6 +148,11 @@ impl Frames {
         }
     }
 
+    /// Notes that the direct map shows the pages below `end` now.
+    pub(super) fn raise_mapped_end(&mut self, end: Pfn) {
+        self.mapped_end = self.mapped_end.max(end);
+    }
+
     /// Takes exactly `pages` adjacent pages.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ pub mod error;
 pub mod frames;
 pub mod image;
 pub mod layout;
+pub mod limits;
 pub mod p2m;
 pub mod pte;
 mod ranges;

@@ -10,6 +10,7 @@
 pub mod abi;
 mod counters;
 pub mod errno;
+mod loops;
 pub mod start_info;
 
 use alloc::string::String;
@@ -19,6 +20,7 @@ use crate::addr::{Mfn, Pfn, VirtAddr, VirtRange};
 use abi::{MmuExtOp, MmuUpdate};
 pub use counters::{CallKind, Calls, Counters};
 pub use errno::Errno;
+pub use loops::Loop;
 
 /// Content of one page, as words: a page table, or a page of P2M.
 pub type Words = [u64; 512];
@@ -97,6 +99,18 @@ pub trait Hypervisor {
     /// Looks a machine frame up in Xen's M2P; `None` where Xen has no entry or maps no such part of the array.
     fn m2p(&self, mfn: Mfn) -> Option<Pfn>;
 
+    /// Tells whether a page of P2M holds frames that lie together, which M2P gives to the pages from `first` on, in
+    /// order: the usual case, at the speed of reading both arrays. `false` says nothing: [`Hypervisor::m2p`] does.
+    fn m2p_confirms(&self, frames: &Words, first: Pfn) -> bool {
+        let confirms = |(page, &word): (u64, &u64)| self.m2p(Mfn::new(word)) == Some(first.plus(page));
+        (0..).zip(frames).all(confirms)
+    }
+
+    /// Reads the page of M2P that holds the entry of `mfn`, to no end but the time that it takes; returns the sum.
+    fn read_m2p_page(&self, mfn: Mfn) -> u64 {
+        self.m2p(mfn).map_or(0, Pfn::raw)
+    }
+
     /// Reads the word at `at`, surviving the fault if nothing is mapped there.
     ///
     /// # Errors
@@ -132,6 +146,21 @@ pub trait Hypervisor {
     /// # Safety
     /// As for [`Hypervisor::page_mut`], the whole range.
     unsafe fn fill_pages(&mut self, at: VirtAddr, pages: u64, word: u64);
+
+    /// Copies as [`Hypervisor::copy_pages`], by a loop of the caller's choice, to measure it.
+    ///
+    /// # Safety
+    /// As for [`Hypervisor::copy_pages`].
+    unsafe fn copy_pages_by(&mut self, by: Loop, from: VirtAddr, to: VirtAddr, pages: u64);
+
+    /// Fills as [`Hypervisor::fill_pages`], by a loop of the caller's choice, to measure it.
+    ///
+    /// # Safety
+    /// As for [`Hypervisor::fill_pages`].
+    unsafe fn fill_pages_by(&mut self, by: Loop, at: VirtAddr, pages: u64, word: u64);
+
+    /// Issues a hypercall that does nothing, to measure it.
+    fn idle(&mut self) {}
 
     /// Calls `entry` as `int (*)(void)`, and comes back also if an exception ends it.
     ///
