@@ -7,6 +7,7 @@
 //! ```
 
 mod archive;
+mod bench;
 mod cases;
 mod cases_modules;
 mod direct;
@@ -47,6 +48,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Archive(archive::ArchiveArgs),
+    Bench(bench::BenchArgs),
     EmbedSymbols(symbols::EmbedArgs),
     Mutants(mutants::MutantsArgs),
     Run(run::RunArgs),
