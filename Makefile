@@ -24,7 +24,7 @@ ramdisk  = $(if $(shell echo '$(1)' | grep -Ex '[0-9]+'),$(1)M --archive $(ARCHI
 boot     = $(TOOL) run --xen $(XEN) --cmdline '$(CMDLINE)'
 
 .DEFAULT_GOAL := image
-.PHONY: image seed tool archive run run-small run-128g run-dom0 test test-host test-xen fuzz check fmt clean help
+.PHONY: image seed tool archive run run-small run-128g run-dom0 test test-host test-xen test-long fuzz check fmt clean help
 
 image: tool archive ## Build the image: target/image/revector
 	@$(KERNEL)
@@ -82,6 +82,15 @@ $(IMAGES)/broken.cpio: $(BROKEN:%=$(IMAGES)/broken/%.o) $(IMAGES)/broken/good.o 
 $(IMAGES)/mutants.cpio: $(IMAGES)/hello.o | tool
 	@$(TOOL) mutants $@ $<
 
+# The module area has 0x5f000 pages. Six modules of 240 MiB, each with a page of code, one of constants and a guard
+# page, leave 20462; one more takes these to the last, and then none fits.
+$(IMAGES)/fill.cpio: modules/fill.c modules/gcc.args $(IMAGES)/hello.o | tool
+	@mkdir -p $(IMAGES)/fill
+	@gcc @modules/gcc.args -DBYTES='(240UL << 20)' -c $< -o $(IMAGES)/fill/fill1.o
+	@for n in 2 3 4 5 6; do cp $(IMAGES)/fill/fill1.o $(IMAGES)/fill/fill$$n.o; done
+	@gcc @modules/gcc.args -DBYTES='(20459 * PAGE)' -c $< -o $(IMAGES)/fill/fill_rest.o
+	@$(TOOL) archive $@ $(IMAGES)/fill/fill[1-6].o $(IMAGES)/fill/fill_rest.o $(IMAGES)/hello.o
+
 $(ARCHIVE): $(IMAGES)/hello.o | tool
 	@$(TOOL) archive $@ $^
 
@@ -114,6 +123,11 @@ test-host: ## Unit and property tests, on the host
 
 test-xen: image seed ## Boots on real Xen, each held against what it must lead to
 	@$(TOOL) suite --xen $(XEN)
+	@cargo test --quiet --package revector --test linux_objects
+
+test-long: image seed $(IMAGES)/fill.cpio ## What is too long for every change: the module area filled to its end, every Xen
+	@$(TOOL) suite --long --out target/lab/suite-long
+	@for xen in 4.14 4.20; do $(TOOL) suite --xen $$xen --out target/lab/suite-$$xen || exit 1; done
 
 check: ## Formatting, lints, documentation, shell scripts
 	@cargo fmt --all --check

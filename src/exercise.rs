@@ -16,6 +16,7 @@ use crate::mm::vmalloc::{Area, Memory, Near, Vmalloc};
 use crate::module::load::{self, Modules};
 use crate::module::source::{self, RamdiskPages, Unpacked};
 use crate::report;
+use crate::verdict::Verdict;
 use crate::xen::Hypervisor;
 
 /// Pages of the trial areas: one, a few, and more than one L1 table maps.
@@ -90,7 +91,7 @@ pub(crate) fn modules<X: Hypervisor, S: State>(
     let bytes = unpacked.as_ref().map(|unpacked| unpacked.bytes(xen)).or(bytes);
     let sources = source::find(bytes, &setup.options.modules, setup.built_in)?;
     let mut modules = Modules::new(setup.exports);
-    let mut failures = Failures { of: sources.len(), errors: Vec::new() };
+    let mut failures = Failures::among(sources.len());
     for source in sources {
         let result = load::load(source, setup.options.inits, &mut modules, vmalloc, memory, xen);
         failures.note(result);
@@ -119,29 +120,38 @@ fn refuse_unload<X: Hypervisor>(modules: &mut Modules<'_>, xen: &mut X) -> Resul
     }
 }
 
-/// Modules that did not load or unload: the others do nevertheless.
+/// Modules that did not load or unload: the others do nevertheless. There may be thousands, so each is told at once
+/// and forgotten.
 struct Failures {
     of: usize,
-    errors: Vec<BootError>,
+    failed: usize,
+    worst: Option<Verdict>,
+    only: Option<BootError>,
 }
 
 impl Failures {
+    const fn among(of: usize) -> Self {
+        Self { of, failed: 0, worst: None, only: None }
+    }
+
     /// Reports a failure now, unless the boot will end with just that.
     fn note(&mut self, result: Result<(), BootError>) {
-        if let Err(error) = result {
-            if self.of > 1 {
-                log::error!(target: error.stage(), "{error}");
-            }
-            self.errors.push(error);
+        let Err(error) = result else { return };
+        self.failed += 1;
+        self.worst = self.worst.max(Some(error.verdict()));
+        if self.of > 1 {
+            log::error!(target: error.stage(), "{error}");
+        } else {
+            self.only = Some(error);
         }
     }
 
-    fn end(mut self) -> Result<(), BootError> {
-        let Some(worst) = self.errors.iter().map(BootError::verdict).max() else { return Ok(()) };
-        let failed = self.errors.len();
-        match self.errors.pop() {
-            Some(only) if self.of == 1 => Err(only),
-            _ => Err(BootError::Modules { failed, of: self.of, worst }),
+    fn end(self) -> Result<(), BootError> {
+        let Self { of, failed, worst, only } = self;
+        match (only, worst) {
+            (Some(error), _) => Err(error),
+            (None, Some(worst)) => Err(BootError::Modules { failed, of, worst }),
+            (None, None) => Ok(()),
         }
     }
 }

@@ -37,6 +37,11 @@ fn newc() {
 }
 
 #[test]
+fn gunzip() {
+    replay("gunzip", targets::gunzip::run);
+}
+
+#[test]
 fn object() {
     replay("object", targets::object::run);
 }

@@ -191,3 +191,20 @@ fn a_gap_of_exactly_the_right_size_is_used_again() {
     assert_eq!(trial.areas[3].range(), gap);
     trial.finish();
 }
+
+#[test]
+fn an_area_of_any_size_is_protected_and_unmapped_in_batches_that_the_heap_can_hold() {
+    let mut world = moved(&Domain::guest(128), Move::Copy);
+    let mut vmalloc = Vmalloc::new(world.clean().0);
+    let (mut memory, xen) = world.memory();
+    let area = vmalloc.allocate(Near::Kernel, 10_000, &mut memory, xen).unwrap();
+    // 4096, 4096 and 1808 entries, each with its flush.
+    let before = xen.issued();
+    vmalloc.protect(&area, &[(0, 10_000, Access::ReadOnly)], memory.tables, xen).unwrap();
+    assert_eq!(xen.issued() - before, 6);
+    let before = xen.issued();
+    drop(area);
+    assert_eq!(vmalloc.purge(memory.tables, memory.frames, xen).unwrap(), 1);
+    assert_eq!(xen.issued() - before, 6);
+    assert_eq!(Walk::of(xen).within(0xffff_ffff_a000_0000, u64::MAX).count(), 0);
+}

@@ -5,6 +5,7 @@
 //! with the inputs kept in `corpus/`. So whatever was found once stays found, with a stable compiler and in seconds.
 
 mod domain;
+pub mod gunzip;
 pub mod newc;
 pub mod object;
 pub mod options;

@@ -47,8 +47,8 @@ pub fn run<X: Hypervisor, S: State>(
     mut emit: impl FnMut(&str),
 ) -> Result<(), MmError> {
     let mut growth = Growth::new(memory.tables);
-    growth.table(xen, memory.frames, VirtAddr::new(SCRATCH), Level::L1, Reach::Inherit)?;
-    growth.commit(xen, Flush::NotNeeded)?;
+    let table = growth.table(xen, memory.frames, VirtAddr::new(SCRATCH), Level::L1, Reach::Inherit).map(drop);
+    growth.commit(table, memory.frames, xen, Flush::NotNeeded)?;
     let run = memory.frames.take(Zone::Mapped, PAGES)?;
     let window = memory.tables.window();
     let frame = |pfn| memory.p2m.frame(window, xen, pfn).ok_or(MmError::NoFrame { pfn });

@@ -1,5 +1,7 @@
 //! Hypercalls that fail on request: what would a boot do if Xen refused this one?
 
+use alloc::vec::Vec;
+
 use crate::xen::Errno;
 
 /// A hypercall to refuse.
@@ -13,17 +15,17 @@ pub struct Refusal {
     pub errno: Errno,
 }
 
-/// The hypercalls so far, and the one to refuse.
-#[derive(Clone, Copy, Debug, Default)]
+/// The hypercalls so far, and those to refuse.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Script {
     issued: u64,
-    refusal: Option<Refusal>,
+    refusals: Vec<Refusal>,
 }
 
 impl Script {
     /// Plans a refusal.
-    pub(super) const fn refuse(&mut self, refusal: Refusal) {
-        self.refusal = Some(refusal);
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
+        self.refusals.push(refusal);
     }
 
     /// Returns the number of hypercalls so far.
@@ -31,10 +33,10 @@ impl Script {
         self.issued
     }
 
-    /// Counts a hypercall; returns the refusal if this is the one.
+    /// Counts a hypercall; returns the refusal if this is one of them.
     pub(super) fn next(&mut self) -> Option<Refusal> {
         let number = self.issued;
         self.issued += 1;
-        self.refusal.filter(|refusal| refusal.hypercall == number)
+        self.refusals.iter().copied().find(|refusal| refusal.hypercall == number)
     }
 }

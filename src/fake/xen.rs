@@ -75,8 +75,8 @@ impl Xen {
         }
     }
 
-    /// Plans to refuse a hypercall.
-    pub const fn refuse(&mut self, refusal: Refusal) {
+    /// Plans to refuse a hypercall, besides those planned before.
+    pub fn refuse(&mut self, refusal: Refusal) {
         self.script.refuse(refusal);
     }
 

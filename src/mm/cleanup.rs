@@ -95,18 +95,19 @@ fn clear_slot<X: Hypervisor>(
     cleaned: &mut Cleaned,
 ) -> Result<(), MmError> {
     let Some(l2) = tables.find(xen, at, Level::L2)? else { return Ok(()) };
-    if tables.entry(xen, l2, at).is_zero() {
+    let before = tables.entry(xen, l2, at);
+    if before.is_zero() {
         return Ok(());
     }
     if !image::slots(image).any(|slot| slot == at) {
         cleaned.slots += 1;
-        batch.write(l2.slot(at), Pte::ABSENT);
+        batch.change(l2.slot(at), before, Pte::ABSENT);
         return Ok(());
     }
     for page in pages_of(VirtRange::new(at, L1_SPAN)).filter(|page| !image.contains(*page)) {
-        if let Some((slot, _)) = tables.leaf(xen, page)?.filter(|(_, entry)| !entry.is_zero()) {
+        if let Some((slot, before)) = tables.leaf(xen, page)?.filter(|(_, entry)| !entry.is_zero()) {
             cleaned.pages += 1;
-            batch.write(slot, Pte::ABSENT);
+            batch.change(slot, before, Pte::ABSENT);
         }
     }
     Ok(())

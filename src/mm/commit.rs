@@ -4,6 +4,9 @@
 //! cheap, hypercalls are not, so a stage collects all its writes in a [`Batch`] and commits once. The order within
 //! a batch matters to Xen: a page must have lost its last writable mapping before it can become a table.
 //!
+//! Xen stops at the first element that it refuses, with those in front of it done. A batch knows what each entry was
+//! before, and takes those back, last one first, so that a stage is done wholly or not at all.
+//!
 //! Neighbours: `tables`, `direct_map`, `cleanup` and `vmalloc` fill batches.
 //! Sources: xen/include/public/xen.h (mmu_update); xen/arch/x86/mm.c (do_mmu_update, facts).
 
@@ -52,21 +55,70 @@ pub enum MmuError {
         of: usize,
         /// Xen's error.
         errno: Errno,
+        /// What became of the elements in front of it.
+        undone: Undone,
     },
     /// Xen refused to flush.
-    Flush(Errno),
+    Flush {
+        /// Xen's error.
+        errno: Errno,
+        /// What became of the elements, all of which had taken effect.
+        undone: Undone,
+    },
+}
+
+/// What became of the elements that took effect before the refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undone {
+    /// Every entry is what it was.
+    All,
+    /// Some are not: pages that the batch names must never be used again.
+    Failed(Errno),
+}
+
+impl MmuError {
+    /// Returns what became of the elements that took effect before the refusal.
+    #[must_use]
+    pub const fn undone(self) -> Undone {
+        match self {
+            Self::Refused { undone, .. } | Self::Flush { undone, .. } => undone,
+        }
+    }
 }
 
 impl fmt::Display for MmuError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused { slot, value, element, of, errno } => write!(
+            Self::Refused { slot, value, element, of, errno, .. } => write!(
                 f,
                 "mmu_update: {:?} table {} entry {} := {value:#x} (element {element} of {of}): {errno}",
                 slot.level, slot.table, slot.index
             ),
-            Self::Flush(errno) => write!(f, "mmuext_op: flush TLB: {errno}"),
+            Self::Flush { errno, .. } => write!(f, "mmuext_op: flush TLB: {errno}"),
+        }?;
+        match self.undone() {
+            Undone::All => Ok(()),
+            Undone::Failed(errno) => write!(f, "; what was done before could not be undone: {errno}"),
         }
+    }
+}
+
+/// Changes that one hypercall should carry at most, where a stage may have any number: they are held in the heap.
+/// 4096 are 16 MiB of pages; past some hundreds, more to a hypercall gain nothing.
+const FULL: usize = 4096;
+
+/// One entry to change.
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    slot: Slot,
+    before: Pte,
+    after: Pte,
+}
+
+impl Change {
+    fn element(&self, entry: Pte) -> MmuUpdate {
+        let offset = self.slot.index * size_of::<Pte>();
+        MmuUpdate { ptr: self.slot.table.raw() * PAGE_SIZE + offset as u64, val: entry.word() }
     }
 }
 
@@ -74,57 +126,60 @@ impl fmt::Display for MmuError {
 #[derive(Debug, Default)]
 #[must_use = "a batch does nothing until it is committed"]
 pub struct Batch {
-    writes: Vec<(Slot, Pte)>,
+    changes: Vec<Change>,
 }
 
 impl Batch {
     /// Starts an empty batch.
     pub const fn new() -> Self {
-        Self { writes: Vec::new() }
+        Self { changes: Vec::new() }
     }
 
-    /// Adds a write behind those already there.
-    pub(super) fn write(&mut self, slot: Slot, entry: Pte) {
-        self.writes.push((slot, entry));
-    }
-
-    /// Returns the number of entries that a commit will write.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.writes.len()
-    }
-
-    /// Tells whether there is nothing to do.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
+    /// Adds a write behind those already there. `before` is what the entry is now: it comes back if Xen refuses.
+    pub(super) fn change(&mut self, slot: Slot, before: Pte, after: Pte) {
+        self.changes.push(Change { slot, before, after });
     }
 
     /// Carries the writes out, in one hypercall, and flushes if that is ours to do.
     ///
     /// # Errors
-    /// [`MmuError`] naming the entry that Xen refused.
-    #[expect(unsafe_code, reason = "the one place that changes page tables")]
+    /// [`MmuError`] naming the entry that Xen refused; every entry is what it was then, unless the error says no.
     pub(super) fn commit<X: Hypervisor>(self, xen: &mut X, flush: Flush) -> Result<(), MmuError> {
-        if self.writes.is_empty() {
+        if self.changes.is_empty() {
             return Ok(());
         }
         let elements: Vec<MmuUpdate> =
-            self.writes.iter().map(|&(slot, entry)| element(slot, entry)).collect();
-        // SAFETY: batches are filled within `mm` only (`write` is not public), and its stages change no mapping that
-        // Rust data is reached through: the image keeps its addresses and rights (`image`), windows show pages that
-        // stay (`window`), everything else is cleared only after its last user was re-pointed (`cleanup`).
-        unsafe { xen.mmu_update(&elements) }.map_err(|stopped| self.refused(stopped))?;
+            self.changes.iter().map(|change| change.element(change.after)).collect();
+        if let Err(stopped) = write(xen, &elements) {
+            return Err(self.refused(stopped, xen));
+        }
         match flush {
             Flush::NotNeeded | Flush::Implied => Ok(()),
-            Flush::Explicit => xen.flush_tlb().map_err(MmuError::Flush),
+            Flush::Explicit => {
+                xen.flush_tlb().map_err(|errno| MmuError::Flush { errno, undone: undo(&self.changes, xen) })
+            }
         }
     }
 
-    fn refused(&self, stopped: Stopped) -> MmuError {
-        let element = stopped.done.min(self.writes.len() - 1);
-        let (slot, entry) = self.writes[element];
-        MmuError::Refused { slot, value: entry.word(), element, of: self.writes.len(), errno: stopped.errno }
+    /// Commits and starts anew if there are enough changes for a hypercall; for changes that need not be made all
+    /// or none.
+    ///
+    /// # Errors
+    /// As for `commit`; earlier batches stay done.
+    pub(super) fn commit_if_full<X: Hypervisor>(
+        &mut self,
+        xen: &mut X,
+        flush: Flush,
+    ) -> Result<(), MmuError> {
+        if self.changes.len() < FULL { Ok(()) } else { core::mem::take(self).commit(xen, flush) }
+    }
+
+    fn refused<X: Hypervisor>(&self, stopped: Stopped, xen: &mut X) -> MmuError {
+        let element = stopped.done.min(self.changes.len() - 1);
+        let Change { slot, after, .. } = self.changes[element];
+        let undone = undo(&self.changes[..element], xen);
+        let (value, of) = (after.word(), self.changes.len());
+        MmuError::Refused { slot, value, element, of, errno: stopped.errno, undone }
     }
 }
 
@@ -139,12 +194,27 @@ pub(super) fn write_one<X: Hypervisor>(
     at: VirtAddr,
     entry: Pte,
 ) -> Result<(), MmuError> {
-    // SAFETY: as in `Batch::commit`.
+    // SAFETY: as in `write`.
     unsafe { xen.update_va_mapping(at, entry.word()) }
-        .map_err(|errno| MmuError::Refused { slot, value: entry.word(), element: 0, of: 1, errno })
+        .map_err(|errno| MmuError::Refused { slot, value: entry.word(), element: 0, of: 1, errno, undone: Undone::All })
 }
 
-fn element(slot: Slot, entry: Pte) -> MmuUpdate {
-    let offset = slot.index * size_of::<Pte>();
-    MmuUpdate { ptr: slot.table.raw() * PAGE_SIZE + offset as u64, val: entry.word() }
+/// Takes changes back, last one first: a table must be unhooked before its page can be writable again.
+fn undo<X: Hypervisor>(changes: &[Change], xen: &mut X) -> Undone {
+    let elements: Vec<MmuUpdate> = changes.iter().rev().map(|change| change.element(change.before)).collect();
+    if elements.is_empty() {
+        return Undone::All;
+    }
+    // Translations of the refused state may have been used meanwhile.
+    let undone = write(xen, &elements).map_err(|stopped| stopped.errno).and_then(|()| xen.flush_tlb());
+    undone.map_or_else(Undone::Failed, |()| Undone::All)
+}
+
+#[expect(unsafe_code, reason = "the one place that changes page tables")]
+fn write<X: Hypervisor>(xen: &mut X, elements: &[MmuUpdate]) -> Result<(), Stopped> {
+    // SAFETY: batches are filled within `mm` only (`change` is not public), and its stages change no mapping that
+    // Rust data is reached through: the image keeps its addresses and rights (`image`), windows show pages that
+    // stay (`window`), everything else is cleared only after its last user was re-pointed (`cleanup`). Undoing
+    // brings back a state in which all of that held already.
+    unsafe { xen.mmu_update(elements) }
 }

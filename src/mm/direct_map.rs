@@ -44,9 +44,9 @@ pub fn graft<X: Hypervisor>(
     let end = boot.end;
     let mut tables = boot.into_tables();
     let mut growth = Growth::new(&mut tables);
-    share_l1_tables(&mut growth, end, frames, xen)?;
-    image::unshare(&mut growth, layout, facts, frames, xen)?;
-    growth.commit(xen, Flush::Implied)?;
+    let filled = share_l1_tables(&mut growth, end, frames, xen)
+        .and_then(|()| image::unshare(&mut growth, layout, facts, frames, xen));
+    growth.commit(filled, frames, xen, Flush::Implied)?;
     tables.note_shared(end.raw().div_ceil(ENTRIES));
     tables.set_window(Window::new(area::DIRECT, end));
     xen.rehome(area::DIRECT);
@@ -67,7 +67,10 @@ fn share_l1_tables<X: Hypervisor>(
         let entry = Pte::table(l1.mfn, Reach::NeverExecute);
         match growth.table(xen, frames, direct, Level::L2, Reach::Inherit)? {
             Place::Fresh(l2) => growth.store(xen, l2, Level::L2.index(direct), entry)?,
-            Place::Hooked(l2) => growth.batch.write(l2.slot(direct), entry),
+            Place::Hooked(l2) => {
+                let before = growth.tables().entry(xen, l2, direct);
+                growth.batch.change(l2.slot(direct), before, entry);
+            }
         }
     }
     Ok(())
@@ -86,20 +89,23 @@ pub fn extend<X: Hypervisor>(
     xen: &mut X,
     frames_of: impl Fn(&X, &Window, Pfn) -> Words,
 ) -> Result<(), MmError> {
+    let hidden = hidden_slots(pages, tables.window());
     let mut growth = Growth::new(tables);
-    let mut shown = Vec::new();
-    for slot in pages.iter().flat_map(|range| slots(*range)) {
-        if growth.tables().window().shows(PfnRange::new(slot, ENTRIES)) || shown.contains(&slot) {
-            continue;
-        }
-        fill_l1(&mut growth, slot, frames, xen, &frames_of)?;
-        shown.push(slot);
-    }
-    growth.commit(xen, Flush::Implied)?;
-    for slot in shown {
+    let filled = hidden.iter().try_for_each(|&slot| fill_l1(&mut growth, slot, frames, xen, &frames_of));
+    growth.commit(filled, frames, xen, Flush::Implied)?;
+    for slot in hidden {
         tables.window_mut().extend(PfnRange::new(slot, ENTRIES));
     }
     Ok(())
+}
+
+/// The slots that `pages` touch and the window does not show, each once, lowest first.
+fn hidden_slots(pages: &[PfnRange], window: &Window) -> Vec<Pfn> {
+    let touched = pages.iter().flat_map(|range| slots(*range));
+    let mut hidden: Vec<Pfn> = touched.filter(|slot| !window.shows(PfnRange::new(*slot, ENTRIES))).collect();
+    hidden.sort_unstable();
+    hidden.dedup();
+    hidden
 }
 
 fn fill_l1<X: Hypervisor>(

@@ -38,6 +38,12 @@ impl Run {
         self.pages = PfnRange::between(cut, self.pages.end);
         Self { pages: front }
     }
+
+    /// Adds the run that starts where this one ends.
+    pub(super) const fn join(&mut self, next: Self) {
+        assert!(self.pages.end.raw() == next.pages.start.raw(), "runs that are joined must be neighbours");
+        self.pages.end = next.pages.end;
+    }
 }
 
 /// Where a run should lie.
@@ -224,6 +230,11 @@ impl Frames {
         }
         Run { pages }
     }
+}
+
+/// Gives all runs back.
+pub(super) fn give_back(runs: Vec<Run>, frames: &mut Frames) -> Result<(), FrameError> {
+    runs.into_iter().try_for_each(|run| frames.give_back(run))
 }
 
 #[cfg(test)]

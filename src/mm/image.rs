@@ -42,7 +42,8 @@ pub(super) fn unshare<X: Hypervisor>(
             }
         }
         let l2 = growth.tables().find(xen, slot, Level::L2)?.ok_or(MmError::NotMapped { at: slot })?;
-        growth.batch.write(l2.slot(slot), Pte::table(l1.mfn, Reach::Inherit));
+        let before = growth.tables().entry(xen, l2, slot);
+        growth.batch.change(l2.slot(slot), before, Pte::table(l1.mfn, Reach::Inherit));
     }
     Ok(())
 }
@@ -61,7 +62,7 @@ fn access(facts: &Facts, at: VirtAddr, entry: Pte) -> Access {
 fn protect_aliases<X: Hypervisor>(growth: &mut Growth<'_>, facts: &Facts, xen: &X) -> Result<(), MmError> {
     for at in pages_of(facts.text).chain(pages_of(facts.rodata)) {
         let (slot, entry) = growth.tables().leaf(xen, at)?.ok_or(MmError::NotMapped { at })?;
-        growth.batch.write(slot, entry.read_only());
+        growth.batch.change(slot, entry, entry.read_only());
     }
     Ok(())
 }
@@ -81,7 +82,7 @@ fn restore_shared_info_page<X: Hypervisor>(
     if xen.m2p(own) != Some(pfn) {
         return Err(MmError::NoFrame { pfn });
     }
-    let (slot, _) = growth.tables().leaf(xen, at)?.ok_or(MmError::NotMapped { at })?;
-    growth.batch.write(slot, Pte::leaf(own, Access::Data));
+    let (slot, shared_info) = growth.tables().leaf(xen, at)?.ok_or(MmError::NotMapped { at })?;
+    growth.batch.change(slot, shared_info, Pte::leaf(own, Access::Data));
     Ok(())
 }

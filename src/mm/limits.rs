@@ -11,10 +11,11 @@ use alloc::vec::Vec;
 use super::commit::{Batch, Flush};
 use super::direct_map;
 use super::error::MmError;
-use super::frames::Run;
-use super::p2m::{State, give_back};
+use super::frames::{Run, give_back};
+use super::p2m::State;
 use super::pte::{Level, Pte};
 use super::vmalloc::Memory;
+use super::window::Window;
 use crate::addr::{Mfn, PAGE_SIZE, PfnRange};
 use crate::report;
 use crate::xen::{Hypervisor, Loop};
@@ -51,9 +52,11 @@ pub fn measure<X: Hypervisor, S: State>(memory: &mut Memory<'_, S>, xen: &mut X)
     let fresh = memory.p2m.take_backed(wanted, memory.tables.window(), memory.frames, xen)?;
     let ranges: Vec<PfnRange> = fresh.iter().map(Run::pages).collect();
     let p2m = memory.p2m;
-    direct_map::extend(memory.tables, &ranges, memory.frames, xen, |xen, window, slot| {
-        p2m.leaf_words(window, xen, slot)
-    })?;
+    let frames_of = |xen: &X, window: &Window, slot| p2m.leaf_words(window, xen, slot);
+    if let Err(error) = direct_map::extend(memory.tables, &ranges, memory.frames, xen, frames_of) {
+        memory.tables.release(fresh, error, memory.frames)?;
+        return Err(error);
+    }
     // The largest piece that lies together on both sides: nearly always all of it.
     if let (Some(from), Some(to)) = (largest(&list), fresh.iter().max_by_key(|run| run.pages().pages())) {
         copies_and_fills(from, to, memory, xen);
@@ -61,7 +64,7 @@ pub fn measure<X: Hypervisor, S: State>(memory: &mut Memory<'_, S>, xen: &mut X)
     read_both(&list, memory, xen);
     idle(xen);
     validate(&ranges, memory, xen)?;
-    give_back(fresh, memory.frames)
+    Ok(give_back(fresh, memory.frames)?)
 }
 
 fn largest(ranges: &[PfnRange]) -> Option<PfnRange> {
@@ -140,8 +143,8 @@ fn validate<X: Hypervisor, S: State>(
     let start = xen.counters().nanos;
     for _ in 0..VALIDATIONS {
         let mut batch = Batch::new();
-        batch.write(l2.slot(at), Pte::ABSENT);
-        batch.write(l2.slot(at), entry);
+        batch.change(l2.slot(at), entry, Pte::ABSENT);
+        batch.change(l2.slot(at), Pte::ABSENT, entry);
         batch.commit(xen, Flush::Implied)?;
     }
     report::limit(Limit::Validation(VALIDATIONS), xen.counters().nanos.saturating_sub(start));

@@ -8,9 +8,9 @@
 
 use alloc::vec::Vec;
 
-use super::commit::{Batch, Slot};
+use super::commit::{Batch, Flush, Slot, Undone};
 use super::error::MmError;
-use super::frames::{Frames, Run, Zone};
+use super::frames::{Frames, Run, Zone, give_back};
 use super::pte::{Level, Pte, Reach};
 use super::window::Window;
 use crate::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
@@ -52,12 +52,14 @@ pub struct Tables {
     owned: Vec<Run>,
     l1_built: u64,
     l1_shared: u64,
+    /// Pages that Xen holds in a state that nobody can tell.
+    lost: Vec<Run>,
 }
 
 impl Tables {
     /// Takes over the tables below `root`, readable through `window`.
     pub(super) const fn new(root: Table, window: Window) -> Self {
-        Self { root, window, owned: Vec::new(), l1_built: 0, l1_shared: 0 }
+        Self { root, window, owned: Vec::new(), l1_built: 0, l1_shared: 0, lost: Vec::new() }
     }
 
     /// Returns the window through which pages are read and written.
@@ -77,10 +79,38 @@ impl Tables {
     /// Returns the number of tables added to the builder's.
     #[must_use]
     pub fn added(&self) -> usize {
-        self.owned.len()
+        // A domain has fewer pages than any usize holds.
+        self.owned.iter().map(|run| run.pages().pages() as usize).sum()
     }
 
-    /// Returns the number of L1 tables among them.
+    /// Gives pages back that were to be mapped, or keeps them from everybody if `error` left some of it done: the
+    /// next owner of a page that is still mapped could not make a page table of it.
+    pub(super) fn release(
+        &mut self,
+        runs: Vec<Run>,
+        error: MmError,
+        frames: &mut Frames,
+    ) -> Result<(), MmError> {
+        match error {
+            MmError::Mmu(refused) if refused.undone() != Undone::All => self.lost.extend(runs),
+            _ => give_back(runs, frames)?,
+        }
+        Ok(())
+    }
+
+    /// Keeps the pages of tables for good; neighbours become one run, or a kernel that maps all its RAM would hold
+    /// a run for each 2 MiB.
+    fn own(&mut self, runs: Vec<Run>, l1_tables: u64) {
+        self.l1_built += l1_tables;
+        for run in runs {
+            match self.owned.last_mut() {
+                Some(last) if last.pages().end == run.first() => last.join(run),
+                _ => self.owned.push(run),
+            }
+        }
+    }
+
+    /// Returns the number of L1 tables among those added.
     #[must_use]
     pub const fn l1_built(&self) -> u64 {
         self.l1_built
@@ -227,7 +257,7 @@ impl<'t> Growth<'t> {
             Place::Hooked(table) | Place::Fresh(table) => table,
         };
         let table = self.make(xen, frames, at, level)?;
-        self.batch.write(parent.slot(at), Pte::table(table.mfn, reach));
+        self.batch.change(parent.slot(at), Pte::ABSENT, Pte::table(table.mfn, reach));
         Ok(Place::Fresh(table))
     }
 
@@ -245,7 +275,7 @@ impl<'t> Growth<'t> {
         let run = frames.take(Zone::Mapped, 1)?;
         let (slot, entry) = self.tables.shown(xen, run.first())?;
         self.tables.window.page_mut(xen, &run, 0).fill(0);
-        self.batch.write(slot, entry.read_only());
+        self.batch.change(slot, entry, entry.read_only());
         let table = Table { pfn: run.first(), mfn: entry.mfn(), level };
         self.fresh.push((at, table, run));
         Ok(table)
@@ -291,15 +321,26 @@ impl<'t> Growth<'t> {
         Ok(self.tables.window.page_mut(xen, run, 0))
     }
 
-    /// Hooks everything, in one hypercall.
+    /// Hooks everything, in one hypercall; or nothing, if `filled` is the error of having filled it.
     ///
     /// # Errors
-    /// [`MmError`] naming the entry that Xen refused. Some tables may be hooked then, so none is given up.
-    pub fn commit<X: Hypervisor>(self, xen: &mut X, flush: super::commit::Flush) -> Result<(), MmError> {
-        let l1_tables = self.fresh.iter().filter(|(_, table, _)| table.level == Level::L1).count();
-        self.tables.l1_built += l1_tables as u64;
-        self.tables.owned.extend(self.fresh.into_iter().map(|(_, _, run)| run));
-        Ok(self.batch.commit(xen, flush)?)
+    /// [`MmError`] naming the entry that Xen refused, or that of `filled`; the tables' pages are free again then.
+    pub fn commit<X: Hypervisor>(
+        self,
+        filled: Result<(), MmError>,
+        frames: &mut Frames,
+        xen: &mut X,
+        flush: Flush,
+    ) -> Result<(), MmError> {
+        let Self { tables, batch, fresh } = self;
+        let done = filled.and_then(|()| Ok(batch.commit(xen, flush)?));
+        let l1_tables = fresh.iter().filter(|(_, table, _)| table.level == Level::L1).count();
+        let runs = fresh.into_iter().map(|(_, _, run)| run).collect();
+        match done {
+            Ok(()) => tables.own(runs, l1_tables as u64),
+            Err(error) => tables.release(runs, error, frames)?,
+        }
+        done
     }
 }
 

@@ -6,7 +6,7 @@
 //! somebody else's mapping is in the way, which is how a P2M in the module area shows.
 //!
 //! An [`Area`] is a value. Dropping it puts its number on a list; [`Vmalloc::purge`] unmaps all that is listed and
-//! gives the frames back, in one hypercall and one flush for any number of areas.
+//! gives the frames back, with one hypercall and one flush for any number of areas that fit a batch.
 //!
 //! Takes [`ModuleSpace`] from `cleanup`; `module::load` is the main user. Lineage: Linux `__vmalloc_node_range`,
 //! `vmap_page_range_noflush`, `module_alloc`.
@@ -21,8 +21,8 @@ use super::area;
 use super::cleanup::ModuleSpace;
 use super::commit::{Batch, Flush};
 use super::error::MmError;
-use super::frames::{Frames, Run};
-use super::p2m::{FrameReader, P2m, State, give_back};
+use super::frames::{Frames, Run, give_back};
+use super::p2m::{FrameReader, P2m, State};
 use super::pte::{Access, Level, Pte, Reach};
 use super::tables::{Growth, Place, Tables, pages_of};
 use super::window::Span;
@@ -123,7 +123,7 @@ impl Vmalloc {
     ///
     /// # Errors
     /// [`MmError::Occupied`] if something is mapped there, [`MmError::NoRoom`] or [`MmError::Frames`] if address
-    /// space or memory runs out, [`MmError::Mmu`] if Xen refuses. Nothing stays taken then but page tables.
+    /// space or memory runs out, [`MmError::Mmu`] if Xen refuses. Nothing stays taken then.
     #[inline(never)] // a line of its own in call traces
     pub fn allocate<X: Hypervisor, S: State>(
         &mut self,
@@ -133,15 +133,10 @@ impl Vmalloc {
         xen: &mut X,
     ) -> Result<Area, MmError> {
         let range = self.gap(place, pages)?;
-        let (runs, mfns) = take_frames(pages, memory, xen)?;
-        if let Err(error) = check_empty(range, mfns.len(), memory.tables, xen) {
-            give_back(runs, memory.frames)?;
-            return Err(error);
-        }
-        if let Err(error) = map(range, &mfns, memory, xen) {
-            // A page still mapped must not be given back: the next owner could not make a page table of it.
-            unmap(&[range], memory.tables, xen)?;
-            give_back(runs, memory.frames)?;
+        let runs = memory.p2m.take_backed(pages, memory.tables.window(), memory.frames, xen)?;
+        let mapped = check_empty(range, memory.tables, xen).and_then(|()| map(range, &runs, memory, xen));
+        if let Err(error) = mapped {
+            memory.tables.release(runs, error, memory.frames)?;
             return Err(error);
         }
         let id = self.next;
@@ -171,10 +166,10 @@ impl Vmalloc {
         Ok(VirtRange::new(VirtAddr::new_truncate(start), pages * PAGE_SIZE))
     }
 
-    /// Changes what `pages` pages from page `first` of an area allow.
+    /// Changes what `pages` pages from page `first` of an area allow, for each `(first, pages, access)`.
     ///
     /// # Errors
-    /// [`MmError`] if Xen refuses.
+    /// [`MmError`] if Xen refuses; of an area larger than a batch, a part may be changed then.
     pub fn protect<X: Hypervisor>(
         &self,
         area: &Area,
@@ -187,7 +182,8 @@ impl Vmalloc {
             let start = VirtAddr::new_truncate(area.span.start().as_u64() + first * PAGE_SIZE);
             for at in pages_of(VirtRange::new(start, pages * PAGE_SIZE)) {
                 let (slot, entry) = tables.leaf(xen, at)?.ok_or(MmError::NotMapped { at })?;
-                batch.write(slot, Pte::leaf(entry.mfn(), access));
+                batch.change(slot, entry, Pte::leaf(entry.mfn(), access));
+                batch.commit_if_full(xen, Flush::Explicit)?;
             }
         }
         Ok(batch.commit(xen, Flush::Explicit)?)
@@ -196,7 +192,7 @@ impl Vmalloc {
     /// Unmaps every area that was dropped, and gives its frames back; returns how many areas those were.
     ///
     /// # Errors
-    /// [`MmError`] if Xen refuses; the areas stay listed then.
+    /// [`MmError`] if Xen refuses; the areas stay listed then, what is still mapped of them stays mapped.
     pub fn purge<X: Hypervisor>(
         &mut self,
         tables: &Tables,
@@ -219,51 +215,49 @@ impl Vmalloc {
     }
 }
 
-/// Takes pages that have a machine frame; prefers those that no other mapping shows.
-fn take_frames<X: Hypervisor, S: State>(
-    pages: u64,
-    memory: &mut Memory<'_, S>,
-    xen: &X,
-) -> Result<(Vec<Run>, Vec<Mfn>), MmError> {
-    let window = memory.tables.window();
-    let runs = memory.p2m.take_backed(pages, window, memory.frames, xen)?;
-    let mut reader = FrameReader::new(memory.p2m);
-    let mfns =
-        runs.iter().flat_map(|run| run.pages().iter()).map(|pfn| reader.frame(window, xen, pfn)).collect();
-    match mfns {
-        Ok(mfns) => Ok((runs, mfns)),
-        Err(error) => {
-            give_back(runs, memory.frames)?;
-            Err(error)
-        }
-    }
-}
-
-/// Maps `mfns` from the start of `range`, whose entries are zero, in one hypercall.
+/// Maps the pages of `runs` from the start of `range`, whose entries are zero, in one hypercall.
 #[inline(never)] // a line of its own in call traces
 fn map<X: Hypervisor, S: State>(
     range: VirtRange,
-    mfns: &[Mfn],
+    runs: &[Run],
     memory: &mut Memory<'_, S>,
     xen: &mut X,
 ) -> Result<(), MmError> {
+    let mut reader = FrameReader::new(memory.p2m);
     let mut growth = Growth::new(memory.tables);
-    for (at, &mfn) in pages_of(range).zip(mfns) {
-        let entry = Pte::leaf(mfn, Access::Data);
-        match growth.table(xen, memory.frames, at, Level::L1, Reach::Inherit)? {
-            Place::Fresh(l1) => growth.store(xen, l1, Level::L1.index(at), entry)?,
-            Place::Hooked(l1) => growth.batch.write(l1.slot(at), entry),
-        }
-    }
-    growth.commit(xen, Flush::NotNeeded)
+    let mut pages = pages_of(range).zip(runs.iter().flat_map(|run| run.pages().iter()));
+    let filled = pages.try_for_each(|(at, pfn)| {
+        let mfn = reader.frame(growth.tables().window(), xen, pfn)?;
+        add_page(&mut growth, at, mfn, memory.frames, xen)
+    });
+    growth.commit(filled, memory.frames, xen, Flush::NotNeeded)
 }
 
-/// Unmaps whatever is mapped in the ranges, in one hypercall and one flush.
+fn add_page<X: Hypervisor>(
+    growth: &mut Growth<'_>,
+    at: VirtAddr,
+    mfn: Mfn,
+    frames: &mut Frames,
+    xen: &mut X,
+) -> Result<(), MmError> {
+    let entry = Pte::leaf(mfn, Access::Data);
+    match growth.table(xen, frames, at, Level::L1, Reach::Inherit)? {
+        Place::Fresh(l1) => growth.store(xen, l1, Level::L1.index(at), entry),
+        Place::Hooked(l1) => {
+            // `check_empty` has seen it.
+            growth.batch.change(l1.slot(at), Pte::ABSENT, entry);
+            Ok(())
+        }
+    }
+}
+
+/// Unmaps whatever is mapped in the ranges, in one hypercall and one flush if a batch holds it.
 fn unmap<X: Hypervisor>(ranges: &[VirtRange], tables: &Tables, xen: &mut X) -> Result<(), MmError> {
     let mut batch = Batch::new();
     for at in ranges.iter().flat_map(|range| pages_of(*range)) {
-        if let Some((slot, _)) = tables.leaf(xen, at)?.filter(|(_, entry)| !entry.is_zero()) {
-            batch.write(slot, Pte::ABSENT);
+        if let Some((slot, before)) = tables.leaf(xen, at)?.filter(|(_, entry)| !entry.is_zero()) {
+            batch.change(slot, before, Pte::ABSENT);
+            batch.commit_if_full(xen, Flush::Explicit)?;
         }
     }
     Ok(batch.commit(xen, Flush::Explicit)?)
@@ -271,12 +265,7 @@ fn unmap<X: Hypervisor>(ranges: &[VirtRange], tables: &Tables, xen: &mut X) -> R
 
 /// Looks at every page of the area and its guard; something there is somebody else's.
 #[inline(never)] // a line of its own in call traces
-fn check_empty<X: Hypervisor>(
-    range: VirtRange,
-    taken: usize,
-    tables: &Tables,
-    xen: &X,
-) -> Result<(), MmError> {
+fn check_empty<X: Hypervisor>(range: VirtRange, tables: &Tables, xen: &X) -> Result<(), MmError> {
     let guarded = VirtRange::new(range.start, range.bytes + PAGE_SIZE);
     for at in pages_of(guarded) {
         if let Some((_, entry)) = tables.leaf(xen, at)?.filter(|(_, entry)| !entry.is_zero()) {
@@ -287,7 +276,7 @@ fn check_empty<X: Hypervisor>(
             return Err(MmError::Occupied {
                 at,
                 entry: entry.word(),
-                allocated: taken as u64 * PAGE_SIZE,
+                allocated: range.bytes,
                 bytes: guarded.bytes,
             });
         }

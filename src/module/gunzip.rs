@@ -41,11 +41,11 @@ pub enum GzipError {
         /// Bytes that came out before.
         after: u64,
     },
-    /// Length or sum is not the one in the trailer.
-    Trailer {
+    /// A length or a sum is not the one that the stream has with it.
+    Sum {
         /// The field.
         field: &'static str,
-        /// What the trailer says.
+        /// What the stream says.
         expected: u32,
         /// What came out.
         found: u32,
@@ -66,8 +66,8 @@ impl fmt::Display for GzipError {
             Self::Data { after } => {
                 write!(f, "expected deflate data, found none that is sound after {after} bytes")
             }
-            Self::Trailer { field, expected, found } => {
-                write!(f, "{field}: expected {expected:#010x} from the trailer, found {found:#010x}")
+            Self::Sum { field, expected, found } => {
+                write!(f, "{field}: expected {expected:#010x} as the stream says, found {found:#010x}")
             }
             Self::TooBig => write!(f, "expected at most {UNPACKED_MAX} bytes unpacked, found more"),
         }
@@ -85,10 +85,6 @@ pub fn measure(packed: &[u8]) -> Result<u64, GzipError> {
     let field = |at: usize| {
         let bytes = body.get(used + at..used + at + 4).and_then(|bytes| bytes.try_into().ok());
         bytes.map(u32::from_le_bytes).ok_or(GzipError::Short { what: "trailer", len: packed.len() })
-    };
-    let same = |field, expected, found| match expected == found {
-        true => Ok(()),
-        false => Err(GzipError::Trailer { field, expected, found }),
     };
     same("CRC32", field(0)?, sum.value())?;
     // The trailer has the length modulo 2^32.
@@ -123,7 +119,19 @@ fn body(packed: &[u8]) -> Result<&[u8], GzipError> {
             rest = &rest[end + 1..];
         }
     }
-    if flags & 2 != 0 { rest.get(2..).ok_or(short) } else { Ok(rest) }
+    if flags & 2 == 0 {
+        return Ok(rest);
+    }
+    let (sum, after) = rest.split_at_checked(2).ok_or(short)?;
+    let mut own = Crc::new();
+    own.add(&packed[..packed.len() - rest.len()]);
+    // The header's sum is the lower half of the usual one.
+    same("header CRC16", u32::from(u16::from_le_bytes([sum[0], sum[1]])), own.value() & 0xffff)?;
+    Ok(after)
+}
+
+fn same(field: &'static str, expected: u32, found: u32) -> Result<(), GzipError> {
+    if expected == found { Ok(()) } else { Err(GzipError::Sum { field, expected, found }) }
 }
 
 /// Runs the decompressor over a window; returns the bytes read and the bytes that came out.

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::load::Export;
-use super::modinfo::same_name;
+use super::modinfo::Name;
 use super::{Image, SymbolError};
 use crate::addr::VirtAddr;
 use crate::error::BootError;
@@ -95,7 +95,7 @@ impl<'e> Modules<'e> {
 
     /// Refuses a module whose name, or one of whose symbols, is there already.
     pub(super) fn refuse_twins(&self, name: &str, image: &Image<'_>) -> Result<(), SymbolError> {
-        if self.loaded.iter().any(|module| same_name(&module.name, name)) {
+        if self.loaded.iter().any(|module| Name(&module.name) == Name(name)) {
             return Err(SymbolError::Loaded);
         }
         for offer in image.offers() {

@@ -7,6 +7,7 @@
 //! (facts), the `modinfo` program's output.
 
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use super::elf::Object;
 use super::text;
@@ -48,11 +49,35 @@ impl<'a> ModInfo<'a> {
     }
 }
 
-/// Tells whether two names mean one module: a file's `-` is a `_` in the module's name.
-pub(super) fn same_name(one: &str, other: &str) -> bool {
-    let plain = |byte: u8| if byte == b'-' { b'_' } else { byte };
-    one.bytes().map(plain).eq(other.bytes().map(plain))
+/// Name of a module; a file's `-` is a `_` in the module's name, so the two are equal here.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Name<'a>(pub(super) &'a str);
+
+impl Name<'_> {
+    fn plain(&self) -> impl Iterator<Item = u8> {
+        self.0.bytes().map(|byte| if byte == b'-' { b'_' } else { byte })
+    }
 }
+
+impl Ord for Name<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.plain().cmp(other.plain())
+    }
+}
+
+impl PartialOrd for Name<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Name<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.plain().eq(other.plain())
+    }
+}
+
+impl Eq for Name<'_> {}
 
 fn pairs(data: &[u8]) -> impl Iterator<Item = (&str, &str)> {
     data.split(|byte| *byte == 0).filter_map(|pair| text::read(pair)?.split_once('='))
@@ -72,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_dash_in_a_file_s_name_is_an_underscore() {
-        assert!(same_name("crc-itu-t", "crc_itu_t"));
-        assert!(!same_name("crc7", "crc8"));
+        assert_eq!(Name("crc-itu-t"), Name("crc_itu_t"));
+        assert_ne!(Name("crc7"), Name("crc8"));
     }
 }

@@ -12,6 +12,9 @@ use crate::{
 /// The archive of unmodified Linux modules, made by `linux_modules`.
 pub(crate) const LINUX: &str = "target/image/linux.cpio";
 
+/// The archive of all modules of that kernel, made by `linux_modules`.
+pub(crate) const LINUX_ALL: &str = "target/image/linux_all.cpio";
+
 /// Modules of every kind: ours, a distribution's, broken ones, damaged ones.
 pub(crate) fn cases() -> Vec<Case> {
     let samples = |name, ramdisk| Case { ramdisk, says: SAMPLES, ..case(name) };
@@ -61,6 +64,50 @@ pub(crate) fn cases() -> Vec<Case> {
         },
     ]
 }
+
+/// The module area filled to its last page, and every module of a distribution at once: half a minute each, and up
+/// to 1.5 GiB of the machine's memory.
+pub(crate) fn long() -> Vec<Case> {
+    vec![
+        Case {
+            memory_mib: 2048,
+            ramdisk: "target/image/fill.cpio",
+            outcome: Outcome::Error,
+            says: FILLED,
+            never_says: &["panic", "fill2: no gap", "fill: 20458 of"],
+            timeout_secs: 300,
+            ..case("module-area-filled")
+        },
+        Case {
+            memory_mib: 2048,
+            ramdisk: LINUX_ALL,
+            outcome: Outcome::Error,
+            says: &[
+                "module: ext4: unknown symbols: *, mark_buffer_dirty, *",
+                "module: list: libcurve25519_generic *",
+                "module: list: lz4hc_compress *",
+                "module: 4* of 40* modules did not load: expected all; each is reported above",
+            ],
+            never_says: &["*** panicked*"],
+            timeout_secs: 300,
+            only_xen: Some(XenVersion::V4_17),
+            ..case("modules-of-linux-all")
+        },
+    ]
+}
+
+/// The last page of `fill_rest` is followed by its guard page and the end of the area.
+const FILLED: &[&str] = &[
+    "module: fill1: 0xffffffffa0000000 -> 0xffffffffaf002000 *",
+    "module: fill6: *",
+    "fill: 61440 of 61440 pages are zeros",
+    "module: fill_rest: * -> 0xfffffffffefff000 *",
+    "fill: 20459 of 20459 pages are zeros",
+    "vmalloc: no gap of * bytes left in 0xffffffffa0000000 -> 0xffffffffff000000*",
+    "module: fill_rest: unloaded*",
+    "module: fill1: unloaded*",
+    "module: 1 of 8 modules did not load*",
+];
 
 const SAMPLES: &[&str] = &[
     "module: sample: * says: 4 of 4 checks hold",

@@ -2,12 +2,17 @@
 //!
 //! The image carries the names of its export table between `_export_names` and `_export_names_end`. The suite takes
 //! all modules of the initial domain's kernel package that want no other, unmodified but for their compression, and
-//! puts them into an archive with the module that calls them. They are only ever loaded, never shipped.
+//! puts them into an archive with the module that calls them. They are only ever loaded, never shipped. A second
+//! archive has every module of the package: whatever the image cannot load, it must refuse by name.
 
 use crate::release::Release;
 use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSegment, ObjectSymbol};
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Writes the archive, and beside it a list of the modules' names; says how many there are.
 pub(crate) fn prepare(release: &Release, image: &Path, caller: &Path, archive: &Path) -> Result<()> {
@@ -32,6 +37,14 @@ pub(crate) fn prepare(release: &Release, image: &Path, caller: &Path, archive: &
     crate::archive::write(archive, &files)?;
     fs::write(archive.with_extension("names"), names.join("\n") + "\n")?;
     Ok(())
+}
+
+/// Writes an archive of every module of the package.
+pub(crate) fn prepare_all(release: &Release, archive: &Path) -> Result<()> {
+    let read = |(name, path): &(String, PathBuf)| Ok((format!("{name}.ko"), release.read_module(path)?));
+    let files = release.modules()?.iter().map(read).collect::<Result<Vec<_>>>()?;
+    println!("{} modules, all of the kernel package", files.len());
+    crate::archive::write(archive, &files)
 }
 
 /// The names in an image's export table.

@@ -6,7 +6,7 @@
 
 use crate::{
     cases::{self, Case, Image, Start},
-    cases_modules::LINUX,
+    cases_modules::{self, LINUX, LINUX_ALL},
     direct,
     dom0_image::BootFiles,
     expect::{Seen, complaints},
@@ -37,6 +37,9 @@ pub(crate) struct SuiteArgs {
     /// The Xen release.
     #[arg(long, default_value = "4.17", value_enum)]
     xen: XenVersion,
+    /// The cases that take too long for every change, instead of the others.
+    #[arg(long)]
+    long: bool,
     /// List the cases and run none.
     #[arg(long)]
     list: bool,
@@ -49,7 +52,7 @@ pub(crate) struct SuiteArgs {
 pub(crate) fn run(lab: &Lab, args: &SuiteArgs) -> Result<ExitCode> {
     let fits =
         |case: &&Case| case.name.contains(&args.filter) && case.only_xen.is_none_or(|xen| xen == args.xen);
-    let all = cases::all();
+    let all = if args.long { cases_modules::long() } else { cases::all() };
     let cases: Vec<_> = all.iter().filter(fits).collect();
     if cases.is_empty() {
         bail!("no case's name contains '{}': see revector suite --list", args.filter);
@@ -73,6 +76,9 @@ fn run_cases(lab: &Lab, args: &SuiteArgs, cases: &[&Case]) -> Result<Vec<CaseRes
         let [image, caller, archive] =
             ["target/image/revector", "target/image/linux_calls.o", LINUX].map(|path| lab.path(path));
         linux_modules::prepare(files.release(), &image, &caller, &archive)?;
+    }
+    if cases.iter().any(|case| case.ramdisk == LINUX_ALL) {
+        linux_modules::prepare_all(files.release(), &lab.path(LINUX_ALL))?;
     }
     let guests = cases.iter().map(|case| guest(lab, case)).collect::<Result<Vec<_>>>()?;
     fresh_folder(&args.out)?;

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use super::tree::{INVALID, P2m, State};
 use crate::addr::{ENTRIES, Mfn, Pfn};
 use crate::mm::error::MmError;
-use crate::mm::frames::{FrameError, Frames, Run, Zone};
+use crate::mm::frames::{FrameError, Frames, Run, Zone, give_back};
 use crate::mm::window::Window;
 use crate::xen::{Hypervisor, Words};
 
@@ -74,12 +74,4 @@ impl<S: State> P2m<S> {
         }
         Ok(runs)
     }
-}
-
-/// Gives all runs back.
-pub(in crate::mm) fn give_back(runs: Vec<Run>, frames: &mut Frames) -> Result<(), MmError> {
-    for run in runs {
-        frames.give_back(run)?;
-    }
-    Ok(())
 }

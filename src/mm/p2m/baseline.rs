@@ -66,7 +66,7 @@ fn map_slot<X: Hypervisor>(
         if new_list.iter().any(|run| run.pages().contains(pfn)) {
             continue;
         }
-        batch.write(l1.slot(direct_map::address(pfn)), Pte::leaf(mfn, Access::Data));
+        batch.change(l1.slot(direct_map::address(pfn)), Pte::ABSENT, Pte::leaf(mfn, Access::Data));
         if shown.end != pfn {
             tables.window_mut().extend(shown);
             shown = PfnRange::new(pfn, 0);
@@ -90,11 +90,11 @@ fn hook_l1<X: Hypervisor>(
 ) -> Result<Table, MmError> {
     let at = direct_map::address(slot);
     let mut growth = Growth::new(tables);
-    let table = match growth.table(xen, frames, at, Level::L1, Reach::NeverExecute)? {
+    let table = growth.table(xen, frames, at, Level::L1, Reach::NeverExecute).map(|place| match place {
         Place::Fresh(table) | Place::Hooked(table) => table,
-    };
-    growth.commit(xen, Flush::Implied)?;
-    Ok(table)
+    });
+    growth.commit(table.map(|_| ()), frames, xen, Flush::Implied)?;
+    table
 }
 
 /// Maps and copies a page at a time.

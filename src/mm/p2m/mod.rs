@@ -24,6 +24,6 @@ pub mod revector;
 mod tree;
 pub mod verify;
 
-pub(in crate::mm) use backed::{FrameReader, give_back};
+pub(in crate::mm) use backed::FrameReader;
 pub use revector::{Outcome, Retired, revector};
 pub use tree::{Initial, Moved, P2m, Slot, State};

@@ -11,13 +11,13 @@
 
 use alloc::vec::Vec;
 
-use super::backed::{FrameReader, give_back};
+use super::backed::FrameReader;
 use super::baseline;
 use super::tree::{INVALID, Initial, Moved, P2m};
 use crate::addr::{ENTRIES, PfnRange, VirtRange};
 use crate::mm::direct_map;
 use crate::mm::error::MmError;
-use crate::mm::frames::{Frames, Run};
+use crate::mm::frames::{Frames, Run, give_back};
 use crate::mm::layout::{Layout, Name};
 use crate::mm::tables::Tables;
 use crate::mm::window::Window;
@@ -89,7 +89,11 @@ fn copy<X: Hypervisor>(
     p2m.for_each_leaf(tables.window(), xen, |_, _| wanted += 1);
     let runs = p2m.take_backed(wanted, tables.window(), frames, xen)?;
     let ranges: Vec<PfnRange> = runs.iter().map(Run::pages).collect();
-    direct_map::extend(tables, &ranges, frames, xen, |xen, window, slot| p2m.leaf_words(window, xen, slot))?;
+    let frames_of = |xen: &X, window: &Window, slot| p2m.leaf_words(window, xen, slot);
+    if let Err(error) = direct_map::extend(tables, &ranges, frames, xen, frames_of) {
+        tables.release(runs, error, frames)?;
+        return Err(error);
+    }
     move_leaves(&p2m, &runs, tables.window(), xen)?;
     retire(p2m, runs, high, frames)
 }

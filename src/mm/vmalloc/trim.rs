@@ -8,7 +8,8 @@ use super::{Area, Memory, Record, Vmalloc, unmap};
 use crate::addr::{PAGE_SIZE, VirtAddr, VirtRange};
 use crate::mm::error::MmError;
 use crate::mm::frames::Run;
-use crate::mm::p2m::{State, give_back};
+use crate::mm::frames::give_back;
+use crate::mm::p2m::State;
 use crate::xen::Hypervisor;
 
 impl Vmalloc {
@@ -32,7 +33,7 @@ impl Vmalloc {
         let start = VirtAddr::new_truncate(record.range.start.as_u64() + keep * PAGE_SIZE);
         unmap(&[VirtRange::new(start, (pages - keep) * PAGE_SIZE)], memory.tables, xen)?;
         area.span.shorten(keep);
-        give_back(record.cut(keep), memory.frames)
+        Ok(give_back(record.cut(keep), memory.frames)?)
     }
 }
 
