@@ -255,6 +255,9 @@ mod tests {
     #[test]
     fn a_bad_value_names_the_accepted_ones() {
         let error = Options::parse(b"p2m=banana").unwrap_err();
-        assert_eq!(error.to_string(), "command line: p2m=banana: expected one of copy, alias, keep, baseline");
+        assert_eq!(
+            error.to_string(),
+            "command line: p2m=banana: expected one of copy, alias, keep, baseline"
+        );
     }
 }

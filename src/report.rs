@@ -21,8 +21,8 @@ use crate::mm::vmalloc::Area;
 use crate::mm::walk::BootTables;
 use crate::module::load::Modules;
 use crate::options::{Strategy, Verify};
-use crate::xen::start_info::{BootInfo, Ramdisk, RamdiskPlace, Role};
 use crate::xen::Hypervisor;
+use crate::xen::start_info::{BootInfo, Ramdisk, RamdiskPlace, Role};
 
 pub(crate) fn start_info(info: &BootInfo) {
     let role = match info.role {

@@ -8,11 +8,11 @@ use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use revector::addr::VirtAddr;
-use revector::xen::{CallKind, Calls, Errno};
 use revector::xen::abi::{
     CONSOLEIO_WRITE, Call, DOMID_SELF, EVTCHNOP_SEND, MmuExtOp, MmuUpdate, PHYSDEVOP_SET_IOPL, Poll,
     SCHEDOP_POLL, SCHEDOP_SHUTDOWN, Shutdown, TrapInfo, UVMF_INVLPG, XENMEM_MAXIMUM_RAM_PAGE,
 };
+use revector::xen::{CallKind, Calls, Errno};
 
 use super::linker;
 

@@ -37,8 +37,14 @@ pub(crate) struct Choice {
 
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [copy, fill] = [&COPY, &FILL].map(|choice| Loop::ALL[usize::from(choice.load(Ordering::Relaxed))]);
-        write!(f, "copying by {copy} (ns a page:{}), filling by {fill} (ns a page:{})", Times(&self.copy), Times(&self.fill))
+        let [copy, fill] =
+            [&COPY, &FILL].map(|choice| Loop::ALL[usize::from(choice.load(Ordering::Relaxed))]);
+        write!(
+            f,
+            "copying by {copy} (ns a page:{}), filling by {fill} (ns a page:{})",
+            Times(&self.copy),
+            Times(&self.fill)
+        )
     }
 }
 

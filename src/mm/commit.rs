@@ -195,8 +195,14 @@ pub(super) fn write_one<X: Hypervisor>(
     entry: Pte,
 ) -> Result<(), MmuError> {
     // SAFETY: as in `write`.
-    unsafe { xen.update_va_mapping(at, entry.word()) }
-        .map_err(|errno| MmuError::Refused { slot, value: entry.word(), element: 0, of: 1, errno, undone: Undone::All })
+    unsafe { xen.update_va_mapping(at, entry.word()) }.map_err(|errno| MmuError::Refused {
+        slot,
+        value: entry.word(),
+        element: 0,
+        of: 1,
+        errno,
+        undone: Undone::All,
+    })
 }
 
 /// Takes changes back, last one first: a table must be unhooked before its page can be writable again.

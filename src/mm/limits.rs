@@ -77,12 +77,7 @@ fn time<X: Hypervisor>(xen: &mut X, work: impl FnOnce(&mut X)) -> u64 {
     xen.counters().nanos.saturating_sub(start)
 }
 
-fn copies_and_fills<X: Hypervisor, S: State>(
-    from: PfnRange,
-    to: &Run,
-    memory: &Memory<'_, S>,
-    xen: &mut X,
-) {
+fn copies_and_fills<X: Hypervisor, S: State>(from: PfnRange, to: &Run, memory: &Memory<'_, S>, xen: &mut X) {
     let window = memory.tables.window();
     let pages = from.pages().min(to.pages().pages());
     let part = |pages: u64| PfnRange::new(from.start, pages);

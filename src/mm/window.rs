@@ -130,7 +130,11 @@ impl Window {
     /// As for [`Window::copy`].
     #[expect(unsafe_code, reason = "copies through the seam")]
     pub fn copy_by<X: Hypervisor>(&self, xen: &mut X, by: Loop, from: PfnRange, to: &Run) {
-        assert!(from.pages() <= to.pages().pages() && !from.overlaps(to.pages()), "{from} into {}", to.pages());
+        assert!(
+            from.pages() <= to.pages().pages() && !from.overlaps(to.pages()),
+            "{from} into {}",
+            to.pages()
+        );
         let source = self.checked(from);
         let target = self.checked(to.pages());
         // SAFETY: as in `copy`.

@@ -93,7 +93,13 @@ impl Counters {
 impl fmt::Display for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { nanos, calls, entries, copied, filled } = self;
-        write!(f, "{} us, {} hypercalls ({} MMU), {entries} entries, ", nanos / 1000, calls.all(), calls.mmu())?;
+        write!(
+            f,
+            "{} us, {} hypercalls ({} MMU), {entries} entries, ",
+            nanos / 1000,
+            calls.all(),
+            calls.mmu()
+        )?;
         write!(f, "{} KiB copied, {} KiB filled", copied / 1024, filled / 1024)
     }
 }
@@ -113,9 +119,12 @@ mod tests {
 
     #[test]
     fn the_difference_of_two_readings_holds_each_counter_for_itself() {
-        let early = Counters { nanos: 5, calls: Calls::new([1, 2, 3, 4, 5]), entries: 7, copied: 1, filled: 2 };
-        let late = Counters { nanos: 9, calls: Calls::new([2, 2, 5, 4, 6]), entries: 8, copied: 5, filled: 9 };
-        let spent = Counters { nanos: 4, calls: Calls::new([1, 0, 2, 0, 1]), entries: 1, copied: 4, filled: 7 };
+        let early =
+            Counters { nanos: 5, calls: Calls::new([1, 2, 3, 4, 5]), entries: 7, copied: 1, filled: 2 };
+        let late =
+            Counters { nanos: 9, calls: Calls::new([2, 2, 5, 4, 6]), entries: 8, copied: 5, filled: 9 };
+        let spent =
+            Counters { nanos: 4, calls: Calls::new([1, 0, 2, 0, 1]), entries: 1, copied: 4, filled: 7 };
         assert_eq!(late.since(early), spent);
     }
 }

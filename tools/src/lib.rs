@@ -71,6 +71,7 @@ pub fn main() -> ExitCode {
 fn dispatch(verb: &Verb) -> Result<ExitCode> {
     match verb {
         Verb::Archive(args) => archive::make(args).map(|()| ExitCode::SUCCESS),
+        Verb::Bench(args) => bench::run(&lab::Lab::find()?, args),
         Verb::EmbedSymbols(args) => symbols::embed(args).map(|()| ExitCode::SUCCESS),
         Verb::Mutants(args) => mutants::make(args).map(|()| ExitCode::SUCCESS),
         Verb::Run(args) => run::run(&lab::Lab::find()?, args),

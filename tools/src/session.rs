@@ -49,7 +49,8 @@ impl Size {
     /// Enough for all of `guests` one after the other, of which those that are kept stay.
     pub(crate) fn for_all(guests: &[&Guest]) -> Self {
         let dom0_mib = guests.iter().map(|guest| guest.builder_mib()).max().unwrap_or(512);
-        let mib_of = |end: End| guests.iter().filter(move |guest| guest.end() == end).map(|guest| guest.memory_mib);
+        let mib_of =
+            |end: End| guests.iter().filter(move |guest| guest.end() == end).map(|guest| guest.memory_mib);
         // Room for two more of what is destroyed: Xen gives memory back in its own time.
         let destroyed = 3 * mib_of(End::Destroy).max().unwrap_or(0);
         Self::with_guests(dom0_mib, mib_of(End::Keep).sum::<u64>() + destroyed)

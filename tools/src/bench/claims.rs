@@ -43,8 +43,16 @@ pub(crate) fn check(summary: &Summary) -> Vec<Promise> {
     let alias = summary.plain(SEED_MIB, Way::Alias);
     let mmu = |boot: Option<&Figures>| Some(boot?.counts.as_ref()?.mmu_hypercalls as f64);
     vec![
-        promise("128 GiB, copy: times faster than Linux", Bound::AtLeast(COPY_SPEED), speed(summary, Way::Copy)),
-        promise("128 GiB, alias: times faster than Linux", Bound::AtLeast(ALIAS_SPEED), speed(summary, Way::Alias)),
+        promise(
+            "128 GiB, copy: times faster than Linux",
+            Bound::AtLeast(COPY_SPEED),
+            speed(summary, Way::Copy),
+        ),
+        promise(
+            "128 GiB, alias: times faster than Linux",
+            Bound::AtLeast(ALIAS_SPEED),
+            speed(summary, Way::Alias),
+        ),
         promise("alias: seconds more at 128 GiB than at 1 GiB", Bound::AtMost(ALIAS_SLOPE), slope(summary)),
         promise(
             "128 GiB, copy: revector stage, times the best copy and fill of as many bytes",
@@ -104,13 +112,20 @@ pub(crate) fn verified(summary: &Summary) -> Option<&Figures> {
 #[cfg(test)]
 mod tests {
     use super::{Bound, check, promise};
-    use crate::bench::{figures::Figures, plan::{Host, Kind, SEED_MIB, Verify, Way}, summary::Summary};
+    use crate::bench::{
+        figures::Figures,
+        plan::{Host, Kind, SEED_MIB, Verify, Way},
+        summary::Summary,
+    };
     use crate::lab::XenVersion;
 
     fn boots(linux_seconds: u64) -> Summary {
         let kind = |way, memory_mib| Kind { memory_mib, way, host: Host::Warm, verify: Verify::Off };
         let boot = |way, memory_mib, lines: &[&str]| {
-            Figures::of_console(kind(way, memory_mib), &lines.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>())
+            Figures::of_console(
+                kind(way, memory_mib),
+                &lines.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>(),
+            )
         };
         let copy = [
             "[    0.2] revector: done: 140 us, 2 hypercalls (1 MMU), 256 entries, 100 KiB copied, 100 KiB filled",

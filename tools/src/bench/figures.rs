@@ -1,6 +1,9 @@
 //! What one boot's log says: times, hypercalls, entries, limits. The log's grammar is docs/boot-log.md.
 
-use super::{linux, plan::{Kind, Verify, Way}};
+use super::{
+    linux,
+    plan::{Kind, Verify, Way},
+};
 use crate::session::Report;
 use serde::Serialize;
 use std::{collections::BTreeMap, fs};
@@ -70,7 +73,8 @@ impl Figures {
     }
 
     fn of_linux(kind: Kind, console: &[String]) -> Self {
-        let seconds = console.iter().find_map(|line| line.split_once(linux::MARK)?.1.split(' ').next()?.parse().ok());
+        let seconds =
+            console.iter().find_map(|line| line.split_once(linux::MARK)?.1.split(' ').next()?.parse().ok());
         let micros = seconds.map(|seconds: f64| (seconds * 1e6) as u64);
         Self { ready_micros: micros, total_micros: micros, ..Self::new(kind) }
     }
@@ -122,7 +126,9 @@ impl Figures {
     /// One line for people who wait.
     pub(crate) fn line(&self) -> String {
         let Kind { memory_mib, way, host, .. } = self.kind;
-        let ready = self.ready_micros.map_or("no result".to_owned(), |micros| format!("{:.3} s", micros as f64 / 1e6));
+        let ready = self
+            .ready_micros
+            .map_or("no result".to_owned(), |micros| format!("{:.3} s", micros as f64 / 1e6));
         format!("{memory_mib:>7} MiB {:<9} {ready:>10}  ({host:?} host memory)", way.name())
     }
 }
@@ -202,7 +208,10 @@ mod tests {
 
     #[test]
     fn a_boot_that_loaded_nothing_has_no_time() {
-        assert_eq!(read(&["[    0.1] walk: done: 1 us, 1 hypercalls (0 MMU), ...", "(XEN) x"]).ready_micros, None);
+        assert_eq!(
+            read(&["[    0.1] walk: done: 1 us, 1 hypercalls (0 MMU), ...", "(XEN) x"]).ready_micros,
+            None
+        );
     }
 
     #[test]
@@ -214,7 +223,8 @@ mod tests {
 
     #[test]
     fn the_processor_time_is_that_of_the_domain_by_name() {
-        let list = "Name ID Mem VCPUs State Time(s)\nDomain-0 0 512 1 r----- 9.1\ncopy-64-0 3 64 1 ---s-- 0.4\n";
+        let list =
+            "Name ID Mem VCPUs State Time(s)\nDomain-0 0 512 1 r----- 9.1\ncopy-64-0 3 64 1 ---s-- 0.4\n";
         assert_eq!(cpu_seconds(list, "copy-64-0"), Some(0.4));
         assert_eq!(cpu_seconds(list, "copy-64"), None);
     }

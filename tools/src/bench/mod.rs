@@ -104,7 +104,8 @@ fn one(session: &mut Session, boot: &Boot, progress: &Progress) -> Result<Figure
         Host::Cold => None,
     };
     // Freed just before the guest starts, so that QEMU gets memory that the machine has already.
-    let report = session.run_prepared(&boot.name, &boot.guest, progress, &mut || drop(room.take()), &mut |_| ())?;
+    let report =
+        session.run_prepared(&boot.name, &boot.guest, progress, &mut || drop(room.take()), &mut |_| ())?;
     Ok(Figures::read(boot.kind, &report))
 }
 
@@ -117,7 +118,8 @@ fn report(summary: &Summary, out: &Path) -> Result<ExitCode> {
         ("bench.json", serde_json::to_string_pretty(summary)? + "\n"),
         ("bench.svg", picture::svg(summary)),
     ] {
-        fs::write(out.join(name), content).with_context(|| format!("cannot write {name} in {}", out.display()))?;
+        fs::write(out.join(name), content)
+            .with_context(|| format!("cannot write {name} in {}", out.display()))?;
     }
     eprintln!("table, JSON and picture: bench.md, bench.json, bench.svg in {}", out.display());
     let broken = promises.iter().any(|promise| promise.holds == Some(false));

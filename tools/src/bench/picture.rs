@@ -38,10 +38,14 @@ impl Scale {
         };
         let rams: Vec<f64> = sizes.iter().map(|mib| (*mib as f64).log2()).collect();
         let ready = |way| sizes.iter().filter_map(move |mib| summary.ready(*mib, way));
-        let times: Vec<f64> = Way::ALL.into_iter().flat_map(|way| ready(way).collect::<Vec<_>>()).map(f64::log10).collect();
+        let times: Vec<f64> =
+            Way::ALL.into_iter().flat_map(|way| ready(way).collect::<Vec<_>>()).map(f64::log10).collect();
         let (least, most) = ends(&times);
         let ram = ends(&rams);
-        Self { ram: (ram.0, ram.1.max(ram.0 + 1.0)), time: (least.floor(), most.ceil().max(least.floor() + 1.0)) }
+        Self {
+            ram: (ram.0, ram.1.max(ram.0 + 1.0)),
+            time: (least.floor(), most.ceil().max(least.floor() + 1.0)),
+        }
     }
 
     fn x(&self, mib: u64) -> f64 {
@@ -78,15 +82,31 @@ fn grid(out: &mut String, summary: &Summary, scale: &Scale) {
         let seconds = 10_f64.powi(power);
         let y = scale.y(seconds);
         // Writing to a String cannot fail, here and below.
-        let _ = writeln!(out, "<line class=\"grid\" x1=\"{left}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\"/>");
-        let _ = writeln!(out, "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{seconds} s</text>", left - 8.0, y + 4.0);
+        let _ =
+            writeln!(out, "<line class=\"grid\" x1=\"{left}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\"/>");
+        let _ = writeln!(
+            out,
+            "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{seconds} s</text>",
+            left - 8.0,
+            y + 4.0
+        );
     }
     for mib in summary.sizes() {
         let x = scale.x(mib);
-        let _ = writeln!(out, "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>", bottom + 22.0, ram(mib));
+        let _ = writeln!(
+            out,
+            "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+            bottom + 22.0,
+            ram(mib)
+        );
     }
-    let _ = writeln!(out, "<line class=\"axis\" x1=\"{left}\" y1=\"{bottom}\" x2=\"{right}\" y2=\"{bottom}\"/>");
-    let _ = writeln!(out, "<text x=\"{right}\" y=\"{}\" text-anchor=\"end\">RAM of the guest</text>", bottom + 44.0);
+    let _ =
+        writeln!(out, "<line class=\"axis\" x1=\"{left}\" y1=\"{bottom}\" x2=\"{right}\" y2=\"{bottom}\"/>");
+    let _ = writeln!(
+        out,
+        "<text x=\"{right}\" y=\"{}\" text-anchor=\"end\">RAM of the guest</text>",
+        bottom + 44.0
+    );
 }
 
 fn curve(out: &mut String, summary: &Summary, scale: &Scale, way: Way) {
@@ -95,18 +115,31 @@ fn curve(out: &mut String, summary: &Summary, scale: &Scale, way: Way) {
     let Some((x, y)) = points.last() else { return };
     let line: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
     let colour = colour(way);
-    let _ = writeln!(out, "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"2.5\" points=\"{}\"/>", line.join(" "));
+    let _ = writeln!(
+        out,
+        "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"2.5\" points=\"{}\"/>",
+        line.join(" ")
+    );
     for (x, y) in &points {
         let _ = writeln!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\"/>");
     }
     let name = way.name();
-    let _ = writeln!(out, "<text x=\"{:.1}\" y=\"{:.1}\" style=\"fill:{colour}\">{name}</text>", x + 10.0, y + 4.0);
+    let _ = writeln!(
+        out,
+        "<text x=\"{:.1}\" y=\"{:.1}\" style=\"fill:{colour}\">{name}</text>",
+        x + 10.0,
+        y + 4.0
+    );
 }
 
 #[cfg(test)]
 mod tests {
     use super::svg;
-    use crate::bench::{figures::Figures, plan::{Host, Kind, Verify, Way}, summary::Summary};
+    use crate::bench::{
+        figures::Figures,
+        plan::{Host, Kind, Verify, Way},
+        summary::Summary,
+    };
     use crate::lab::XenVersion;
 
     fn boot(way: Way, memory_mib: u64, millis: u64) -> Figures {
@@ -120,7 +153,12 @@ mod tests {
         let picture = svg(&Summary::of(XenVersion::V4_17, boots));
         assert_eq!(picture.matches("<polyline").count(), 2);
         let line = picture.lines().find(|line| line.contains("#00798c") && line.contains("points")).unwrap();
-        let y: Vec<f64> = line.split("points=\"").nth(1).unwrap().trim_end_matches("\"/>").split(' ')
+        let y: Vec<f64> = line
+            .split("points=\"")
+            .nth(1)
+            .unwrap()
+            .trim_end_matches("\"/>")
+            .split(' ')
             .map(|point| point.split(',').nth(1).unwrap().parse().unwrap())
             .collect();
         assert!(y[1] < y[0], "{line}");
@@ -129,6 +167,9 @@ mod tests {
     #[test]
     fn nothing_measured_is_an_empty_picture_not_a_broken_one() {
         let picture = svg(&Summary::of(XenVersion::V4_17, Vec::new()));
-        assert!(picture.ends_with("</svg>\n") && !picture.contains("NaN") && !picture.contains("inf"), "{picture}");
+        assert!(
+            picture.ends_with("</svg>\n") && !picture.contains("NaN") && !picture.contains("inf"),
+            "{picture}"
+        );
     }
 }

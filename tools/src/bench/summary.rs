@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn the_median_is_taken_by_kind() {
-        let boots = [300, 100, 200].map(|ready| boot(Way::Copy, ready)).into_iter().chain([boot(Way::Alias, 9)]);
+        let boots =
+            [300, 100, 200].map(|ready| boot(Way::Copy, ready)).into_iter().chain([boot(Way::Alias, 9)]);
         let summary = Summary::of(XenVersion::V4_17, boots.collect());
         assert_eq!(summary.groups.len(), 2);
         assert_eq!(summary.ready(64, Way::Copy), Some(0.0002));

@@ -44,7 +44,8 @@ fn times(out: &mut String, summary: &Summary) {
 }
 
 fn runs(summary: &Summary, mib: u64) -> String {
-    let runs = summary.groups.iter().filter(|group| group.median.kind.memory_mib == mib).map(|group| group.runs);
+    let runs =
+        summary.groups.iter().filter(|group| group.median.kind.memory_mib == mib).map(|group| group.runs);
     format!("{} {}", ram(mib), runs.max().unwrap_or(0))
 }
 
@@ -61,14 +62,18 @@ fn counts(out: &mut String, summary: &Summary) {
         let kept = counts.kept_pages.map_or("-".to_owned(), |pages| pages.to_string());
         let (calls, entries) = (counts.mmu_hypercalls, counts.entries);
         let (copied, filled) = (counts.copied_kib, counts.filled_kib);
-        let _ = writeln!(out, "| {mib} | {way} | {calls} | {entries} | {copied} | {filled} | {kept} | {cpu} |");
+        let _ =
+            writeln!(out, "| {mib} | {way} | {calls} | {entries} | {copied} | {filled} | {kept} | {cpu} |");
     }
     out.push('\n');
 }
 
 /// The median boots on warm memory, in the order of the table.
 fn plain(summary: &Summary) -> impl Iterator<Item = &Figures> {
-    summary.sizes().into_iter().flat_map(move |mib| Way::ALL.into_iter().filter_map(move |way| summary.plain(mib, way)))
+    summary
+        .sizes()
+        .into_iter()
+        .flat_map(move |mib| Way::ALL.into_iter().filter_map(move |way| summary.plain(mib, way)))
 }
 
 const STAGES: [&str; 9] =
@@ -82,7 +87,11 @@ fn stages(out: &mut String, summary: &Summary) {
         let _ = write!(out, "| {}, {}{host} |", ram(figures.kind.memory_mib), figures.kind.way.name());
         for stage in STAGES {
             let micros = figures.stages.get(stage);
-            let _ = write!(out, " {} |", micros.map_or("-".to_owned(), |micros| format!("{:.1}", millis(*micros))));
+            let _ = write!(
+                out,
+                " {} |",
+                micros.map_or("-".to_owned(), |micros| format!("{:.1}", millis(*micros)))
+            );
         }
         out.push('\n');
     }
@@ -96,13 +105,22 @@ fn millis(micros: u64) -> f64 {
 /// What the machine could do, in the boots of the seed's guest.
 fn limits(out: &mut String, summary: &Summary) {
     for figures in summary.plain(SEED_MIB, Way::Copy).into_iter().chain(verified(summary)) {
-        let _ = writeln!(out, "Limits measured in the 128 GiB boot with `copy` on {:?} host memory:\n", figures.kind.host);
+        let _ = writeln!(
+            out,
+            "Limits measured in the 128 GiB boot with `copy` on {:?} host memory:\n",
+            figures.kind.host
+        );
         out.push_str("| what | amount | ms |\n| --- | ---: | ---: |\n");
         for (name, limit) in &figures.limits {
             let _ = writeln!(out, "| {name} | {} | {:.1} |", limit.amount, millis(limit.micros));
         }
         let revector = figures.stages.get("revector").map_or(0, |micros| *micros);
-        let _ = writeln!(out, "| revector stage, for comparison | | {:.1} ({}) |", millis(revector), times_as(revector_ratio(figures)));
+        let _ = writeln!(
+            out,
+            "| revector stage, for comparison | | {:.1} ({}) |",
+            millis(revector),
+            times_as(revector_ratio(figures))
+        );
         for verify in &figures.verify_micros {
             let _ = writeln!(out, "| full verification, for comparison | | {:.1} |", millis(*verify));
         }
@@ -110,7 +128,8 @@ fn limits(out: &mut String, summary: &Summary) {
             let _ = writeln!(out, "| slower verification / read | | {ratio:.2} |");
         }
         if let Some(ready) = figures.ready_micros {
-            let _ = writeln!(out, "| entry to first module, for comparison | | {:.1} |", seconds(ready) * 1e3);
+            let _ =
+                writeln!(out, "| entry to first module, for comparison | | {:.1} |", seconds(ready) * 1e3);
         }
         out.push('\n');
     }
@@ -149,7 +168,12 @@ fn times_as(ratio: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::{markdown, ram};
-    use crate::bench::{claims, figures::Figures, plan::{Host, Kind, Verify, Way}, summary::Summary};
+    use crate::bench::{
+        claims,
+        figures::Figures,
+        plan::{Host, Kind, Verify, Way},
+        summary::Summary,
+    };
     use crate::lab::XenVersion;
 
     #[test]

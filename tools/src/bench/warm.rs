@@ -43,8 +43,9 @@ impl Room {
         // SAFETY: the range was just mapped. A kernel without large pages refuses; small ones do as well.
         let _ = unsafe { libc::madvise(start, bytes, libc::MADV_HUGEPAGE) };
         for offset in (0..bytes).step_by(PAGE) {
+            let page = start.cast::<u8>().wrapping_add(offset);
             // SAFETY: inside the range, which nothing else uses.
-            unsafe { start.cast::<u8>().add(offset).write_volatile(1) };
+            unsafe { page.write_volatile(1) };
         }
         Ok(room)
     }
@@ -61,7 +62,8 @@ impl Drop for Room {
 fn available_mib() -> u64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()).map_or(1024, |kib| kib / 1024)
+    line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok())
+        .map_or(1024, |kib| kib / 1024)
 }
 
 #[cfg(test)]
