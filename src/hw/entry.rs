@@ -82,7 +82,10 @@ fn run(raw: &StartInfo, start_info: VirtAddr, xen: &mut Live) -> Verdict {
         exports: &exports::table(),
         built_in: built_in(),
     };
-    match boot::boot(raw, &setup, xen) {
+    let outcome = boot::boot(raw, &setup, xen);
+    let (used, of) = heap::peak();
+    log::info!(target: "total", "heap: {} of {} KiB at most", used.div_ceil(1024), of / 1024);
+    match outcome {
         Ok(()) => {
             options.selftest.into_iter().for_each(selftest::run);
             Verdict::Success

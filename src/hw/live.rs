@@ -6,7 +6,7 @@ use revector::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use revector::xen::abi::{MACH2PHYS_START, MMUEXT_TLB_FLUSH_LOCAL, MmuExtOp, MmuUpdate};
 use revector::xen::{Counters, Errno, Faulted, Hypervisor, Loop, ModuleNames, Stopped, Trapped, Words};
 
-use super::{clock, console, guard, hypercall, memory, module_names, probe, shared, trace, volatile};
+use super::{clock, console, guard, heap, hypercall, memory, module_names, probe, shared, trace, volatile};
 
 /// Pages of the L4 table and base of the mapping that shows them, for a walk while dying.
 static ROOT_PFN: AtomicU64 = AtomicU64::new(u64::MAX);
@@ -150,6 +150,15 @@ impl Hypervisor for Live {
         // SAFETY: the caller's clause is the callee's.
         unsafe { memory::fill(by, at, pages, word) };
         self.filled += pages * PAGE_SIZE;
+    }
+
+    unsafe fn lend(&mut self, at: VirtAddr, pages: u64) {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { heap::lend(at, pages) }
+    }
+
+    fn take_back(&mut self) -> bool {
+        heap::take_back()
     }
 
     fn idle(&mut self) {

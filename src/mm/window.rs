@@ -153,6 +153,17 @@ impl Window {
         unsafe { xen.fill_pages_by(by, at, pages, word) }
     }
 
+    /// Lets the heap use a run, which the caller keeps and does not touch until [`Hypervisor::take_back`] says yes.
+    ///
+    /// # Panics
+    /// If the window does not show it.
+    #[expect(unsafe_code, reason = "lends through the seam")]
+    pub fn lend<X: Hypervisor>(&self, xen: &mut X, run: &Run) {
+        let at = self.checked(run.pages());
+        // SAFETY: mapped writable (as in `page_mut`), for good; owned by the caller, who holds the run.
+        unsafe { xen.lend(at, run.pages().pages()) }
+    }
+
     /// Fills pages of a run with one word, those of `part` that are the run's.
     ///
     /// # Panics

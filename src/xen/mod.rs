@@ -159,6 +159,17 @@ pub trait Hypervisor {
     /// As for [`Hypervisor::fill_pages`].
     unsafe fn fill_pages_by(&mut self, by: Loop, at: VirtAddr, pages: u64, word: u64);
 
+    /// Lets the heap use pages, until [`Hypervisor::take_back`].
+    ///
+    /// # Safety
+    /// As for [`Hypervisor::page_mut`], the whole range, until `take_back` says that they are unused.
+    unsafe fn lend(&mut self, _at: VirtAddr, _pages: u64) {}
+
+    /// Takes lent pages from the heap; `false` if something in them is still in use: they stay lent for good then.
+    fn take_back(&mut self) -> bool {
+        true
+    }
+
     /// Issues a hypercall that does nothing, to measure it.
     fn idle(&mut self) {}
 

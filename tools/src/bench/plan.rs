@@ -22,7 +22,7 @@ const SEED_RAMDISK_PAGES: u64 = 0x1_0784;
 const LEAST_LINUX_MIB: u64 = 256;
 
 /// How a guest brings its memory up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Way {
     /// The initial domain's own kernel.

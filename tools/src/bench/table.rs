@@ -125,7 +125,7 @@ fn limits(out: &mut String, summary: &Summary) {
             let _ = writeln!(out, "| full verification, for comparison | | {:.1} |", millis(*verify));
         }
         if let Some(ratio) = verify_ratio(figures) {
-            let _ = writeln!(out, "| slower verification / read | | {ratio:.2} |");
+            let _ = writeln!(out, "| second verification / read | | {ratio:.2} |");
         }
         if let Some(ready) = figures.ready_micros {
             let _ =
