@@ -61,11 +61,11 @@ impl Hypervisor for Stub {
     }
 
     unsafe fn copy_pages_by(&mut self, _: Loop, _: VirtAddr, _: VirtAddr, _: u64) {
-        no()
+        unreachable!("{ONLY_M2P}")
     }
 
     unsafe fn fill_pages_by(&mut self, _: Loop, _: VirtAddr, _: u64, _: u64) {
-        no()
+        unreachable!("{ONLY_M2P}")
     }
 
     unsafe fn call(&mut self, _: VirtAddr) -> Result<i32, Trapped> {

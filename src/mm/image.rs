@@ -10,9 +10,10 @@
 use super::area;
 use super::error::MmError;
 use super::frames::Frames;
+use super::growth::Growth;
 use super::layout::{Layout, Name};
 use super::pte::{Access, Level, Pte, Reach};
-use super::tables::{Growth, pages_of};
+use super::tables::pages_of;
 use crate::addr::{ENTRIES, L1_SPAN, Mfn, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
 use crate::xen::Hypervisor;
 use crate::xen::start_info::Facts;

@@ -15,6 +15,7 @@ pub mod direct_map;
 pub mod dump;
 pub mod error;
 pub mod frames;
+pub mod growth;
 pub mod image;
 pub mod layout;
 pub mod limits;

@@ -46,14 +46,10 @@ impl Size {
         Self::with_guests(dom0_mib, guest_mib)
     }
 
-    /// Enough for all of `guests` one after the other, of which those that are kept stay.
+    /// Enough for all of `guests` one after the other, each of which stays.
     pub(crate) fn for_all(guests: &[&Guest]) -> Self {
         let dom0_mib = guests.iter().map(|guest| guest.builder_mib()).max().unwrap_or(512);
-        let mib_of =
-            |end: End| guests.iter().filter(move |guest| guest.end() == end).map(|guest| guest.memory_mib);
-        // Room for two more of what is destroyed: Xen gives memory back in its own time.
-        let destroyed = 3 * mib_of(End::Destroy).max().unwrap_or(0);
-        Self::with_guests(dom0_mib, mib_of(End::Keep).sum::<u64>() + destroyed)
+        Self::with_guests(dom0_mib, guests.iter().map(|guest| guest.memory_mib).sum())
     }
 
     fn with_guests(dom0_mib: u64, guest_mib: u64) -> Self {
@@ -114,14 +110,15 @@ impl Session {
         progress: &Progress,
         on_line: &mut dyn FnMut(&str),
     ) -> Result<Report> {
-        self.run_prepared(name, guest, progress, &mut || (), on_line)
+        self.run_prepared(name, guest, guest.end(), progress, &mut || (), on_line)
     }
 
-    /// As [`Session::run`]; calls `before_start` when the guest is built and about to start.
+    /// As [`Session::run`], with the caller's choice of its end; calls `before_start` when the guest is built and about to start.
     pub(crate) fn run_prepared(
         &mut self,
         name: &str,
         guest: &Guest,
+        end: End,
         progress: &Progress,
         before_start: &mut dyn FnMut(),
         on_line: &mut dyn FnMut(&str),
@@ -131,7 +128,7 @@ impl Session {
         let mut console = Console::new(&folder, on_line);
         let start = Instant::now();
         let step = progress.step("creating the guest");
-        self.command(name, guest)?;
+        self.command(name, guest, end)?;
         let answer = self.wait_for("created|failed", start + guest.build_timeout(), &mut || ())?;
         let created = Instant::now();
         let mut report = Report::new(folder);
@@ -169,12 +166,12 @@ impl Session {
         fs::hard_link(&console, &alias).with_context(|| format!("cannot link {}", alias.display()))
     }
 
-    fn command(&mut self, name: &str, guest: &Guest) -> Result<()> {
+    fn command(&mut self, name: &str, guest: &Guest, end: End) -> Result<()> {
         let mode = match guest.create {
             Create::Logged => "log",
             Create::Plain => "plain",
         };
-        let end = match guest.end() {
+        let end = match end {
             End::Destroy => "destroy",
             End::Keep => "keep",
         };

@@ -18,8 +18,9 @@ use crate::mm::commit::{Batch, Flush, write_one};
 use crate::mm::direct_map;
 use crate::mm::error::MmError;
 use crate::mm::frames::{Frames, Run};
+use crate::mm::growth::{Growth, Place};
 use crate::mm::pte::{Access, Level, Pte, Reach};
-use crate::mm::tables::{Growth, Place, Table, Tables};
+use crate::mm::tables::{Table, Tables};
 use crate::xen::Hypervisor;
 
 /// Maps all RAM, then copies.

@@ -22,7 +22,7 @@ mod warm;
 
 use crate::{
     dom0_image::BootFiles,
-    guest::Guest,
+    guest::{End, Guest},
     lab::{Lab, XenVersion},
     progress::Progress,
     session::{Session, Size},
@@ -83,7 +83,13 @@ pub(crate) fn run(lab: &Lab, args: &BenchArgs) -> Result<ExitCode> {
     let initramfs = linux::initramfs(files.release(), &out)?;
     let boots = plan::boots(lab, &files, &initramfs, &args.sizes, args.runs);
     let boots: Vec<Boot> = boots.into_iter().filter(|boot| args.ways.contains(&boot.kind.way)).collect();
-    let measured = measure(&files, &out, &boots, &progress)?;
+    // A second machine for the boot on cold memory: it would not fit the host beside all the others.
+    let (side_by_side, apart): (Vec<Boot>, Vec<Boot>) =
+        boots.into_iter().partition(|boot| boot.kind.host == Host::Warm);
+    let mut measured = measure(&files, &out, &side_by_side, &progress)?;
+    if !apart.is_empty() {
+        measured.extend(measure(&files, &out.join("apart"), &apart, &progress)?);
+    }
     report(&Summary::of(args.xen, measured), &out)
 }
 
@@ -94,8 +100,10 @@ fn raise_priority() {
     let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -15) };
 }
 
-/// Boots everything in one QEMU.
+/// Boots everything in one QEMU. Guests stay when they have ended: Xen would scrub all that a destroyed one had, and
+/// give the next one other memory; both would make the host back it.
 fn measure(files: &BootFiles, out: &Path, boots: &[Boot], progress: &Progress) -> Result<Vec<Figures>> {
+    fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     let guests: Vec<&Guest> = boots.iter().map(|boot| &boot.guest).collect();
     let mut session = Session::boot(files, out, Size::for_all(&guests), progress)?;
     let mut measured = Vec::new();
@@ -116,8 +124,14 @@ fn one(session: &mut Session, boot: &Boot, progress: &Progress) -> Result<Figure
         Host::Cold => None,
     };
     // Freed just before the guest starts, so that QEMU gets memory that the machine has already.
-    let report =
-        session.run_prepared(&boot.name, &boot.guest, progress, &mut || drop(room.take()), &mut |_| ())?;
+    let report = session.run_prepared(
+        &boot.name,
+        &boot.guest,
+        End::Keep,
+        progress,
+        &mut || drop(room.take()),
+        &mut |_| (),
+    )?;
     Ok(Figures::read(boot.kind, &report))
 }
 

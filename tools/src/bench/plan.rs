@@ -1,7 +1,7 @@
 //! Which boots a benchmark is made of, in which order.
 //!
 //! Small guests boot several times, kinds by turns, so that a slow minute of the host does not hit one kind alone.
-//! Large guests stay in the machine when they have ended (see `guest`), and boot once.
+//! Large guests boot once: each stays in the machine, and costs the host one per cent of its memory and more.
 
 use crate::{
     dom0_image::BootFiles,

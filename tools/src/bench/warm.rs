@@ -19,11 +19,11 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// Touches as much memory as a guest of so many MiB may touch while it boots, and half of what is free at most.
+    /// Touches as much memory as a guest of so many MiB may touch while it boots, and a third of what is free at most.
     pub(crate) fn touch(guest_mib: u64) -> Result<Self> {
-        // Linux touches 2.3 GiB of its 128: page structures, tables, its copy of the P2M.
-        let wanted = 64 + guest_mib / 32;
-        let mib = wanted.min(available_mib() / 2);
+        // Linux touches 2.3 GiB of its 128: page structures, tables, its copy of the P2M; ours a quarter of a GiB.
+        let wanted = 64 + guest_mib / 64;
+        let mib = wanted.min(available_mib() / 3);
         let bytes = usize::try_from(mib)? * MIB;
         // SAFETY: maps new memory at an address of the kernel's choice; nothing else is there.
         let start = unsafe {
