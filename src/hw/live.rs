@@ -6,7 +6,9 @@ use revector::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use revector::xen::abi::{MACH2PHYS_START, MMUEXT_TLB_FLUSH_LOCAL, MmuExtOp, MmuUpdate};
 use revector::xen::{Counters, Errno, Faulted, Hypervisor, Loop, ModuleNames, Stopped, Trapped, Words};
 
-use super::{clock, console, guard, heap, hypercall, memory, module_names, probe, shared, trace, volatile};
+use super::{
+    clock, console, guard, heap, hypercall, loops, memory, module_names, probe, shared, trace, volatile,
+};
 
 /// Pages of the L4 table and base of the mapping that shows them, for a walk while dying.
 static ROOT_PFN: AtomicU64 = AtomicU64::new(u64::MAX);
@@ -142,13 +144,13 @@ impl Hypervisor for Live {
 
     unsafe fn copy_pages_by(&mut self, by: Loop, from: VirtAddr, to: VirtAddr, pages: u64) {
         // SAFETY: the caller's clause is the callee's.
-        unsafe { memory::copy(by, from, to, pages) };
+        unsafe { loops::copy(by, from, to, pages) };
         self.copied += pages * PAGE_SIZE;
     }
 
     unsafe fn fill_pages_by(&mut self, by: Loop, at: VirtAddr, pages: u64, word: u64) {
         // SAFETY: the caller's clause is the callee's.
-        unsafe { memory::fill(by, at, pages, word) };
+        unsafe { loops::fill(by, at, pages, word) };
         self.filled += pages * PAGE_SIZE;
     }
 
