@@ -29,7 +29,7 @@ use std::{
 /// Where the baseline is kept, from the checkout's root.
 const BASELINE: &str = "docs/bench-baseline.json";
 /// Per cent that a count may grow.
-const TOLERANCE: f64 = 5.0;
+const TOLERANCE: u64 = 5;
 /// A counted machine's instruction takes this many of its nanoseconds.
 const NANOS_AN_INSTRUCTION: u64 = 2;
 const MEMORY_MIB: u64 = 512;
@@ -109,8 +109,9 @@ fn compare(baseline: &Counts, counts: &Counts, print: &mut dyn FnMut(String)) ->
             continue;
         };
         let change = (now as f64 / before.max(1) as f64 - 1.0) * 100.0;
-        let mark = if change > TOLERANCE { "  GROWN" } else { "" };
-        grown += usize::from(change > TOLERANCE);
+        let is_grown = now * 100 > before * (100 + TOLERANCE);
+        let mark = if is_grown { "  GROWN" } else { "" };
+        grown += usize::from(is_grown);
         print(format!("{name:<28} {now:>14}  {change:+7.2} %{mark}"));
     }
     for name in baseline.instructions.keys().filter(|name| !counts.instructions.contains_key(*name)) {

@@ -10,6 +10,9 @@ const HEIGHT: f64 = 420.0;
 /// Left, right, top and bottom of the plot.
 const PLOT: (f64, f64, f64, f64) = (70.0, 640.0, 40.0, 360.0);
 
+/// Least distance of two names.
+const LINE: f64 = 15.0;
+
 const STYLE: &str = "text{font:13px sans-serif;fill:#333}.grid{stroke:#ddd}.axis{stroke:#333}\
     @media(prefers-color-scheme:dark){text{fill:#ddd}.grid{stroke:#444}.axis{stroke:#ddd}}";
 
@@ -71,6 +74,7 @@ pub(crate) fn svg(summary: &Summary) -> String {
     if scale.time.0.is_finite() {
         grid(&mut out, summary, &scale);
         Way::ALL.into_iter().for_each(|way| curve(&mut out, summary, &scale, way));
+        labels(&mut out, summary, &scale);
     }
     out.push_str("</svg>\n");
     out
@@ -112,7 +116,9 @@ fn grid(out: &mut String, summary: &Summary, scale: &Scale) {
 fn curve(out: &mut String, summary: &Summary, scale: &Scale, way: Way) {
     let at = |mib: &u64| Some((scale.x(*mib), scale.y(summary.ready(*mib, way)?)));
     let points: Vec<(f64, f64)> = summary.sizes().iter().filter_map(at).collect();
-    let Some((x, y)) = points.last() else { return };
+    if points.is_empty() {
+        return;
+    }
     let line: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
     let colour = colour(way);
     let _ = writeln!(
@@ -123,13 +129,28 @@ fn curve(out: &mut String, summary: &Summary, scale: &Scale, way: Way) {
     for (x, y) in &points {
         let _ = writeln!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\"/>");
     }
-    let name = way.name();
-    let _ = writeln!(
-        out,
-        "<text x=\"{:.1}\" y=\"{:.1}\" style=\"fill:{colour}\">{name}</text>",
-        x + 10.0,
-        y + 4.0
-    );
+}
+
+/// Names beside the ends of the curves, pushed down where they would cover each other.
+fn labels(out: &mut String, summary: &Summary, scale: &Scale) {
+    let end = |way| {
+        let (mib, seconds) =
+            summary.sizes().into_iter().filter_map(|mib| Some((mib, summary.ready(mib, way)?))).last()?;
+        Some((scale.y(seconds), scale.x(mib), way))
+    };
+    let mut ends: Vec<(f64, f64, Way)> = Way::ALL.into_iter().filter_map(end).collect();
+    ends.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut lowest = f64::NEG_INFINITY;
+    for (y, x, way) in ends {
+        lowest = y.max(lowest + LINE);
+        let (colour, name) = (colour(way), way.name());
+        let _ = writeln!(
+            out,
+            "<text x=\"{:.1}\" y=\"{:.1}\" style=\"fill:{colour}\">{name}</text>",
+            x + 10.0,
+            lowest + 4.0
+        );
+    }
 }
 
 #[cfg(test)]
@@ -162,6 +183,16 @@ mod tests {
             .map(|point| point.split(',').nth(1).unwrap().parse().unwrap())
             .collect();
         assert!(y[1] < y[0], "{line}");
+    }
+
+    #[test]
+    fn names_of_curves_that_end_together_do_not_cover_each_other() {
+        let boots = vec![boot(Way::Copy, 64, 100), boot(Way::Alias, 64, 100), boot(Way::Baseline, 64, 101)];
+        let picture = svg(&Summary::of(XenVersion::V4_17, boots));
+        let names = picture.lines().filter(|line| line.contains("style=\"fill:#"));
+        let mut y: Vec<f64> = names.map(|line| line.split('"').nth(3).unwrap().parse().unwrap()).collect();
+        y.sort_by(f64::total_cmp);
+        assert!(y.len() == 3 && y.windows(2).all(|pair| pair[1] - pair[0] >= 14.9), "{y:?}");
     }
 
     #[test]
