@@ -24,11 +24,18 @@ ramdisk  = $(if $(shell echo '$(1)' | grep -Ex '[0-9]+'),$(1)M --archive $(ARCHI
 boot     = $(TOOL) run --xen $(XEN) --cmdline '$(CMDLINE)'
 
 .DEFAULT_GOAL := image
-.PHONY: image seed tool archive run run-small run-128g run-dom0 test test-host test-xen test-long bench bench-gauge fuzz check fmt clean help
+.PHONY: image seed tool archive man report explain run run-small run-128g run-dom0 test test-host test-xen test-long bench bench-gauge fuzz check fmt clean help
 
 image: tool archive ## Build the image: target/image/revector
 	@$(KERNEL)
 	@$(TOOL) embed-symbols target/release/revector-kernel $(IMAGES)/revector
+
+man: tool ## Write the man pages and shell completions: target/man, target/completions
+	@$(TOOL) manual target
+
+report: seed ## Boot the seed's guest, draw its memory before and after: docs/layout.svg, docs/report.html
+	@$(TOOL) run --xen $(XEN) --image $(IMAGES)/revector-seed --memory 128G --ramdisk 0x10784p --archive $(IMAGES)/big.cpio --timeout 300 \
+		--cmdline loglevel=debug --report docs/layout.svg --report docs/report.html
 
 seed: tool archive ## Build the image with exactly the seed's 0xe43 pages: target/image/revector-seed
 	@IMAGE_PAGES=0xe43 $(KERNEL) --target-dir target/seed
@@ -115,6 +122,9 @@ run-128g: seed ## The seed's guest: 128 GiB, kernel of 0xe43 pages, ramdisk of 0
 
 run-dom0: image ## Boot the image as the initial domain, without a toolstack
 	@$(boot) --dom0 --memory $(if $(filter 64,$(MEM)),256,$(MEM))
+
+explain: tool ## Explain a log, anybody's: make explain LOG=file
+	@$(TOOL) report $(LOG)
 
 test: test-host test-xen ## Every test; CI runs this and check
 

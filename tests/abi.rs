@@ -9,10 +9,11 @@ use std::mem::{offset_of, size_of};
 use revector::xen::Errno;
 use revector::xen::abi::{
     CONSOLEIO_WRITE, Call, ConsoleRing, DOMID_SELF, EVTCHNOP_SEND, FLAT_KERNEL_CS, MACH2PHYS_BYTES,
-    MACH2PHYS_START, MMUEXT_TLB_FLUSH_LOCAL, MmuExtOp, MmuUpdate, PHYSDEVOP_SET_IOPL, Poll, SCHEDOP_POLL,
-    SCHEDOP_SHUTDOWN, SIF_INITDOMAIN, SIF_MOD_START_PFN, SharedInfo, Shutdown, StartInfo, TrapInfo,
-    UVMF_INVLPG, VcpuInfo, VcpuTime, XENMEM_MAXIMUM_RAM_PAGE,
+    MACH2PHYS_START, MmuExtOp, MmuUpdate, PHYSDEVOP_SET_IOPL, Poll, SCHEDOP_POLL, SCHEDOP_SHUTDOWN,
+    SIF_INITDOMAIN, SIF_MOD_START_PFN, SharedInfo, Shutdown, StartInfo, TrapInfo, UVMF_INVLPG, VcpuInfo,
+    VcpuTime, XENMEM_MAXIMUM_RAM_PAGE,
 };
+use revector::xen::mmuext;
 
 #[path = "abi/headers.rs"]
 mod headers;
@@ -101,7 +102,25 @@ fn numbers() -> Vec<Fact> {
     vec![
         number("SIF_INITDOMAIN", SIF_INITDOMAIN),
         number("SIF_MOD_START_PFN", SIF_MOD_START_PFN),
-        number("MMUEXT_TLB_FLUSH_LOCAL", MMUEXT_TLB_FLUSH_LOCAL),
+        number("MMUEXT_PIN_L1_TABLE", mmuext::PIN_L1_TABLE),
+        number("MMUEXT_PIN_L2_TABLE", mmuext::PIN_L2_TABLE),
+        number("MMUEXT_PIN_L3_TABLE", mmuext::PIN_L3_TABLE),
+        number("MMUEXT_PIN_L4_TABLE", mmuext::PIN_L4_TABLE),
+        number("MMUEXT_UNPIN_TABLE", mmuext::UNPIN_TABLE),
+        number("MMUEXT_NEW_BASEPTR", mmuext::NEW_BASEPTR),
+        number("MMUEXT_TLB_FLUSH_LOCAL", mmuext::TLB_FLUSH_LOCAL),
+        number("MMUEXT_INVLPG_LOCAL", mmuext::INVLPG_LOCAL),
+        number("MMUEXT_TLB_FLUSH_MULTI", mmuext::TLB_FLUSH_MULTI),
+        number("MMUEXT_INVLPG_MULTI", mmuext::INVLPG_MULTI),
+        number("MMUEXT_TLB_FLUSH_ALL", mmuext::TLB_FLUSH_ALL),
+        number("MMUEXT_INVLPG_ALL", mmuext::INVLPG_ALL),
+        number("MMUEXT_FLUSH_CACHE", mmuext::FLUSH_CACHE),
+        number("MMUEXT_SET_LDT", mmuext::SET_LDT),
+        number("MMUEXT_NEW_USER_BASEPTR", mmuext::NEW_USER_BASEPTR),
+        number("MMUEXT_CLEAR_PAGE", mmuext::CLEAR_PAGE),
+        number("MMUEXT_COPY_PAGE", mmuext::COPY_PAGE),
+        number("MMUEXT_MARK_SUPER", mmuext::MARK_SUPER),
+        number("MMUEXT_UNMARK_SUPER", mmuext::UNMARK_SUPER),
         number("UVMF_INVLPG", UVMF_INVLPG),
         number("XENMEM_maximum_ram_page", XENMEM_MAXIMUM_RAM_PAGE),
         number("CONSOLEIO_write", CONSOLEIO_WRITE),

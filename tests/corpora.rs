@@ -47,8 +47,18 @@ fn object() {
 }
 
 #[test]
+fn report() {
+    replay("report", targets::report::run);
+}
+
+#[test]
 fn source() {
     replay("source", targets::source::run);
+}
+
+#[test]
+fn check() {
+    replay("check", targets::check::run);
 }
 
 #[test]

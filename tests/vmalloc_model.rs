@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use revector::addr::{PAGE_SIZE, VirtAddr};
 use revector::fake::{Domain, Refusal};
 use revector::mm::error::MmError;
-use revector::mm::pte::Access;
+use revector::mm::pte::{Access, Level};
 use revector::mm::vmalloc::{Area, Near, Vmalloc};
 use revector::options::Strategy as Move;
 use revector::xen::{Errno, Hypervisor};
@@ -197,14 +197,36 @@ fn an_area_of_any_size_is_protected_and_unmapped_in_batches_that_the_heap_can_ho
     let mut world = moved(&Domain::guest(128), Move::Copy);
     let mut vmalloc = Vmalloc::new(world.clean().0);
     let (mut memory, xen) = world.memory();
-    let area = vmalloc.allocate(Near::Kernel, 10_000, &mut memory, xen).unwrap();
-    // 4096, 4096 and 1808 entries, each with its flush.
+    let area = vmalloc.allocate(Near::Kernel, 8193, &mut memory, xen).unwrap();
+    // 4096, 4096 and 1 entries, each with its flush.
     let before = xen.issued();
-    vmalloc.protect(&area, &[(0, 10_000, Access::ReadOnly)], memory.tables, xen).unwrap();
+    vmalloc.protect(&area, &[(0, 8193, Access::ReadOnly)], memory.tables, xen).unwrap();
     assert_eq!(xen.issued() - before, 6);
     let before = xen.issued();
     drop(area);
     assert_eq!(vmalloc.purge(memory.tables, memory.frames, xen).unwrap(), 1);
     assert_eq!(xen.issued() - before, 6);
     assert_eq!(Walk::of(xen).within(0xffff_ffff_a000_0000, u64::MAX).count(), 0);
+}
+
+#[test]
+fn something_at_the_guard_page_alone_is_in_the_way_of_an_area() {
+    let mut world = moved(&Domain::guest(64), Move::Copy);
+    let mut vmalloc = Vmalloc::new(world.clean().0);
+    let (mut memory, xen) = world.memory();
+    let area = vmalloc.allocate(Near::Kernel, 3, &mut memory, xen).unwrap();
+    assert_eq!(vmalloc.areas(), 1);
+    let (guard, free) = (area.guard(), memory.frames.free_pages());
+    drop(area);
+    vmalloc.purge(memory.tables, memory.frames, xen).unwrap();
+    assert_eq!(vmalloc.areas(), 0);
+    let table = xen.table_at(guard, Level::L1).unwrap();
+    xen.frame_mut(table)[Level::L1.index(guard)] = 0x40;
+    let error = vmalloc.allocate(Near::Kernel, 3, &mut memory, xen).unwrap_err();
+    assert!(matches!(error, MmError::Occupied { at, entry: 0x40, .. } if at == guard), "{error:?}");
+    assert_eq!(memory.frames.free_pages(), free + 3);
+    // One page behind the guard is somebody else's business.
+    xen.frame_mut(table)[Level::L1.index(guard)] = 0;
+    xen.frame_mut(table)[Level::L1.index(guard) + 1] = 0x40;
+    vmalloc.allocate(Near::Kernel, 3, &mut memory, xen).unwrap();
 }

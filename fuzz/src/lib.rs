@@ -4,11 +4,13 @@
 //! `fuzz_targets/`, with inputs of its own making; `tests/corpora.rs` includes this file as a module and calls them
 //! with the inputs kept in `corpus/`. So whatever was found once stays found, with a stable compiler and in seconds.
 
+pub mod check;
 mod domain;
 pub mod gunzip;
 pub mod newc;
 pub mod object;
 pub mod options;
+pub mod report;
 pub mod source;
 pub mod start_info;
 mod stub;

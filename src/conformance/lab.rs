@@ -19,6 +19,7 @@ use crate::mm::pte::{Access, Level, Pte, Reach};
 use crate::mm::vmalloc::Memory;
 use crate::mm::window::Window;
 use crate::xen::abi::{MmuExtOp, MmuUpdate};
+use crate::xen::mmuext;
 use crate::xen::{Errno, Hypervisor};
 
 /// Pages that programs may number.
@@ -83,7 +84,7 @@ impl<X: Hypervisor> Lab<'_, X> {
             let _ = self.map(At::Scratch(slot), Entry::Raw(0));
         }
         for page in (0..PAGES).rev() {
-            let _ = self.extended(UNPIN, self.frame(page));
+            let _ = self.extended(mmuext::UNPIN_TABLE, self.frame(page));
         }
         (0..PAGES).all(|page| self.map(At::Alias(page), Entry::Of(page, DATA)).is_ok())
     }
@@ -102,7 +103,7 @@ impl<X: Hypervisor> Lab<'_, X> {
             Op::Root(index, entry) => self.batch(self.root, &[(index, entry)]),
             Op::Map(at, entry) => word(self.map(at, entry)),
             Op::Pin(level, page) => word(self.extended(pin(level), self.frame(page))),
-            Op::Unpin(page) => word(self.extended(UNPIN, self.frame(page))),
+            Op::Unpin(page) => word(self.extended(mmuext::UNPIN_TABLE, self.frame(page))),
             Op::Ext(command, page) => word(self.extended(command, self.frame(page))),
             Op::ExtRaw(command, argument) => word(self.extended(command, Mfn::new(argument))),
             Op::Read(at) => self.read(at),
@@ -187,15 +188,14 @@ impl<X: Hypervisor> Lab<'_, X> {
     }
 }
 
-const UNPIN: u32 = 4;
 const DATA: u64 = Pte::leaf(Mfn::new(0), Access::Data).word();
 const READ_ONLY: u64 = Pte::leaf(Mfn::new(0), Access::ReadOnly).word();
 
 const fn pin(level: Level) -> u32 {
     match level {
-        Level::L1 => 0,
-        Level::L2 => 1,
-        Level::L3 => 2,
-        Level::L4 => 3,
+        Level::L1 => mmuext::PIN_L1_TABLE,
+        Level::L2 => mmuext::PIN_L2_TABLE,
+        Level::L3 => mmuext::PIN_L3_TABLE,
+        Level::L4 => mmuext::PIN_L4_TABLE,
     }
 }

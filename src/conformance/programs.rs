@@ -12,16 +12,10 @@ use super::op::Op::{
 use super::op::bits::{A, AVL, AVL_HIGH, D, G, NX, P, PCD, PSE, PWT, RW, US};
 use super::op::{NONE, Op, Program};
 use crate::mm::pte::Level::{L1, L2, L3, L4};
-
-const NEW_BASEPTR: u32 = 5;
-const TLB_FLUSH: u32 = 6;
-const INVLPG: u32 = 7;
-const FLUSH_CACHE: u32 = 12;
-const SET_LDT: u32 = 13;
-const NEW_USER_BASEPTR: u32 = 15;
-const CLEAR_PAGE: u32 = 16;
-const COPY_PAGE: u32 = 17;
-const MARK_SUPER: u32 = 19;
+use crate::xen::mmuext::{
+    CLEAR_PAGE, COPY_PAGE, FLUSH_CACHE, INVLPG_LOCAL, MARK_SUPER, NEW_BASEPTR, NEW_USER_BASEPTR,
+    PIN_L1_TABLE, SET_LDT, TLB_FLUSH_LOCAL, UNPIN_TABLE,
+};
 
 /// Returns every program.
 #[must_use]
@@ -267,8 +261,8 @@ const UPDATES: &[Program] = &[
 
 /// `mmuext_op`.
 const EXTENDED: &[Program] = &[
-    program("flush", &[ExtRaw(TLB_FLUSH, 0)]),
-    program("invalidate-one", &[ExtRaw(INVLPG, 0xffff_c900_0000_0000)]),
+    program("flush", &[ExtRaw(TLB_FLUSH_LOCAL, 0)]),
+    program("invalidate-one", &[ExtRaw(INVLPG_LOCAL, 0xffff_c900_0000_0000)]),
     program("no-such-operation", &[ExtRaw(99, 0)]),
     program("superpages-cannot-be-marked", &[Ext(MARK_SUPER, 0)]),
     program(
@@ -280,8 +274,8 @@ const EXTENDED: &[Program] = &[
     program("clear-a-page", &[Store(0, 0, Raw(1)), Ext(CLEAR_PAGE, 0), Show(0, 0)]),
     program("clear-a-table", &[Protect(0), Pin(L1, 0), Ext(CLEAR_PAGE, 0), Unpin(0)]),
     program("copy-from-nowhere", &[Ext(COPY_PAGE, 0)]),
-    program("pin-beyond-memory", &[ExtRaw(0, 0x00ff_ffff_ffff)]),
-    program("unpin-beyond-memory", &[ExtRaw(4, 0x00ff_ffff_ffff)]),
+    program("pin-beyond-memory", &[ExtRaw(PIN_L1_TABLE, 0x00ff_ffff_ffff)]),
+    program("unpin-beyond-memory", &[ExtRaw(UNPIN_TABLE, 0x00ff_ffff_ffff)]),
     program("flush-caches", &[ExtRaw(FLUSH_CACHE, 0)]),
     program("ldt-of-none", &[ExtRaw(SET_LDT, 0)]),
     program("ldt-at-an-odd-address", &[ExtRaw(SET_LDT, 0x1001)]),

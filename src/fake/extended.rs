@@ -6,44 +6,39 @@ use super::types::Kind;
 use super::xen::Xen;
 use crate::addr::{Mfn, VirtAddr};
 use crate::mm::pte::Level;
-use crate::xen::Errno;
 use crate::xen::abi::MmuExtOp;
 use crate::xen::start_info::Role;
+use crate::xen::{Errno, mmuext};
 
 impl Xen {
     /// Mirrors `do_mmuext_op`, one operation.
     pub(super) fn extended(&mut self, op: MmuExtOp) -> Result<(), Errno> {
         let mfn = Mfn::new(op.arg1);
         match op.cmd {
-            0 => self.pin(mfn, Level::L1),
-            1 => self.pin(mfn, Level::L2),
-            2 => self.pin(mfn, Level::L3),
-            3 => self.pin(mfn, Level::L4),
-            4 => self.unpin(mfn),
+            mmuext::PIN_L1_TABLE => self.pin(mfn, Level::L1),
+            mmuext::PIN_L2_TABLE => self.pin(mfn, Level::L2),
+            mmuext::PIN_L3_TABLE => self.pin(mfn, Level::L3),
+            mmuext::PIN_L4_TABLE => self.pin(mfn, Level::L4),
+            mmuext::UNPIN_TABLE => self.unpin(mfn),
             // Loading a root is not modelled beyond its refusal: this project keeps the builder's.
-            5 => Err(Errno::EINVAL),
-            // TLB_FLUSH_LOCAL, _MULTI, _ALL.
-            6 | 8 | 10 => {
+            mmuext::NEW_BASEPTR => Err(Errno::EINVAL),
+            mmuext::TLB_FLUSH_LOCAL | mmuext::TLB_FLUSH_MULTI | mmuext::TLB_FLUSH_ALL => {
                 self.forget_all();
                 Ok(())
             }
-            // INVLPG_LOCAL, _MULTI, _ALL.
-            7 | 9 | 11 => {
+            mmuext::INVLPG_LOCAL | mmuext::INVLPG_MULTI | mmuext::INVLPG_ALL => {
                 self.forget(VirtAddr::new_truncate(op.arg1));
                 Ok(())
             }
-            // FLUSH_CACHE is for domains with hardware.
-            12 if self.role == Role::Guest => Err(Errno::EACCES),
-            12 => Ok(()),
-            // SET_LDT of no entries, whatever the address.
-            13 => Ok(()),
-            // NEW_USER_BASEPTR: none, or a table of level 4.
-            15 if op.arg1 == 0 => Ok(()),
-            15 => Err(Errno::EINVAL),
-            16 => self.clear_page(mfn),
-            17 => self.copy_page(mfn, Mfn::new(op.arg2)),
-            // MARK_SUPER, UNMARK_SUPER.
-            19 | 20 => Err(Errno::EOPNOTSUPP),
+            mmuext::FLUSH_CACHE if self.role == Role::Guest => Err(Errno::EACCES),
+            // A table of no entries, whatever the address.
+            mmuext::FLUSH_CACHE | mmuext::SET_LDT => Ok(()),
+            // None, or a table of level 4.
+            mmuext::NEW_USER_BASEPTR if op.arg1 == 0 => Ok(()),
+            mmuext::NEW_USER_BASEPTR => Err(Errno::EINVAL),
+            mmuext::CLEAR_PAGE => self.clear_page(mfn),
+            mmuext::COPY_PAGE => self.copy_page(mfn, Mfn::new(op.arg2)),
+            mmuext::MARK_SUPER | mmuext::UNMARK_SUPER => Err(Errno::EOPNOTSUPP),
             _ => Err(Errno::ENOSYS),
         }
     }

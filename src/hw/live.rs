@@ -3,7 +3,8 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use revector::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
-use revector::xen::abi::{MACH2PHYS_START, MMUEXT_TLB_FLUSH_LOCAL, MmuExtOp, MmuUpdate};
+use revector::xen::abi::{MACH2PHYS_START, MmuExtOp, MmuUpdate};
+use revector::xen::mmuext;
 use revector::xen::{Counters, Errno, Faulted, Hypervisor, Loop, ModuleNames, Stopped, Trapped, Words};
 
 use super::{
@@ -63,7 +64,7 @@ impl Hypervisor for Live {
 
     fn flush_tlb(&mut self) -> Result<(), Errno> {
         // SAFETY: a flush changes no mapping.
-        unsafe { hypercall::mmuext_op(MmuExtOp { cmd: MMUEXT_TLB_FLUSH_LOCAL, arg1: 0, arg2: 0 }) }
+        unsafe { hypercall::mmuext_op(MmuExtOp { cmd: mmuext::TLB_FLUSH_LOCAL, arg1: 0, arg2: 0 }) }
     }
 
     unsafe fn update_va_mapping(&mut self, at: VirtAddr, entry: u64) -> Result<(), Errno> {

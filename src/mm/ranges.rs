@@ -102,6 +102,7 @@ mod tests {
                 for page in 0..100 {
                     prop_assert_eq!(set.has(Pfn::new(page)), naive.contains(&page));
                 }
+                prop_assert!(set.ranges.iter().all(|range| !range.is_empty()));
                 let sorted = set.ranges.windows(2).all(|pair| pair[0].end < pair[1].start);
                 prop_assert!(sorted, "{:?}", set.ranges);
             }

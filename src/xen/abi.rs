@@ -149,7 +149,7 @@ pub struct MmuUpdate {
 #[repr(C)]
 #[doc(alias = "mmuext_op")]
 pub struct MmuExtOp {
-    /// `MMUEXT_*`.
+    /// One of [`super::mmuext`].
     pub cmd: u32,
     /// Machine frame, or linear address.
     pub arg1: u64,
@@ -160,8 +160,6 @@ pub struct MmuExtOp {
 const _: () = assert!(size_of::<MmuUpdate>() == 16);
 const _: () = assert!(size_of::<MmuExtOp>() == 24);
 
-/// `mmuext_op`: flushes this vCPU's TLB.
-pub const MMUEXT_TLB_FLUSH_LOCAL: u32 = 6;
 /// `update_va_mapping`: flushes the address's translation.
 pub const UVMF_INVLPG: u64 = 2;
 /// `memory_op`: asks for the machine's highest RAM frame.

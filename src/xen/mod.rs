@@ -11,6 +11,7 @@ pub mod abi;
 mod counters;
 pub mod errno;
 mod loops;
+pub mod mmuext;
 pub mod start_info;
 
 use alloc::string::String;

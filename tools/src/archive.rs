@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 /// Make a newc archive of module objects.
 #[derive(Debug, Args)]
+#[command(after_help = "Example: a ramdisk with a module of your own\n  \
+    revector archive modules.cpio hello.o && make run RAMDISK=modules.cpio")]
 pub(crate) struct ArchiveArgs {
     /// The archive to write
     output: PathBuf,

@@ -4,6 +4,7 @@
 
 use crate::{
     cases::{Case, Rows},
+    predict::domain::Plan,
     rows::Layout,
     verdict::Outcome,
 };
@@ -15,6 +16,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) console: &'a [String],
     /// The toolstack's log, if it built the guest and told how.
     pub(crate) toolstack: Option<&'a str>,
+    /// What the builder's arithmetic says of a guest that was built: its layout, or why it should not have been.
+    pub(crate) prediction: Option<Result<Plan, String>>,
     /// What the tagged lines must equal, if the case has such a file.
     pub(crate) golden: Option<&'a str>,
     /// Names of the modules that must be in the guest's list, a line each.
@@ -53,8 +56,30 @@ pub(crate) fn complaints(case: &Case, seen: &Seen<'_>) -> Vec<String> {
     if let Some(most) = case.mmu_at_most {
         found.extend(too_many_hypercalls(seen.console, most));
     }
-    if let (Rows::Compare, Some(log)) = (case.rows, seen.toolstack) {
-        found.extend(Layout::differences(&Layout::of_toolstack(log), &Layout::of_guest(seen.console)));
+    if case.rows == Rows::Compare {
+        found.extend(layouts_that_differ(seen));
+    }
+    found
+}
+
+/// Holds what the builder said, what the guest found and what was predicted against each other.
+fn layouts_that_differ(seen: &Seen<'_>) -> Vec<String> {
+    let guest = Layout::of_guest(seen.console);
+    let mut found = Vec::new();
+    if let Some(log) = seen.toolstack {
+        found.extend(Layout::differences(&Layout::of_toolstack(log), &guest));
+    }
+    if let Some(Err(refused)) = &seen.prediction {
+        found.push(format!("the guest was built, the prediction is that it cannot be: {refused}"));
+    }
+    if let Some(Ok(plan)) = &seen.prediction {
+        let predicted = Layout::of_plan(plan);
+        found.extend(Layout::differences_of(("guest", &guest), ("prediction", &predicted)));
+        let xen = Layout::of_xen(seen.console);
+        if !xen.is_empty() {
+            let predicted = predicted.as_far_as_told_by(&xen);
+            found.extend(Layout::differences_of(("Xen", &xen), ("prediction", &predicted)));
+        }
     }
     found
 }
@@ -106,7 +131,9 @@ mod tests {
 
     fn complain(case: &Case, outcome: Outcome, console: &[&str]) -> Vec<String> {
         let console: Vec<_> = console.iter().map(|line| (*line).to_owned()).collect();
-        complaints(case, &Seen { outcome, console: &console, toolstack: None, golden: None, listed: "" })
+        let seen =
+            Seen { outcome, console: &console, toolstack: None, prediction: None, golden: None, listed: "" };
+        complaints(case, &seen)
     }
 
     #[test]
@@ -126,6 +153,20 @@ mod tests {
         let case = Case { says: &["needed"], never_says: &["forbidden"], ..cases::CASE };
         let found = complain(&case, Outcome::Crash, &["forbidden"]);
         assert_eq!(found.len(), 3, "{found:?}");
+    }
+
+    #[test]
+    fn a_guest_that_was_built_and_should_not_have_been_is_told() {
+        let seen = Seen {
+            outcome: Outcome::Success,
+            console: &[],
+            toolstack: None,
+            prediction: Some(Err("too small".to_owned())),
+            golden: None,
+            listed: "",
+        };
+        let found = complaints(&cases::CASE, &seen);
+        assert!(found.iter().any(|text| text.contains("too small")), "{found:?}");
     }
 
     #[test]

@@ -4,15 +4,13 @@
 //! ramdisk of half a GiB costs no disk and no copying: in the initial domain for a guest, on the host for a direct
 //! boot. `session` and `direct` use it.
 
+use crate::sizes::{self, Size};
 use anyhow::{Context, Result, bail};
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     str::FromStr,
 };
-
-const PAGE_BYTES: u64 = 4096;
-const MIB: u64 = 1 << 20;
 
 /// A guest's ramdisk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,42 +38,24 @@ impl Ramdisk {
 impl FromStr for Ramdisk {
     type Err = anyhow::Error;
 
-    /// Reads `none`, a size (`300M`, `1p` for pages, `12345b`) or the name of a file.
+    /// Reads `none`, a size (`300M`, `1p` for pages, `12345b`; a bare number is MiB) or the name of a file.
     fn from_str(text: &str) -> Result<Self> {
         if text == "none" || text.is_empty() {
             return Ok(Self::None);
         }
-        if let Some(bytes) = parse_size(text)? {
-            return Ok(Self::Sized { bytes });
+        match sizes::parse(text) {
+            Some(Size(0)) => bail!("ramdisk '{text}': expected at least one byte; write none for no ramdisk"),
+            Some(Size(bytes)) => return Ok(Self::Sized { bytes }),
+            None => {}
         }
         let path = PathBuf::from(text);
         if !path.is_file() {
             bail!(
-                "ramdisk '{text}': expected none, a size (300M, 1p, 12345b) or a file; no such file is here: check the \
-                 path"
+                "ramdisk '{text}': expected none, a size (300M, 1G, 0x10784p, 12345b) or a file; no such file is here: \
+                 check the path"
             );
         }
         Ok(Self::File(path))
-    }
-}
-
-/// Reads a number with a unit; `None` if the text is no size at all. A bare number is MiB.
-fn parse_size(text: &str) -> Result<Option<u64>> {
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Ok(None);
-    }
-    let unit = match &text[digits.len()..] {
-        "" | "M" | "m" => MIB,
-        "p" => PAGE_BYTES,
-        "b" => 1,
-        _ => return Ok(None),
-    };
-    let bytes = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit));
-    match bytes {
-        Some(0) => bail!("ramdisk '{text}': expected at least one byte; write none for no ramdisk"),
-        Some(bytes) => Ok(Some(bytes)),
-        None => bail!("ramdisk '{text}': expected a size below 16 EiB"),
     }
 }
 
@@ -118,6 +98,7 @@ mod tests {
         assert_eq!(sized("300M"), Some(300 << 20));
         assert_eq!(sized("300"), Some(300 << 20));
         assert_eq!(sized("1p"), Some(4096));
+        assert_eq!(sized("0x10784p"), Some(0x1_0784 * 4096));
         assert_eq!(sized("12345b"), Some(12345));
     }
 

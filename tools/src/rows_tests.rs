@@ -1,6 +1,7 @@
 //! Tests of `rows` with logs in the dialects of Xen 4.1 and of Xen 4.14 to 4.20.
 
 use super::Layout;
+use crate::predict::domain::{Builder, Domain, Kernel};
 
 /// A guest of 128 GiB under the dialect of Xen 4.1: P2M behind the ramdisk.
 const OLD: &str = "\
@@ -104,7 +105,7 @@ domainbuilder: detail: count_pgtables: 0x00000000001fffff/21: 0x0000ffff80000000
 domainbuilder: detail: count_pgtables: 0x00000000001fffff/21: 0x0000008000000000 -> 0x00000080001fffff, 1 table(s)
 ";
     let layout = Layout::of_toolstack(log);
-    assert_eq!((layout.tables["L1"], layout.tables["L4"]), (39, 1));
+    assert_eq!((layout.tables[0], layout.tables[3]), (Some(39), Some(1)));
 }
 
 #[test]
@@ -113,7 +114,7 @@ fn a_count_made_again_for_the_same_place_replaces_the_first() {
 domainbuilder: detail: count_pgtables: 0x00000000001fffff/21: 0x0000ffff80000000 -> 0x0000ffffa03fffff, 258 table(s)
 domainbuilder: detail: count_pgtables: 0x00000000001fffff/21: 0x0000ffff80000000 -> 0x0000ffffa07fffff, 260 table(s)
 ";
-    assert_eq!(Layout::of_toolstack(log).tables["L1"], 260);
+    assert_eq!(Layout::of_toolstack(log).tables[0], Some(260));
 }
 
 #[test]
@@ -133,4 +134,43 @@ fn a_ramdisk_is_the_first_module_and_ends_at_its_last_byte() {
     let guest =
         ["[    0.1] layout: ramdisk : 0xffffffff81099000 -> 0xffffffff8109d000  (pfn 0x1099 + 0x4 pages)"];
     assert_eq!(Layout::of_toolstack(log), Layout::of_guest(&guest));
+}
+
+/// From the log of Xen 4.17 with this project's image as the initial domain.
+const XEN: [&str; 6] = [
+    "(XEN)  Loaded kernel: ffffffff81000000->ffffffff8109b000",
+    "(XEN)  Phys-Mach map: ffffffff8109b000->ffffffff8111b000",
+    "(XEN)  Start info:    ffffffff8111b000->ffffffff8111b4b8",
+    "(XEN)  Page tables:   ffffffff8111c000->ffffffff81129000",
+    "(XEN)  Boot stack:    ffffffff81129000->ffffffff8112a000",
+    "(XEN)  TOTAL:         ffffffff80000000->ffffffff81400000",
+];
+
+#[test]
+fn a_prediction_for_the_initial_domain_equals_xens_log_as_far_as_that_goes() {
+    let plan = |pages| {
+        let kernel = Kernel::of_pages(pages);
+        Domain { builder: Builder::Xen, pages: 0x1_0000, kernel, ramdisk: None }.plan().unwrap()
+    };
+    let xen = Layout::of_xen(&XEN);
+    let found = |pages| {
+        let predicted = Layout::of_plan(&plan(pages)).as_far_as_told_by(&xen);
+        Layout::differences_of(("xen", &xen), ("prediction", &predicted))
+    };
+    assert_eq!(found(0x9b), Vec::<String>::new());
+    assert_eq!(found(0x9c).len(), 5);
+}
+
+#[test]
+fn a_prediction_for_the_seeds_guest_equals_both_logs() {
+    let kernel = Kernel::of_pages(0xe43);
+    let ramdisk = Some(0x1_0784 * 4096);
+    let plan = |pages| Domain { builder: Builder::Toolstack, pages, kernel, ramdisk }.plan().unwrap();
+    let found = |log: &Layout, pages| {
+        Layout::differences_of(("log", log), ("prediction", &Layout::of_plan(&plan(pages))))
+    };
+    for log in [Layout::of_toolstack(OLD), Layout::of_guest(&GUEST)] {
+        assert_eq!(found(&log, 0x200_0000), Vec::<String>::new());
+        assert!(!found(&log, 0x200_0200).is_empty());
+    }
 }

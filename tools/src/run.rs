@@ -6,12 +6,18 @@
 use crate::{
     direct,
     dom0_image::BootFiles,
+    draw,
     guest::{Create, Guest},
+    junit::{self, CaseResult},
     lab::{Lab, XenVersion},
     need,
     progress::Progress,
     ramdisk::Ramdisk,
+    report::Report,
+    run_scene::scene_of_run,
+    scene::Scene,
     session::{Session, Size},
+    sizes::Size as Bytes,
     verdict::Outcome,
 };
 use anyhow::{Context, Result, bail};
@@ -28,16 +34,20 @@ use std::{
 const SHOWN_LINES: usize = 12;
 
 /// Boot an image under QEMU-hosted Xen and stream its console.
-///
-/// Exit codes: 0 SUCCESS, 3 SKIP, 4 ERROR, 5 FAILURE, 6 no verdict, 7 timeout; 1 and 2 are the command's own.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 SUCCESS, 3 SKIP, 4 ERROR, 5 FAILURE, 6 no verdict, 7 timeout; 1 and 2 are the\n\
+    command's own.\n\n\
+    Example: the guest of 128 GiB, and a picture of what became of its P2M\n  \
+    revector run --image target/image/revector-seed --memory 128G --ramdisk 0x10784p --report out.html"
+)]
 pub(crate) struct RunArgs {
     /// The image to boot.
     #[arg(long, default_value = "target/image/revector")]
     image: PathBuf,
-    /// The guest's memory in MiB.
-    #[arg(long, default_value_t = 64, value_name = "MIB")]
-    memory: u64,
+    /// The guest's memory, in whole MiB: 64, 64M, 128G.
+    #[arg(long, default_value = "64", value_name = "SIZE")]
+    memory: Bytes,
     /// A file, `none`, or a size: 300M, 1p (pages), 12345b (bytes).
     #[arg(long, default_value = "none", value_name = "FILE|none|SIZE")]
     ramdisk: String,
@@ -65,6 +75,19 @@ pub(crate) struct RunArgs {
     /// Where the logs go.
     #[arg(long, default_value = "target/lab/run", value_name = "DIR")]
     out: PathBuf,
+    /// Draw what became of the guest's memory, as a page (.html) or a picture (.svg); may be repeated.
+    #[arg(long, value_name = "FILE")]
+    report: Vec<PathBuf>,
+    /// Write the result for a CI system, as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+}
+
+/// What became of a boot.
+struct Ended {
+    outcome: Outcome,
+    console: Vec<String>,
+    peak_mib: Option<u64>,
 }
 
 /// Runs the verb.
@@ -75,14 +98,17 @@ pub(crate) fn run(lab: &Lab, args: &RunArgs) -> Result<ExitCode> {
     let files = BootFiles::ready(lab, args.xen, &progress)?;
     fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
     let out = args.out.canonicalize()?;
-    let (outcome, memory) = if args.dom0 {
+    let ended = if args.dom0 {
         let port = if args.com2 { direct::Port::Com2 } else { direct::Port::Xen };
-        let report = direct::boot(&files, &out, &guest, port, &mut print_line)?;
-        (report.outcome, report.peak_mib)
+        let direct::Report { outcome, console, peak_mib } =
+            direct::boot(&files, &out, &guest, port, &mut print_line)?;
+        Ended { outcome, console, peak_mib }
     } else {
         run_guest(&files, &out, &guest, &progress)?
     };
-    let memory = memory.map_or("unknown".to_owned(), |mib| format!("{mib} MiB"));
+    let outcome = ended.outcome;
+    write_results(args, &ended, start.elapsed())?;
+    let memory = ended.peak_mib.map_or("unknown".to_owned(), |mib| format!("{mib} MiB"));
     eprintln!(
         "{outcome} in {:.1} s ({}); QEMU's peak memory {memory}; logs in {}",
         start.elapsed().as_secs_f64(),
@@ -90,6 +116,51 @@ pub(crate) fn run(lab: &Lab, args: &RunArgs) -> Result<ExitCode> {
         args.out.display()
     );
     Ok(ExitCode::from(outcome.exit_code()))
+}
+
+/// The files that were asked for.
+fn write_results(args: &RunArgs, ended: &Ended, time: Duration) -> Result<()> {
+    if let Some(path) = &args.junit {
+        let last = ended.console.last().map_or("nothing", String::as_str);
+        let complaint =
+            format!("expected SUCCESS, found {}; the last console line is: {last}", ended.outcome);
+        let complaints = if ended.outcome == Outcome::Success { Vec::new() } else { vec![complaint] };
+        let result = CaseResult { name: name(args), time, complaints };
+        write(path, &junit::xml(&format!("xen-{}", args.xen), &[result]))?;
+    }
+    for path in &args.report {
+        match scene_of_run(&title(args), &ended.console) {
+            Some(scene) => write(path, &drawn(path, scene, &ended.console)?)?,
+            None => eprintln!(
+                "no report in {}: the guest told no rows; a log of at least level info is needed",
+                path.display()
+            ),
+        }
+    }
+    Ok(())
+}
+
+fn drawn(path: &Path, scene: Scene, console: &[String]) -> Result<String> {
+    if path.extension().is_some_and(|extension| extension == "svg") {
+        return Ok(draw::svg(&scene));
+    }
+    let findings = Report::of_bytes(console.join("\n").as_bytes())?.findings;
+    Ok(draw::html(&[draw::Page { scene, findings }]))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The boot's name among others: its image and what is unusual about it.
+fn name(args: &RunArgs) -> String {
+    let image = args.image.file_name().unwrap_or_default().to_string_lossy();
+    format!("{image} {} ramdisk={} {}", args.memory, args.ramdisk, args.cmdline).trim_end().to_owned()
+}
+
+fn title(args: &RunArgs) -> String {
+    let who = if args.dom0 { "initial domain, built by Xen" } else { "guest, built by xl" };
+    format!("{} {who} {}", args.memory, args.xen)
 }
 
 fn guest(args: &RunArgs) -> Result<Guest> {
@@ -105,7 +176,7 @@ fn guest(args: &RunArgs) -> Result<Guest> {
     }
     Ok(Guest {
         image: args.image.clone(),
-        memory_mib: args.memory,
+        memory_mib: whole_mib(args.memory)?,
         ramdisk,
         archive: args.archive.clone(),
         cmdline: args.cmdline.clone(),
@@ -114,12 +185,15 @@ fn guest(args: &RunArgs) -> Result<Guest> {
     })
 }
 
-fn run_guest(
-    files: &BootFiles,
-    out: &Path,
-    guest: &Guest,
-    progress: &Progress,
-) -> Result<(Outcome, Option<u64>)> {
+/// Toolstacks count a guest's memory in MiB.
+fn whole_mib(memory: Bytes) -> Result<u64> {
+    if memory == Bytes::of_mib(memory.mib()) && memory.mib() > 0 {
+        return Ok(memory.mib());
+    }
+    bail!("--memory: expected whole MiB, at least one, found {memory}: round it")
+}
+
+fn run_guest(files: &BootFiles, out: &Path, guest: &Guest, progress: &Progress) -> Result<Ended> {
     let mut session = Session::boot(files, out, Size::for_any(&[guest]), progress)?;
     let report = session.run("guest", guest, progress, &mut print_line)?;
     if report.outcome == Outcome::NotBuilt {
@@ -128,7 +202,7 @@ fn run_guest(
         explain(guest)?;
     }
     progress.record("the guest's run", report.ran_for);
-    Ok((report.outcome, session.peak_mib()))
+    Ok(Ended { outcome: report.outcome, console: report.console, peak_mib: session.peak_mib() })
 }
 
 /// The toolstack does not say that a guest is too small; its arithmetic does.

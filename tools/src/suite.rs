@@ -14,9 +14,14 @@ use crate::{
     junit::{self, CaseResult},
     lab::{Lab, XenVersion, fresh_folder},
     linux_modules,
+    predict::{
+        self,
+        domain::{Builder, Plan},
+    },
     progress::Progress,
     ramdisk::Ramdisk,
     session::{Session, Size},
+    sizes::Size as Bytes,
     verdict::Outcome,
 };
 use anyhow::{Context, Result, bail};
@@ -30,6 +35,8 @@ use std::{
 
 /// Boot the table of cases and compare each with what it must lead to.
 #[derive(Debug, Args)]
+#[command(after_help = "Example: only the guests of 899 MiB, on Xen 4.20\n  \
+    revector suite --filter 899m --xen 4.20")]
 pub(crate) struct SuiteArgs {
     /// Only cases whose name contains this.
     #[arg(long, default_value = "", value_name = "STR")]
@@ -168,6 +175,7 @@ impl Machines {
                 outcome: report.outcome,
                 console: &report.console,
                 toolstack: None,
+                prediction: Some(prediction(guest, Builder::Xen)),
                 golden: None,
                 listed: "",
             },
@@ -187,10 +195,19 @@ fn run_guest(session: &mut Session, case: &Case, guest: &Guest) -> Result<Vec<St
         outcome: report.outcome,
         console: &report.console,
         toolstack,
+        prediction: toolstack.map(|_| prediction(guest, Builder::Toolstack)),
         golden: golden.as_deref(),
         listed: listed.as_deref().unwrap_or(""),
     };
     Ok(complaints(case, &seen))
+}
+
+/// The layout that arithmetic gives the guest, or why a builder should refuse it.
+fn prediction(guest: &Guest, builder: Builder) -> Result<Plan, String> {
+    let memory = Bytes::of_mib(guest.memory_mib);
+    let domain = predict::domain_of(&guest.image, memory, &guest.ramdisk, builder);
+    let domain = domain.map_err(|error| format!("{error:#}"))?;
+    domain.plan().map_err(|refusal| refusal.to_string())
 }
 
 fn golden(case: &Case) -> Result<Option<String>> {

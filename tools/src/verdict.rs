@@ -28,7 +28,7 @@ impl Outcome {
     }
 
     /// Reads one console line as a verdict.
-    fn of_line(line: &str) -> Option<Self> {
+    pub(crate) fn of_line(line: &str) -> Option<Self> {
         match line.trim_end().strip_prefix("Test result: ")? {
             "SUCCESS" | "SUCCESS with warnings" => Some(Self::Success),
             "SKIP" => Some(Self::Skip),

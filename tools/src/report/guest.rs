@@ -1,0 +1,108 @@
+//! The dialect of this project's guest; docs/boot-log.md is its grammar.
+
+use super::{
+    fact::{Event, Fact, Facts, Missing, Moved, nothing},
+    keyword::{Hit, Teller, Word},
+    told::{Told, guest_tables, hex_numbers, told},
+};
+use crate::verdict::Outcome;
+
+const BY: Option<Teller> = Some(Teller::Revector);
+/// Pages below this number are a count; the log's other hexadecimal numbers are addresses.
+const MOST_PAGES: u64 = 1 << 40;
+
+pub(super) const WORDS: &[Word] = &[
+    // The time in front of these may have been taken out, so they stand without its bracket.
+    ("layout: ", BY, layout),
+    ("] walk: tables: ", BY, tables),
+    ("walk: tables: ", BY, tables),
+    ("start_info: ", BY, start_info),
+    ("revector: ", BY, revector),
+    ("vmalloc: WARNING: ", BY, warning),
+    ("*** unexpected exception ", BY, died),
+    ("*** panicked at ", BY, died),
+    ("*** reading ", BY, died),
+    ("*** writing ", BY, died),
+    ("*** executing ", BY, died),
+    ("Test result: ", BY, verdict),
+    ("] entry: ", BY, record),
+    ("] options: ", BY, record),
+    ("] walk: ", BY, record),
+    ("] direct_map: ", BY, record),
+    ("] p2m: ", BY, record),
+    ("] verify: ", BY, record),
+    ("] cleanup: ", BY, record),
+    ("] module: ", BY, record),
+];
+
+/// What the guest said last explains a verdict that is not SUCCESS.
+fn record(hit: &Hit<'_>) -> Facts {
+    Ok(vec![Fact::Record(format!("{}{}", hit.word.trim_start_matches("] "), hit.rest))])
+}
+
+/// Whether the word is a stage's name and not somebody's prose: only a prefix is in front of it.
+fn is_stage(hit: &Hit<'_>) -> bool {
+    let before = hit.before.trim_end();
+    before.is_empty() || before.ends_with([']', ')'])
+}
+
+fn layout(hit: &Hit<'_>) -> Facts {
+    match told(hit.rest) {
+        Some(Told::Row(name, row)) => Ok(vec![Fact::Row(name, row)]),
+        Some(Told::Mark(mark, address)) => Ok(vec![Fact::Mark(mark, address)]),
+        None if !is_stage(hit) => nothing(),
+        None if hit.rest.contains(" : ") => Err(Missing("expected a row as docs/boot-log.md has it")),
+        None => record(hit),
+    }
+}
+
+fn tables(hit: &Hit<'_>) -> Facts {
+    Ok(guest_tables(hit.rest).into_iter().map(Fact::Tables).collect())
+}
+
+/// `guest, 0x2000000 pages (131072 MiB)`
+fn start_info(hit: &Hit<'_>) -> Facts {
+    let about_pages = hit.rest.contains("guest, ") || hit.rest.contains("initial domain, ");
+    let pages = hit.rest.split_once(" pages").and_then(|(head, _)| hex_numbers(head).first().copied());
+    match pages.filter(|pages| about_pages && *pages < MOST_PAGES) {
+        Some(pages) => Ok(vec![Fact::Pages(pages)]),
+        None if is_stage(hit) => record(hit),
+        None => nothing(),
+    }
+}
+
+/// The first line of a boot, or what became of the list.
+fn revector(hit: &Hit<'_>) -> Facts {
+    let moved = |moved| Ok(vec![Fact::Moved(moved)]);
+    match hit.rest {
+        text if text.contains(", Environment: ") => {
+            let version = text.split(',').next().unwrap_or_default().to_owned();
+            Ok(vec![Fact::Begin, Fact::Version(version)])
+        }
+        text if text.starts_with("leaves moved ") && text.contains("to a new list") => moved(Moved::Copied),
+        text if text.starts_with("leaves moved ") && text.contains("to the same frames") => {
+            moved(Moved::Aliased)
+        }
+        text if text.starts_with("p2m=keep: ") => moved(Moved::Kept),
+        _ if is_stage(hit) => record(hit),
+        _ => nothing(),
+    }
+}
+
+fn warning(hit: &Hit<'_>) -> Facts {
+    Ok(vec![Fact::Event(Event::AlreadyMapped(hit.rest.trim().to_owned()))])
+}
+
+fn died(hit: &Hit<'_>) -> Facts {
+    let text = format!("{}{}", hit.word, hit.rest);
+    Ok(vec![Fact::Event(Event::Died(text.trim_start_matches("*** ").trim().to_owned()))])
+}
+
+/// The verdict's words are the whole line, behind at most a prefix. XTF's guests print them too, which is why a
+/// verdict alone says nothing about memory.
+fn verdict(hit: &Hit<'_>) -> Facts {
+    match Outcome::of_line(&format!("{}{}", hit.word, hit.rest)) {
+        Some(outcome) => Ok(vec![Fact::Verdict(outcome)]),
+        None => nothing(),
+    }
+}
