@@ -134,8 +134,11 @@ fn curve(out: &mut String, summary: &Summary, scale: &Scale, way: Way) {
 /// Names beside the ends of the curves, pushed down where they would cover each other.
 fn labels(out: &mut String, summary: &Summary, scale: &Scale) {
     let end = |way| {
-        let (mib, seconds) =
-            summary.sizes().into_iter().filter_map(|mib| Some((mib, summary.ready(mib, way)?))).last()?;
+        let (mib, seconds) = summary
+            .sizes()
+            .into_iter()
+            .filter_map(|mib| Some((mib, summary.ready(mib, way)?)))
+            .next_back()?;
         Some((scale.y(seconds), scale.x(mib), way))
     };
     let mut ends: Vec<(f64, f64, Way)> = Way::ALL.into_iter().filter_map(end).collect();
