@@ -52,7 +52,13 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_delimiter = ',', default_value = "64,1024,16384,131072", value_name = "MIB,...")]
     sizes: Vec<u64>,
     /// Which guests.
-    #[arg(long, value_delimiter = ',', default_value = "linux,baseline,copy,alias", value_enum)]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "linux,baseline,copy,alias",
+        value_enum,
+        hide_possible_values = true
+    )]
     ways: Vec<plan::Way>,
     /// Boots of each kind up to 1 GiB; above, each kind boots once.
     #[arg(long, default_value_t = 5)]
