@@ -24,7 +24,7 @@ ramdisk  = $(if $(shell echo '$(1)' | grep -Ex '[0-9]+'),$(1)M --archive $(ARCHI
 boot     = $(TOOL) run --xen $(XEN) --cmdline '$(CMDLINE)'
 
 .DEFAULT_GOAL := image
-.PHONY: image seed tool archive man report explain run run-small run-128g run-dom0 test test-host test-xen test-long fuzz check fmt clean help
+.PHONY: image seed tool archive man report explain run run-small run-128g run-dom0 test test-host test-xen test-long bench bench-gauge fuzz check fmt clean help
 
 image: tool archive ## Build the image: target/image/revector
 	@$(KERNEL)
@@ -138,6 +138,16 @@ test-xen: image seed ## Boots on real Xen, each held against what it must lead t
 test-long: image seed $(IMAGES)/fill.cpio ## What is too long for every change: the module area filled to its end, every Xen
 	@$(TOOL) suite --long --out target/lab/suite-long
 	@for xen in 4.14 4.20; do $(TOOL) suite --xen $$xen --out target/lab/suite-$$xen || exit 1; done
+
+# Sizes in MiB, and boots of each kind up to 1 GiB.
+BENCH_SIZES ?= 64,1024,16384,131072
+BENCH_RUNS  ?= 5
+
+bench: bench-gauge image seed ## Boots beside Linux and the classic way, 64 MiB to 128 GiB, and instruction counts (about 15 min)
+	@$(TOOL) bench --xen $(XEN) --sizes $(BENCH_SIZES) --runs $(BENCH_RUNS)
+
+bench-gauge: image ## Instruction counts against docs/bench-baseline.json; ACCEPT=1 writes them there
+	@$(TOOL) bench --gauge $(if $(ACCEPT),--accept)
 
 check: ## Formatting, lints, documentation, shell scripts
 	@cargo fmt --all --check

@@ -16,10 +16,12 @@
 
 use crate::addr::VirtAddr;
 use crate::error::{BootError, InStage};
+use crate::meter::Meter;
 use crate::mm::cleanup::ModuleSpace;
 use crate::mm::direct_map;
 use crate::mm::frames::Frames;
 use crate::mm::layout::{Layout, Name};
+use crate::mm::limits;
 use crate::mm::p2m::verify::Verified;
 use crate::mm::p2m::{self, Outcome, P2m, Retired, State};
 use crate::mm::tables::Tables;
@@ -27,8 +29,8 @@ use crate::mm::vmalloc::{Memory, Vmalloc};
 use crate::mm::walk::BootTables;
 use crate::module::load::Export;
 use crate::module::source::Source;
-use crate::options::{Cleanup, Options, Selftest};
-use crate::report::{self, Meter};
+use crate::options::{Cleanup, Limits, Options, Selftest};
+use crate::report;
 use crate::xen::Hypervisor;
 use crate::xen::abi::StartInfo;
 use crate::xen::start_info::{BootInfo, Facts, RamdiskPlace};
@@ -54,40 +56,40 @@ pub fn boot<X: Hypervisor>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut X) -> R
     let mut meter = Meter::start(xen);
     let info = BootInfo::parse(raw, setup.facts, xen)?;
     report::start_info(&info);
-    meter.lap("start_info", xen);
+    meter.lap_early("start_info", xen);
 
     let layout = Layout::plan(&info)?;
     report::layout(&layout);
-    meter.lap("layout", xen);
+    meter.lap_early("layout", xen);
 
     let tables = BootTables::walk(&layout, &setup.facts, xen, |line| report::mapping("before", line))?;
     report::walk(&tables, &layout);
-    meter.lap("walk", xen);
+    meter.lap_early("walk", xen);
 
     let mut frames = free_frames(&layout, &tables);
     let mut tables =
         direct_map::graft(tables, &layout, &setup.facts, &mut frames, xen).stage("direct_map")?;
-    meter.lap("direct_map", xen);
+    meter.lap("direct_map", &tables, &frames, xen);
 
     let p2m = P2m::build(&layout, &tables, &mut frames, xen).stage("p2m")?;
     report::p2m(&p2m);
-    meter.lap("p2m", xen);
-    let seen = verify(&p2m, &tables, setup.options, &mut meter, xen)?;
+    meter.lap("p2m", &tables, &frames, xen);
+    let seen = verify(&p2m, (&tables, &frames), setup.options, &mut meter, xen)?;
 
     let strategy = setup.options.strategy;
     match p2m::revector(p2m, strategy, &layout, &mut tables, &mut frames, xen).stage("revector")? {
         Outcome::Kept(p2m) => {
             report::kept();
-            meter.lap("revector", xen);
+            meter.lap("revector", &tables, &frames, xen);
             let memory = Memory { tables: &mut tables, p2m: &p2m, frames: &mut frames };
             load_modules(&layout, setup, ModuleSpace::unproved(), memory, meter, xen)
         }
         Outcome::Moved(p2m, retired) => {
             report::revectored(&retired, strategy);
-            meter.lap("revector", xen);
-            compare(&seen, verify(&p2m, &tables, setup.options, &mut meter, xen)?)?;
+            meter.lap("revector", &tables, &frames, xen);
+            compare(&seen, verify(&p2m, (&tables, &frames), setup.options, &mut meter, xen)?)?;
             let space = clean(retired, &layout, setup, &tables, &mut frames, xen)?;
-            meter.lap("cleanup", xen);
+            meter.lap("cleanup", &tables, &frames, xen);
             let memory = Memory { tables: &mut tables, p2m: &p2m, frames: &mut frames };
             load_modules(&layout, setup, space, memory, meter, xen)
         }
@@ -107,14 +109,14 @@ fn free_frames(layout: &Layout, tables: &BootTables) -> Frames {
 
 fn verify<X: Hypervisor, S: State>(
     p2m: &P2m<S>,
-    tables: &Tables,
+    (tables, frames): (&Tables, &Frames),
     options: &Options,
     meter: &mut Meter,
     xen: &mut X,
 ) -> Result<Verified, BootError> {
     let seen = p2m.verify(tables.window(), xen, options.verify);
     report::verified(&seen, options.verify);
-    meter.lap("verify", xen);
+    meter.lap("verify", tables, frames, xen);
     if seen.is_good() { Ok(seen) } else { Err(BootError::Verify("verify", seen)) }
 }
 
@@ -164,12 +166,15 @@ fn load_modules<X: Hypervisor, S: State>(
 ) -> Result<(), BootError> {
     let mut vmalloc = Vmalloc::new(space);
     crate::exercise::vmalloc(&mut vmalloc, &mut memory, xen)?;
-    meter.lap("vmalloc", xen);
+    meter.lap("vmalloc", memory.tables, memory.frames, xen);
     crate::exercise::modules(layout, setup, &mut vmalloc, &mut memory, xen)?;
-    meter.lap("module", xen);
+    meter.lap("module", memory.tables, memory.frames, xen);
     if setup.options.selftest == Some(Selftest::Conformance) {
         crate::exercise::conformance(&mut memory, xen)?;
     }
     meter.total(xen);
-    Ok(())
+    match setup.options.limits {
+        Limits::On => limits::measure(&mut memory, xen).stage("limits"),
+        Limits::Off => Ok(()),
+    }
 }

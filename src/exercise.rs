@@ -10,6 +10,8 @@ use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::boot::Setup;
 use crate::conformance;
 use crate::error::{BootError, InStage};
+use crate::mm::error::MmError;
+use crate::mm::frames::Zone;
 use crate::mm::layout::Layout;
 use crate::mm::p2m::State;
 use crate::mm::vmalloc::{Area, Memory, Near, Vmalloc};
@@ -76,8 +78,32 @@ fn must_fault<X: Hypervisor>(at: VirtAddr, xen: &mut X) -> Result<(), BootError>
     }
 }
 
-/// Loads the modules that the ramdisk or the image has, then unloads them in reverse.
+/// Pages lent to the heap while modules are loaded: 2 MiB, for lists of symbols and pages.
+const LOAN_PAGES: u64 = 512;
+
+/// Lends the heap some pages, and does stage 9. A domain that has none to lend does without.
 pub(crate) fn modules<X: Hypervisor, S: State>(
+    layout: &Layout,
+    setup: &Setup<'_>,
+    vmalloc: &mut Vmalloc,
+    memory: &mut Memory<'_, S>,
+    xen: &mut X,
+) -> Result<(), BootError> {
+    let loan = memory.frames.take(Zone::Mapped, LOAN_PAGES).ok();
+    if let Some(loan) = &loan {
+        memory.tables.window().lend(xen, loan);
+    }
+    let done = load_and_unload(layout, setup, vmalloc, memory, xen);
+    match loan {
+        Some(loan) if xen.take_back() => {
+            memory.frames.give_back(loan).map_err(MmError::from).stage("module").and(done)
+        }
+        _ => done,
+    }
+}
+
+/// Loads the modules that the ramdisk or the image has, then unloads them in reverse.
+fn load_and_unload<X: Hypervisor, S: State>(
     layout: &Layout,
     setup: &Setup<'_>,
     vmalloc: &mut Vmalloc,

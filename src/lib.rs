@@ -28,6 +28,7 @@ pub mod error;
 mod exercise;
 #[cfg(any(test, feature = "model"))]
 pub mod fake;
+mod meter;
 pub mod mm;
 pub mod module;
 pub mod options;

@@ -17,6 +17,8 @@ pub enum Strategy {
     Copy,
     /// Same frames, reached through the direct map.
     Alias,
+    /// The classic way, to be compared with: all RAM mapped at boot, one element a page, then copied.
+    Baseline,
     /// Left where it is: no revectoring, no cleanup. The control that must fail.
     Keep,
 }
@@ -38,6 +40,15 @@ pub enum Verify {
     /// Every 64th leaf.
     Sample,
     /// Nothing.
+    Off,
+}
+
+/// Whether the machine's limits are measured when the boot is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limits {
+    /// They are: it takes as much memory as the P2M, and more time than the boot.
+    On,
+    /// They are not.
     Off,
 }
 
@@ -83,6 +94,8 @@ pub struct Options {
     pub verify: Verify,
     /// `modules=`: names to load; empty for all in the ramdisk.
     pub modules: Vec<String>,
+    /// `limits=`
+    pub limits: Limits,
     /// `loglevel=`
     pub loglevel: LevelFilter,
     /// `console=`
@@ -104,6 +117,7 @@ impl Default for Options {
             cleanup: Cleanup::On,
             verify: Verify::Full,
             modules: Vec::new(),
+            limits: Limits::Off,
             loglevel: LevelFilter::Info,
             console: Console::Hvc0,
             selftest: None,
@@ -146,10 +160,7 @@ impl Options {
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), BadValue> {
         match key {
-            "p2m" => {
-                let known = [("copy", Strategy::Copy), ("alias", Strategy::Alias), ("keep", Strategy::Keep)];
-                self.strategy = choose(key, value, &known)?;
-            }
+            "p2m" => self.strategy = choose(key, value, &STRATEGIES)?,
             "cleanup" => self.cleanup = choose(key, value, &[("on", Cleanup::On), ("off", Cleanup::Off)])?,
             "verify" => {
                 let known = [("full", Verify::Full), ("sample", Verify::Sample), ("off", Verify::Off)];
@@ -158,6 +169,7 @@ impl Options {
             "modules" => {
                 self.modules = value.split(',').filter(|name| !name.is_empty()).map(str::to_string).collect()
             }
+            "limits" => self.limits = choose(key, value, &[("on", Limits::On), ("off", Limits::Off)])?,
             "loglevel" => self.loglevel = choose(key, value, &LEVELS)?,
             "console" => {
                 self.console = choose(key, value, &[("hvc0", Console::Hvc0), ("com2", Console::Com2)])?
@@ -170,6 +182,13 @@ impl Options {
         Ok(())
     }
 }
+
+const STRATEGIES: [(&str, Strategy); 4] = [
+    ("copy", Strategy::Copy),
+    ("alias", Strategy::Alias),
+    ("keep", Strategy::Keep),
+    ("baseline", Strategy::Baseline),
+];
 
 const LEVELS: [(&str, LevelFilter); 5] = [
     ("error", LevelFilter::Error),
@@ -209,12 +228,13 @@ mod tests {
     #[test]
     fn every_option_is_read() {
         let line =
-            b"p2m=alias cleanup=off verify=sample modules=a,b loglevel=debug console=com2 selftest=fault";
+            b"p2m=alias cleanup=off verify=sample modules=a,b loglevel=debug console=com2 selftest=fault limits=on";
         let options = Options::parse(line).unwrap();
         assert_eq!(options.strategy, Strategy::Alias);
         assert_eq!(options.cleanup, Cleanup::Off);
         assert_eq!(options.verify, Verify::Sample);
         assert_eq!(options.modules, ["a", "b"]);
+        assert_eq!(options.limits, Limits::On);
         assert_eq!(options.loglevel, LevelFilter::Debug);
         assert_eq!(options.console, Console::Com2);
         assert_eq!(options.selftest, Some(Selftest::Fault));
@@ -235,6 +255,9 @@ mod tests {
     #[test]
     fn a_bad_value_names_the_accepted_ones() {
         let error = Options::parse(b"p2m=banana").unwrap_err();
-        assert_eq!(error.to_string(), "command line: p2m=banana: expected one of copy, alias, keep");
+        assert_eq!(
+            error.to_string(),
+            "command line: p2m=banana: expected one of copy, alias, keep, baseline"
+        );
     }
 }

@@ -13,6 +13,7 @@ use crate::mm::dump::{self, Line};
 use crate::mm::error::MmError;
 use crate::mm::frames::Frames;
 use crate::mm::layout::{Layout, Name};
+use crate::mm::limits::Limit;
 use crate::mm::p2m::verify::Verified;
 use crate::mm::p2m::{P2m, Retired, State};
 use crate::mm::tables::Tables;
@@ -20,40 +21,8 @@ use crate::mm::vmalloc::Area;
 use crate::mm::walk::BootTables;
 use crate::module::load::Modules;
 use crate::options::{Strategy, Verify};
+use crate::xen::Hypervisor;
 use crate::xen::start_info::{BootInfo, Ramdisk, RamdiskPlace, Role};
-use crate::xen::{Counters, Hypervisor};
-
-/// Measures stages, and prints what each cost.
-#[derive(Debug)]
-pub(crate) struct Meter {
-    last: Counters,
-    /// Spent in `verify`: told apart from the boot's own work.
-    verifying: u64,
-}
-
-impl Meter {
-    pub(crate) fn start<X: Hypervisor>(xen: &X) -> Self {
-        Self { last: xen.counters(), verifying: 0 }
-    }
-
-    /// Ends a stage.
-    pub(crate) fn lap<X: Hypervisor>(&mut self, stage: &str, xen: &X) {
-        let now = xen.counters();
-        let spent = now.since(self.last);
-        if stage == "verify" {
-            self.verifying += spent.nanos;
-        }
-        info!(target: stage, "done: {spent}");
-        self.last = xen.counters();
-    }
-
-    /// Ends the boot.
-    pub(crate) fn total<X: Hypervisor>(&self, xen: &X) {
-        let total = xen.counters();
-        info!(target: "total", "done: {total}");
-        info!(target: "total", "{} us of that verifying, {} us not", self.verifying / 1000, (total.nanos - self.verifying) / 1000);
-    }
-}
 
 pub(crate) fn start_info(info: &BootInfo) {
     let role = match info.role {
@@ -146,7 +115,7 @@ pub(crate) fn kept() {
 pub(crate) fn revectored(retired: &Retired, strategy: Strategy) {
     let to = match strategy {
         Strategy::Alias => "the same frames in the direct map",
-        Strategy::Copy | Strategy::Keep => "a new list in the direct map",
+        Strategy::Copy | Strategy::Baseline | Strategy::Keep => "a new list in the direct map",
     };
     info!(target: "revector", "leaves moved from {} to {to}", retired.high);
 }
@@ -187,6 +156,19 @@ pub(crate) fn loaded(modules: &Modules<'_>) {
     info!(target: "module", "{} loaded", modules.iter().count());
     for line in alloc::format!("{modules}").lines() {
         info!(target: "module", "list: {line}");
+    }
+}
+
+/// One measurement of what the machine can do.
+pub(crate) fn limit(limit: Limit, nanos: u64) {
+    let micros = nanos / 1000;
+    match limit {
+        Limit::FirstCopy(kib) => info!(target: "limits", "first copy: {kib} KiB in {micros} us"),
+        Limit::Copy(by, kib) => info!(target: "limits", "copy by {by}: {kib} KiB in {micros} us"),
+        Limit::Fill(by, kib) => info!(target: "limits", "fill by {by}: {kib} KiB in {micros} us"),
+        Limit::Read(kib) => info!(target: "limits", "read of P2M and M2P: {kib} KiB in {micros} us"),
+        Limit::Idle(calls) => info!(target: "limits", "empty hypercall: {calls} in {micros} us"),
+        Limit::Validation(tables) => info!(target: "limits", "L1 validation: {tables} in {micros} us"),
     }
 }
 

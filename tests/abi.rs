@@ -141,6 +141,7 @@ fn numbers() -> Vec<Fact> {
         number("__HYPERVISOR_mmu_update", Call::MmuUpdate as u64),
         number("__HYPERVISOR_memory_op", Call::MemoryOp as u64),
         number("__HYPERVISOR_update_va_mapping", Call::UpdateVaMapping as u64),
+        number("__HYPERVISOR_xen_version", Call::XenVersion as u64),
         number("__HYPERVISOR_console_io", Call::ConsoleIo as u64),
         number("__HYPERVISOR_set_segment_base", Call::SetSegmentBase as u64),
         number("__HYPERVISOR_mmuext_op", Call::MmuExtOp as u64),

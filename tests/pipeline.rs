@@ -9,6 +9,7 @@ use revector::addr::{Pfn, PfnRange};
 use revector::error::BootError;
 use revector::fake::{Built, Domain, ImageShape, Ramdisk};
 use revector::mm::error::MmError;
+use revector::xen::Hypervisor;
 use support::generator::Case;
 use support::{boot, checks};
 
@@ -76,4 +77,44 @@ fn exactly_512_gib_with_holes_boot() {
     let holes = [(end.raw(), 700), (100_000_000, 1 << 20), ((1 << 27) - 100, 50)];
     let holes = holes.iter().map(|(start, pages)| PfnRange::new(Pfn::new(*start), *pages)).collect();
     checks::cleaned(&must_boot(&Domain { holes, ..domain }, "p2m=copy verify=sample"));
+}
+
+/// Page-table entries and MMU hypercalls of a boot.
+fn cost(built: &Built) -> (u64, u64) {
+    let counters = built.xen.counters();
+    (counters.entries, counters.calls.mmu())
+}
+
+#[test]
+fn the_classic_way_leads_to_the_same_end_with_an_entry_for_each_page_of_ram() {
+    let domain = Domain::guest(1024);
+    let (copied, classic) = (must_boot(&domain, "p2m=copy"), must_boot(&domain, "p2m=baseline"));
+    checks::cleaned(&classic);
+    let pages = 1024 * 256 - copied.rows.mapped_end.raw();
+    let ((entries, calls), (all_entries, all_calls)) = (cost(&copied), cost(&classic));
+    assert!(all_entries - entries >= pages - 1024, "{all_entries} entries, with copy {entries}");
+    // One hypercall for each L1 table, one for its entries, one for each page of the new list.
+    assert!(all_calls - calls >= 2 * (pages / 512) + 500, "{all_calls} MMU hypercalls, with copy {calls}");
+    assert!(entries < 2000 && calls < 40, "{entries} entries and {calls} MMU hypercalls with copy");
+}
+
+#[test]
+fn the_classic_way_knows_holes() {
+    let domain = Domain::guest(256);
+    let end = domain.rows().unwrap().mapped_end;
+    let holes = vec![PfnRange::new(end.plus(3), 700), PfnRange::new(Pfn::new(256 * 256 - 5), 5)];
+    checks::cleaned(&must_boot(&Domain { holes, ..domain }, "p2m=baseline"));
+}
+
+#[test]
+fn measuring_the_limits_leaves_a_boot_as_good_as_it_was() {
+    for strategy in ["copy", "alias", "keep", "baseline"] {
+        let line = format!("p2m={strategy} limits=on");
+        let built = must_boot(&Domain::guest(64), &line);
+        let copied = built.xen.counters().copied;
+        assert!(copied >= 5 * 128 * 1024, "{line}: {copied} bytes copied, expected the list by each loop");
+        if strategy != "keep" {
+            checks::cleaned(&built);
+        }
+    }
 }

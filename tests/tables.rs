@@ -54,7 +54,7 @@ fn the_area_ends_where_it_ends() {
     let mut world = cleaned();
     // The last GiB has a table of its own once something was mapped there.
     let (memory, xen) = world.memory();
-    let mut growth = revector::mm::tables::Growth::new(memory.tables);
+    let mut growth = revector::mm::growth::Growth::new(memory.tables);
     let (last, reach) = (VirtAddr::new(LAST_GIB), revector::mm::pte::Reach::Inherit);
     let made = growth.table(xen, memory.frames, last, Level::L2, reach).map(drop);
     growth.commit(made, memory.frames, xen, revector::mm::commit::Flush::Implied).unwrap();

@@ -2,7 +2,7 @@
 
 use revector::addr::{Mfn, Pfn, VirtAddr};
 use revector::xen::abi::{MmuExtOp, MmuUpdate};
-use revector::xen::{Counters, Errno, Faulted, Hypervisor, Stopped, Trapped, Words};
+use revector::xen::{Counters, Errno, Faulted, Hypervisor, Loop, Stopped, Trapped, Words};
 
 const ONLY_M2P: &str = "stages 1 and 2 ask for nothing but M2P";
 
@@ -57,6 +57,14 @@ impl Hypervisor for Stub {
     }
 
     unsafe fn fill_pages(&mut self, _: VirtAddr, _: u64, _: u64) {
+        unreachable!("{ONLY_M2P}")
+    }
+
+    unsafe fn copy_pages_by(&mut self, _: Loop, _: VirtAddr, _: VirtAddr, _: u64) {
+        unreachable!("{ONLY_M2P}")
+    }
+
+    unsafe fn fill_pages_by(&mut self, _: Loop, _: VirtAddr, _: u64, _: u64) {
         unreachable!("{ONLY_M2P}")
     }
 

@@ -14,7 +14,7 @@ use super::types::{Kind, Pin, Typed};
 use crate::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use crate::xen::abi::{MACH2PHYS_BYTES, MACH2PHYS_START, MmuExtOp, MmuUpdate};
 use crate::xen::start_info::{Facts, Role};
-use crate::xen::{Counters, Errno, Faulted, Hypervisor, Stopped, Trapped, Words};
+use crate::xen::{CallKind, Counters, Errno, Faulted, Hypervisor, Loop, Stopped, Trapped, Words};
 
 /// Where the guest said its P2M is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub struct Xen {
 impl fmt::Debug for Xen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { role, root, published, .. } = self;
-        write!(f, "Xen({role:?}, root {root}, {published:?}, {} hypercalls)", self.work.hypercalls)
+        write!(f, "Xen({role:?}, root {root}, {published:?}, {} hypercalls)", self.work.calls.all())
     }
 }
 
@@ -143,9 +143,8 @@ impl Xen {
     }
 
     /// Counts a hypercall that is no batch, and refuses it if that is planned.
-    fn count_mmu(&mut self) -> Result<(), Errno> {
-        self.work.hypercalls += 1;
-        self.work.mmu_hypercalls += 1;
+    fn count_mmu(&mut self, kind: CallKind) -> Result<(), Errno> {
+        self.work.calls.add(kind);
         self.script.next().map_or(Ok(()), |refusal| Err(refusal.errno))
     }
 
@@ -166,26 +165,25 @@ fn pages_from(at: VirtAddr, pages: u64) -> impl Iterator<Item = VirtAddr> {
 #[expect(unsafe_code, reason = "implements the seam; every access is checked by the modelled tables instead")]
 impl Hypervisor for Xen {
     unsafe fn mmu_update(&mut self, batch: &[MmuUpdate]) -> Result<(), Stopped> {
-        self.work.hypercalls += 1;
-        self.work.mmu_hypercalls += 1;
+        self.work.calls.add(CallKind::Update);
         self.update(batch)
     }
 
     fn flush_tlb(&mut self) -> Result<(), Errno> {
-        self.count_mmu()?;
+        self.count_mmu(CallKind::Extended)?;
         self.forget_all();
         Ok(())
     }
 
     unsafe fn update_va_mapping(&mut self, at: VirtAddr, entry: u64) -> Result<(), Errno> {
-        self.count_mmu()?;
+        self.count_mmu(CallKind::OneEntry)?;
         Self::update_va_mapping(self, at, entry)?;
         self.work.entries += 1;
         Ok(())
     }
 
     unsafe fn mmuext_op(&mut self, op: MmuExtOp) -> Result<(), Errno> {
-        self.count_mmu()?;
+        self.count_mmu(CallKind::Extended)?;
         self.extended(op)
     }
 
@@ -242,6 +240,16 @@ impl Hypervisor for Xen {
             self.memory.fill(mfn, word);
         }
         self.work.filled += pages * PAGE_SIZE;
+    }
+
+    unsafe fn copy_pages_by(&mut self, _: Loop, from: VirtAddr, to: VirtAddr, pages: u64) {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { self.copy_pages(from, to, pages) }
+    }
+
+    unsafe fn fill_pages_by(&mut self, _: Loop, at: VirtAddr, pages: u64, word: u64) {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { self.fill_pages(at, pages, word) }
     }
 
     unsafe fn call(&mut self, entry: VirtAddr) -> Result<i32, Trapped> {

@@ -14,7 +14,7 @@ use revector::xen::start_info::Facts;
 use revector::xen::{Errno, Hypervisor};
 
 use super::live::Live;
-use super::{clock, console, die, exports, heap, linker, logger, selftest, services, shared, traps};
+use super::{clock, console, die, exports, heap, linker, logger, memory, selftest, services, shared, traps};
 
 global_asm!(include_str!("../../xen-note.S"));
 global_asm!(include_str!("entry.S"), entry = sym entry);
@@ -71,6 +71,7 @@ fn run(raw: &StartInfo, start_info: VirtAddr, xen: &mut Live) -> Verdict {
     for key in &options.unknown {
         log::warn!(target: "options", "unknown key {key}, ignored");
     }
+    log::info!(target: "memory", "{}", memory::choose());
     if let Err(errno) = services::start(&options.params) {
         log::error!(target: "entry", "failed to set_segment_base: set the base of gs: {errno}");
         return Verdict::Error;
@@ -81,7 +82,10 @@ fn run(raw: &StartInfo, start_info: VirtAddr, xen: &mut Live) -> Verdict {
         exports: &exports::table(),
         built_in: built_in(),
     };
-    match boot::boot(raw, &setup, xen) {
+    let outcome = boot::boot(raw, &setup, xen);
+    let (used, of) = heap::peak();
+    log::info!(target: "total", "heap: {} of {} KiB at most", used.div_ceil(1024), of / 1024);
+    match outcome {
         Ok(()) => {
             options.selftest.into_iter().for_each(selftest::run);
             Verdict::Success

@@ -8,20 +8,32 @@ use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use revector::addr::VirtAddr;
-use revector::xen::Errno;
 use revector::xen::abi::{
     CONSOLEIO_WRITE, Call, DOMID_SELF, EVTCHNOP_SEND, MmuExtOp, MmuUpdate, PHYSDEVOP_SET_IOPL, Poll,
     SCHEDOP_POLL, SCHEDOP_SHUTDOWN, Shutdown, TrapInfo, UVMF_INVLPG, XENMEM_MAXIMUM_RAM_PAGE,
 };
+use revector::xen::{CallKind, Calls, Errno};
 
 use super::linker;
 
-static ALL: AtomicU64 = AtomicU64::new(0);
-static MMU: AtomicU64 = AtomicU64::new(0);
+static COUNTS: [AtomicU64; 5] = [const { AtomicU64::new(0) }; 5];
 
-/// Hypercalls so far: all, and those that change page tables or flush.
-pub(crate) fn counts() -> (u64, u64) {
-    (ALL.load(Ordering::Relaxed), MMU.load(Ordering::Relaxed))
+/// Hypercalls so far.
+pub(crate) fn counts() -> Calls {
+    Calls::new(COUNTS.each_ref().map(|count| count.load(Ordering::Relaxed)))
+}
+
+const fn kind(call: Call) -> CallKind {
+    match call {
+        Call::MmuUpdate => CallKind::Update,
+        Call::MmuExtOp => CallKind::Extended,
+        Call::UpdateVaMapping => CallKind::OneEntry,
+        // Waiting for the console is all that events and the scheduler are asked for.
+        Call::ConsoleIo | Call::EventChannelOp | Call::SchedOp => CallKind::Console,
+        Call::SetTrapTable | Call::MemoryOp | Call::SetSegmentBase | Call::PhysdevOp | Call::XenVersion => {
+            CallKind::Other
+        }
+    }
 }
 
 /// Issues a hypercall.
@@ -29,10 +41,7 @@ pub(crate) fn counts() -> (u64, u64) {
 /// # Safety
 /// The arguments must be what the call expects; pointers among them valid for what it reads and writes.
 unsafe fn issue(call: Call, args: [u64; 4]) -> Result<u64, Errno> {
-    ALL.fetch_add(1, Ordering::Relaxed);
-    if matches!(call, Call::MmuUpdate | Call::MmuExtOp | Call::UpdateVaMapping) {
-        MMU.fetch_add(1, Ordering::Relaxed);
-    }
+    COUNTS[kind(call) as usize].fetch_add(1, Ordering::Relaxed);
     let stub = linker::hypercall_page().as_u64() + call as u64 * 32;
     let result: i64;
     // SAFETY: Xen filled the stub before entry; the caller vouches for the arguments. All registers that Xen may
@@ -89,6 +98,13 @@ pub(crate) unsafe fn update_va_mapping(at: u64, entry: u64) -> Result<(), Errno>
 pub(crate) fn maximum_ram_page() -> Result<u64, Errno> {
     // SAFETY: takes no argument.
     unsafe { issue(Call::MemoryOp, [XENMEM_MAXIMUM_RAM_PAGE, 0, 0, 0]) }
+}
+
+/// Asks for Xen's version: the hypercall that does nothing else, to measure what any of them costs.
+pub(crate) fn xen_version() -> Result<u64, Errno> {
+    const XENVER_VERSION: u64 = 0;
+    // SAFETY: the version comes back as the result; no pointer is passed.
+    unsafe { issue(Call::XenVersion, [XENVER_VERSION, 0, 0, 0]) }
 }
 
 /// Writes to Xen's own console.

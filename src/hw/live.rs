@@ -5,15 +5,24 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use revector::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use revector::xen::abi::{MACH2PHYS_START, MmuExtOp, MmuUpdate};
 use revector::xen::mmuext;
-use revector::xen::{Counters, Errno, Faulted, Hypervisor, ModuleNames, Stopped, Trapped, Words};
+use revector::xen::{Counters, Errno, Faulted, Hypervisor, Loop, ModuleNames, Stopped, Trapped, Words};
 
-use super::{clock, console, guard, hypercall, memory, module_names, probe, shared, trace};
+use super::{
+    clock, console, guard, heap, hypercall, loops, memory, module_names, probe, shared, trace, volatile,
+};
 
 /// Pages of the L4 table and base of the mapping that shows them, for a walk while dying.
 static ROOT_PFN: AtomicU64 = AtomicU64::new(u64::MAX);
 static ROOT_BASE: AtomicU64 = AtomicU64::new(0);
 /// Machine frames that M2P has entries for.
 static MFN_LIMIT: AtomicU64 = AtomicU64::new(0);
+
+/// What M2P has for frames that are nobody's RAM lies from here on: all ones, or another sentinel of Xen's.
+const NO_PFN: u64 = 1 << 52;
+
+const fn m2p_address(mfn: u64) -> VirtAddr {
+    VirtAddr::new_truncate(MACH2PHYS_START + mfn * 8)
+}
 
 /// The hypervisor we run on.
 #[derive(Debug)]
@@ -74,9 +83,35 @@ impl Hypervisor for Live {
         if mfn.raw() >= MFN_LIMIT.load(Ordering::Relaxed) {
             return None;
         }
-        let at = VirtAddr::new_truncate(MACH2PHYS_START + mfn.raw() * 8);
-        // All ones, or another sentinel of Xen's, for frames that are nobody's RAM.
-        probe::read(at).ok().filter(|pfn| *pfn < 1 << 52).map(Pfn::new)
+        probe::read(m2p_address(mfn.raw())).ok().filter(|pfn| *pfn < NO_PFN).map(Pfn::new)
+    }
+
+    fn m2p_confirms(&self, frames: &Words, first: Pfn) -> bool {
+        let start = frames[0];
+        if start >= MFN_LIMIT.load(Ordering::Relaxed).saturating_sub(511) {
+            return false;
+        }
+        // Xen maps M2P by pages or more: if its ends can be read, so can 512 entries.
+        if [start, start + 511].iter().any(|mfn| probe::read(m2p_address(*mfn)).is_err()) {
+            return false;
+        }
+        let wrong = (0..).zip(frames).fold(0, |wrong, (page, word)| {
+            // SAFETY: mapped (probed above); Xen writes entries at any time, so the read is volatile.
+            let pfn: u64 = unsafe { volatile::read(m2p_address(start + page)) };
+            wrong | (word ^ (start + page)) | (pfn ^ (first.raw() + page))
+        });
+        wrong == 0
+    }
+
+    fn read_m2p_page(&self, mfn: Mfn) -> u64 {
+        let first = mfn.raw() / 512 * 512;
+        if mfn.raw() >= MFN_LIMIT.load(Ordering::Relaxed) || probe::read(m2p_address(first)).is_err() {
+            return 0;
+        }
+        (first..first + 512).fold(0, |sum: u64, mfn| {
+            // SAFETY: as in `m2p_confirms`.
+            sum.wrapping_add(unsafe { volatile::read(m2p_address(mfn)) })
+        })
     }
 
     fn probe(&mut self, at: VirtAddr) -> Result<u64, Faulted> {
@@ -100,14 +135,38 @@ impl Hypervisor for Live {
 
     unsafe fn copy_pages(&mut self, from: VirtAddr, to: VirtAddr, pages: u64) {
         // SAFETY: the caller's clause is the callee's.
-        unsafe { memory::copy(from, to, pages) };
-        self.copied += pages * PAGE_SIZE;
+        unsafe { self.copy_pages_by(memory::copier(), from, to, pages) }
     }
 
     unsafe fn fill_pages(&mut self, at: VirtAddr, pages: u64, word: u64) {
         // SAFETY: the caller's clause is the callee's.
-        unsafe { memory::fill(at, pages, word) };
+        unsafe { self.fill_pages_by(memory::filler(), at, pages, word) }
+    }
+
+    unsafe fn copy_pages_by(&mut self, by: Loop, from: VirtAddr, to: VirtAddr, pages: u64) {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { loops::copy(by, from, to, pages) };
+        self.copied += pages * PAGE_SIZE;
+    }
+
+    unsafe fn fill_pages_by(&mut self, by: Loop, at: VirtAddr, pages: u64, word: u64) {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { loops::fill(by, at, pages, word) };
         self.filled += pages * PAGE_SIZE;
+    }
+
+    unsafe fn lend(&mut self, at: VirtAddr, pages: u64) {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { heap::lend(at, pages) }
+    }
+
+    fn take_back(&mut self) -> bool {
+        heap::take_back()
+    }
+
+    fn idle(&mut self) {
+        // Xen always answers; what it answers is of no interest.
+        let _ = hypercall::xen_version();
     }
 
     unsafe fn call(&mut self, entry: VirtAddr) -> Result<i32, Trapped> {
@@ -137,8 +196,7 @@ impl Hypervisor for Live {
     }
 
     fn counters(&self) -> Counters {
-        let (hypercalls, mmu_hypercalls) = hypercall::counts();
         let Self { entries, copied, filled } = *self;
-        Counters { nanos: clock::nanos(), hypercalls, mmu_hypercalls, entries, copied, filled }
+        Counters { nanos: clock::nanos(), calls: hypercall::counts(), entries, copied, filled }
     }
 }

@@ -1,59 +1,106 @@
-//! Page-wise copying and filling, and the memory functions that compiled code calls (mem.S).
+//! The choice of a loop to copy and fill pages by, and the memory functions that compiled code calls (mem.S).
+//!
+//! Which loop is fastest is the processor's own affair: string instructions by bytes are the best there is where
+//! CPUID says so (ERMS), and 40 times slower than the others where instructions are emulated. So [`choose`] takes
+//! what CPUID offers and times each on a page that is in the cache, once, at entry. Neighbours: `loops` has them, `live`
+//! asks which; `limits` measures each on memory as large as the P2M.
 
-use core::arch::{asm, global_asm};
+use core::arch::global_asm;
+use core::fmt;
+use core::sync::atomic::{AtomicU8, Ordering};
 
 use revector::addr::{PAGE_SIZE, VirtAddr};
+use revector::xen::Loop;
+
+use super::loops::{copy, fill};
+use super::{clock, cpu};
 
 global_asm!(include_str!("mem.S"));
 
-/// Copies pages, 64 bytes a step: string instructions are slow under emulation, vectors are fast everywhere.
-///
-/// # Safety
-/// As `Hypervisor::copy_pages`.
-pub(crate) unsafe fn copy(from: VirtAddr, to: VirtAddr, pages: u64) {
-    let bytes = pages * PAGE_SIZE;
-    if bytes == 0 {
-        return;
-    }
-    // SAFETY: the caller vouches for both ranges, which are page-aligned and a multiple of 64 bytes long.
-    unsafe {
-        asm!(
-            "2:",
-            "movdqa xmm0, [{from}]",
-            "movdqa xmm1, [{from} + 16]",
-            "movdqa xmm2, [{from} + 32]",
-            "movdqa xmm3, [{from} + 48]",
-            "movdqa [{to}], xmm0",
-            "movdqa [{to} + 16], xmm1",
-            "movdqa [{to} + 32], xmm2",
-            "movdqa [{to} + 48], xmm3",
-            "add {from}, 64",
-            "add {to}, 64",
-            "sub {left}, 64",
-            "jnz 2b",
-            from = inout(reg) from.as_u64() => _,
-            to = inout(reg) to.as_u64() => _,
-            left = inout(reg) bytes => _,
-            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
-            options(nostack),
-        );
+/// Times that each loop runs over the page on trial.
+const TRIALS: u32 = 8;
+/// Runs of each trial, to make it long beside a reading of the clock.
+const ROUNDS: u64 = 4;
+
+static COPY: AtomicU8 = AtomicU8::new(0);
+static FILL: AtomicU8 = AtomicU8::new(0);
+
+#[repr(C, align(4096))]
+struct Trial([u64; 1024]);
+static mut TRIAL: Trial = Trial([0; 1024]);
+
+/// What was chosen, and what it was chosen from: nanoseconds a page.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    copy: [Option<u64>; 4],
+    fill: [Option<u64>; 4],
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [copy, fill] =
+            [&COPY, &FILL].map(|choice| Loop::ALL[usize::from(choice.load(Ordering::Relaxed))]);
+        write!(
+            f,
+            "copying by {copy} (ns a page:{}), filling by {fill} (ns a page:{})",
+            Times(&self.copy),
+            Times(&self.fill)
+        )
     }
 }
 
-/// Fills pages with one word.
-///
-/// # Safety
-/// As `Hypervisor::fill_pages`.
-pub(crate) unsafe fn fill(at: VirtAddr, pages: u64, word: u64) {
-    let words = pages * PAGE_SIZE / 8;
-    // SAFETY: the caller vouches for the range; the direction flag is clear, as the ABI demands.
-    unsafe {
-        asm!(
-            "rep stosq",
-            inout("rdi") at.as_u64() => _,
-            inout("rcx") words => _,
-            in("rax") word,
-            options(nostack, preserves_flags),
-        );
+struct Times<'a>(&'a [Option<u64>; 4]);
+
+impl fmt::Display for Times<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (by, nanos) in Loop::ALL.into_iter().zip(self.0) {
+            match nanos {
+                Some(nanos) => write!(f, " {by} {nanos}")?,
+                None => write!(f, " {by} -")?,
+            }
+        }
+        Ok(())
     }
+}
+
+/// Chooses the loops; called once, when the clock goes.
+pub(crate) fn choose() -> Choice {
+    let room = VirtAddr::from_ptr(&raw const TRIAL);
+    let other = VirtAddr::new_truncate(room.as_u64() + PAGE_SIZE);
+    // SAFETY: both pages are `TRIAL`'s, which nothing else uses, here and below.
+    let copy = Loop::ALL.map(|by| offered(by).then(|| time(|| unsafe { copy(by, room, other, 1) })));
+    // SAFETY: as above.
+    let fill = Loop::ALL.map(|by| offered(by).then(|| time(|| unsafe { fill(by, room, 1, 0) })));
+    COPY.store(fastest(&copy), Ordering::Relaxed);
+    FILL.store(fastest(&fill), Ordering::Relaxed);
+    Choice { copy, fill }
+}
+
+/// The loop that pages are copied by.
+pub(crate) fn copier() -> Loop {
+    Loop::ALL[usize::from(COPY.load(Ordering::Relaxed))]
+}
+
+/// The loop that pages are filled by.
+pub(crate) fn filler() -> Loop {
+    Loop::ALL[usize::from(FILL.load(Ordering::Relaxed))]
+}
+
+fn offered(by: Loop) -> bool {
+    by != Loop::ByteString || cpu::has_fast_strings()
+}
+
+/// The shortest of some runs: the others were interrupted by whoever shares the processor.
+fn time(mut run: impl FnMut()) -> u64 {
+    let once = |_| {
+        let start = clock::nanos();
+        (0..ROUNDS).for_each(|_| run());
+        (clock::nanos() - start) / ROUNDS
+    };
+    (0..TRIALS).map(once).min().unwrap_or(u64::MAX)
+}
+
+fn fastest(times: &[Option<u64>; 4]) -> u8 {
+    let timed = (0..).zip(times).filter_map(|(index, nanos)| nanos.map(|nanos| (nanos, index)));
+    timed.min().map_or(0, |(_, index)| index)
 }

@@ -14,6 +14,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod console;
+pub(crate) mod cpu;
 pub(crate) mod die;
 pub(crate) mod entry;
 pub(crate) mod exports;
@@ -23,6 +24,7 @@ pub(crate) mod hypercall;
 pub(crate) mod linker;
 pub(crate) mod live;
 pub(crate) mod logger;
+pub(crate) mod loops;
 pub(crate) mod memory;
 pub(crate) mod module_names;
 pub(crate) mod probe;

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::pte::{Level, Pte};
-use crate::addr::{Mfn, PAGE_SIZE};
+use crate::addr::{Mfn, PAGE_SIZE, VirtAddr};
 use crate::xen::abi::MmuUpdate;
 use crate::xen::{Errno, Hypervisor, Stopped};
 
@@ -181,6 +181,28 @@ impl Batch {
         let (value, of) = (after.word(), self.changes.len());
         MmuError::Refused { slot, value, element, of, errno: stopped.errno, undone }
     }
+}
+
+/// Writes the one L1 entry for `at`, in a hypercall of its own: what batches are there to avoid (`p2m=baseline`).
+///
+/// # Errors
+/// [`MmuError`] naming the entry.
+#[expect(unsafe_code, reason = "changes a page table")]
+pub(super) fn write_one<X: Hypervisor>(
+    xen: &mut X,
+    slot: Slot,
+    at: VirtAddr,
+    entry: Pte,
+) -> Result<(), MmuError> {
+    // SAFETY: as in `write`.
+    unsafe { xen.update_va_mapping(at, entry.word()) }.map_err(|errno| MmuError::Refused {
+        slot,
+        value: entry.word(),
+        element: 0,
+        of: 1,
+        errno,
+        undone: Undone::All,
+    })
 }
 
 /// Takes changes back, last one first: a table must be unhooked before its page can be writable again.

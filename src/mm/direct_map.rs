@@ -14,10 +14,11 @@ use super::area;
 use super::commit::{Flush, Slot};
 use super::error::MmError;
 use super::frames::Frames;
+use super::growth::{Growth, Place};
 use super::image;
 use super::layout::Layout;
 use super::pte::{Access, Level, Pte, Reach};
-use super::tables::{Growth, Place, Tables};
+use super::tables::Tables;
 use super::walk::BootTables;
 use super::window::Window;
 use crate::addr::{ENTRIES, L1_SPAN, L2_SPAN, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr};
@@ -47,6 +48,7 @@ pub fn graft<X: Hypervisor>(
     let filled = share_l1_tables(&mut growth, end, frames, xen)
         .and_then(|()| image::unshare(&mut growth, layout, facts, frames, xen));
     growth.commit(filled, frames, xen, Flush::Implied)?;
+    tables.note_shared(end.raw().div_ceil(ENTRIES));
     tables.set_window(Window::new(area::DIRECT, end));
     xen.rehome(area::DIRECT);
     Ok(tables)

@@ -38,6 +38,12 @@ impl Run {
         self.pages = PfnRange::between(cut, self.pages.end);
         Self { pages: front }
     }
+
+    /// Adds the run that starts where this one ends.
+    pub(super) const fn join(&mut self, next: Self) {
+        assert!(self.pages.end.raw() == next.pages.start.raw(), "runs that are joined must be neighbours");
+        self.pages.end = next.pages.end;
+    }
 }
 
 /// Where a run should lie.
@@ -86,12 +92,14 @@ pub struct Frames {
     free: Vec<PfnRange>,
     mapped_end: Pfn,
     discarded: u64,
+    taken: u64,
+    returned: u64,
 }
 
 impl Frames {
     /// Starts with the given disjoint gaps; pages below `mapped_end` are in the direct map from the start.
     pub fn new(gaps: impl Iterator<Item = PfnRange>, mapped_end: Pfn) -> Self {
-        Self { free: gaps.collect(), mapped_end, discarded: 0 }
+        Self { free: gaps.collect(), mapped_end, discarded: 0, taken: 0, returned: 0 }
     }
 
     /// Returns the number of free pages.
@@ -104,6 +112,18 @@ impl Frames {
     #[must_use]
     pub const fn discarded_pages(&self) -> u64 {
         self.discarded
+    }
+
+    /// Returns the number of pages handed out so far, those given back since among them.
+    #[must_use]
+    pub const fn taken_pages(&self) -> u64 {
+        self.taken
+    }
+
+    /// Returns the number of pages given back so far.
+    #[must_use]
+    pub const fn returned_pages(&self) -> u64 {
+        self.returned
     }
 
     /// Takes pages out for good that have no machine frame.
@@ -132,6 +152,11 @@ impl Frames {
                 self.free.insert(at + offset, part);
             }
         }
+    }
+
+    /// Notes that the direct map shows the pages below `end` now.
+    pub(super) fn raise_mapped_end(&mut self, end: Pfn) {
+        self.mapped_end = self.mapped_end.max(end);
     }
 
     /// Takes exactly `pages` adjacent pages.
@@ -169,6 +194,7 @@ impl Frames {
         if touches_before || touches_after {
             return Err(FrameError::DoubleFree { pages });
         }
+        self.returned += pages.pages();
         self.free.insert(at, pages);
         self.merge_with_next(at);
         if at > 0 {
@@ -197,6 +223,7 @@ impl Frames {
 
     fn cut(&mut self, at: usize, pages: PfnRange) -> Run {
         let extent = self.free.remove(at);
+        self.taken += pages.pages();
         let rest = [PfnRange::between(extent.start, pages.start), PfnRange::between(pages.end, extent.end)];
         for (offset, part) in rest.into_iter().filter(|part| !part.is_empty()).enumerate() {
             self.free.insert(at + offset, part);

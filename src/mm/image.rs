@@ -10,9 +10,10 @@
 use super::area;
 use super::error::MmError;
 use super::frames::Frames;
+use super::growth::Growth;
 use super::layout::{Layout, Name};
 use super::pte::{Access, Level, Pte, Reach};
-use super::tables::{Growth, pages_of};
+use super::tables::pages_of;
 use crate::addr::{ENTRIES, L1_SPAN, Mfn, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
 use crate::xen::Hypervisor;
 use crate::xen::start_info::Facts;
@@ -35,12 +36,15 @@ pub(super) fn unshare<X: Hypervisor>(
     protect_aliases(growth, facts, xen)?;
     restore_shared_info_page(growth, layout, facts, xen)?;
     for slot in slots(facts.image) {
-        let l1 = growth.make(xen, frames, slot, Level::L1)?;
-        for (index, at) in pages_of(VirtRange::new(slot, L1_SPAN)).enumerate() {
-            if let Some((_, entry)) = growth.tables().leaf(xen, at)?.filter(|(_, entry)| entry.is_present()) {
-                growth.store(xen, l1, index, Pte::leaf(entry.mfn(), access(facts, at, entry)))?;
-            }
+        let shared = growth.tables().find(xen, slot, Level::L1)?.ok_or(MmError::NotMapped { at: slot })?;
+        let mut words = *growth.tables().window().page(xen, shared.pfn);
+        for (word, at) in words.iter_mut().zip(pages_of(VirtRange::new(slot, L1_SPAN))) {
+            let entry = Pte::from_word(*word);
+            let own = Pte::leaf(entry.mfn(), access(facts, at, entry));
+            *word = if entry.is_present() { own.word() } else { Pte::ABSENT.word() };
         }
+        let l1 = growth.make(xen, frames, slot, Level::L1)?;
+        growth.store_all(xen, l1, &words)?;
         let l2 = growth.tables().find(xen, slot, Level::L2)?.ok_or(MmError::NotMapped { at: slot })?;
         let before = growth.tables().entry(xen, l2, slot);
         growth.batch.change(l2.slot(slot), before, Pte::table(l1.mfn, Reach::Inherit));

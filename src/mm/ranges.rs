@@ -24,6 +24,11 @@ impl Ranges {
         self.ranges.iter().any(|range| pages.start >= range.start && pages.end <= range.end)
     }
 
+    /// Returns the page behind the last one in the set.
+    pub(super) fn end(&self) -> Pfn {
+        self.ranges.last().map_or(Pfn::ZERO, |range| range.end)
+    }
+
     /// Tells whether a page is in the set.
     pub(super) fn has(&self, pfn: Pfn) -> bool {
         self.ranges.iter().any(|range| range.contains(pfn))

@@ -1,20 +1,18 @@
 //! The page tables the guest lives in: found by walking from the L4 table, grown by adding tables.
 //!
-//! A table is ordinary memory until it is hooked into a tree. So a new one is filled with plain stores, loses its
-//! writable mapping, and is hooked by one write to its parent: Xen checks its 512 entries once, instead of one
-//! hypercall element each. Entries hold machine frames; Xen's M2P leads back to the page that holds a table.
+//! Entries hold machine frames; Xen's M2P leads back to the page that holds a table.
 //!
-//! Neighbours: `walk` finds the L4 table and counts what is there; `direct_map`, `cleanup`, `vmalloc` grow and cut.
+//! Neighbours: `walk` finds the L4 table and counts what is there; `growth` adds tables, `cleanup` and `vmalloc` cut.
 
 use alloc::vec::Vec;
 
-use super::commit::{Batch, Flush, Slot, Undone};
+use super::commit::{Slot, Undone};
 use super::error::MmError;
-use super::frames::{Frames, Run, Zone, give_back};
-use super::pte::{Level, Pte, Reach};
+use super::frames::{Frames, Run, give_back};
+use super::pte::{Level, Pte};
 use super::window::Window;
-use crate::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
-use crate::xen::{Hypervisor, Words};
+use crate::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
+use crate::xen::Hypervisor;
 
 /// A page table: which page of ours it is, and which machine frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,21 +33,14 @@ impl Table {
     }
 }
 
-/// A table that [`Growth::table`] found or made.
-#[derive(Debug)]
-pub enum Place {
-    /// It is hooked: change it by batch.
-    Hooked(Table),
-    /// It is being made: fill it with plain stores.
-    Fresh(Table),
-}
-
 /// All page tables, and the window through which they are read.
 #[derive(Debug)]
 pub struct Tables {
     root: Table,
     window: Window,
     owned: Vec<Run>,
+    l1_built: u64,
+    l1_shared: u64,
     /// Pages that Xen holds in a state that nobody can tell.
     lost: Vec<Run>,
 }
@@ -57,7 +48,7 @@ pub struct Tables {
 impl Tables {
     /// Takes over the tables below `root`, readable through `window`.
     pub(super) const fn new(root: Table, window: Window) -> Self {
-        Self { root, window, owned: Vec::new(), lost: Vec::new() }
+        Self { root, window, owned: Vec::new(), l1_built: 0, l1_shared: 0, lost: Vec::new() }
     }
 
     /// Returns the window through which pages are read and written.
@@ -77,7 +68,8 @@ impl Tables {
     /// Returns the number of tables added to the builder's.
     #[must_use]
     pub fn added(&self) -> usize {
-        self.owned.len()
+        // A domain has fewer pages than any usize holds.
+        self.owned.iter().map(|run| run.pages().pages() as usize).sum()
     }
 
     /// Gives pages back that were to be mapped, or keeps them from everybody if `error` left some of it done: the
@@ -93,6 +85,34 @@ impl Tables {
             _ => give_back(runs, frames)?,
         }
         Ok(())
+    }
+
+    /// Keeps the pages of tables for good; neighbours become one run, or a kernel that maps all its RAM would hold
+    /// a run for each 2 MiB.
+    pub(super) fn own(&mut self, runs: Vec<Run>, l1_tables: u64) {
+        self.l1_built += l1_tables;
+        for run in runs {
+            match self.owned.last_mut() {
+                Some(last) if last.pages().end == run.first() => last.join(run),
+                _ => self.owned.push(run),
+            }
+        }
+    }
+
+    /// Returns the number of L1 tables among those added.
+    #[must_use]
+    pub const fn l1_built(&self) -> u64 {
+        self.l1_built
+    }
+
+    /// Returns the number of the builder's L1 tables that were hooked a second time.
+    #[must_use]
+    pub const fn l1_shared(&self) -> u64 {
+        self.l1_shared
+    }
+
+    pub(super) const fn note_shared(&mut self, l1_tables: u64) {
+        self.l1_shared += l1_tables;
     }
 
     /// Returns the L4 table.
@@ -179,137 +199,6 @@ fn below<X: Hypervisor>(xen: &X, table: Table, at: VirtAddr, entry: Pte) -> Resu
     }
     let pfn = xen.m2p(entry.mfn()).ok_or(strange)?;
     Ok(Table { pfn, mfn: entry.mfn(), level })
-}
-
-/// Tables being added: collected here, hooked by one batch.
-#[derive(Debug)]
-pub struct Growth<'t> {
-    tables: &'t mut Tables,
-    /// Writes collected so far; callers add the leaf entries of hooked tables.
-    pub batch: Batch,
-    fresh: Vec<(VirtAddr, Table, Run)>,
-}
-
-impl<'t> Growth<'t> {
-    /// Starts with nothing to add.
-    pub fn new(tables: &'t mut Tables) -> Self {
-        Self { tables, batch: Batch::new(), fresh: Vec::new() }
-    }
-
-    /// Returns the tables as they are without the additions.
-    #[must_use]
-    pub const fn tables(&self) -> &Tables {
-        self.tables
-    }
-
-    /// Finds the table of `level` that covers `at`, making it and those above it where there is none.
-    ///
-    /// `reach` applies to the entries made on the way.
-    ///
-    /// # Errors
-    /// [`MmError`] if memory runs out or an existing table is not one of ours.
-    pub fn table<X: Hypervisor>(
-        &mut self,
-        xen: &mut X,
-        frames: &mut Frames,
-        at: VirtAddr,
-        level: Level,
-        reach: Reach,
-    ) -> Result<Place, MmError> {
-        if let Some(table) = self.tables.find(xen, at, level)? {
-            return Ok(Place::Hooked(table));
-        }
-        if let Some(table) = self.pending(at, level) {
-            return Ok(Place::Fresh(table));
-        }
-        let parent = match self.table(xen, frames, at, level.above(), reach)? {
-            Place::Hooked(table) | Place::Fresh(table) => table,
-        };
-        let table = self.make(xen, frames, at, level)?;
-        self.batch.change(parent.slot(at), Pte::ABSENT, Pte::table(table.mfn, reach));
-        Ok(Place::Fresh(table))
-    }
-
-    /// Makes an unhooked table of `level` for the addresses around `at`: zeroed, and read-only once committed.
-    ///
-    /// # Errors
-    /// [`MmError`] if memory runs out.
-    pub fn make<X: Hypervisor>(
-        &mut self,
-        xen: &mut X,
-        frames: &mut Frames,
-        at: VirtAddr,
-        level: Level,
-    ) -> Result<Table, MmError> {
-        let run = frames.take(Zone::Mapped, 1)?;
-        let (slot, entry) = self.tables.shown(xen, run.first())?;
-        self.tables.window.page_mut(xen, &run, 0).fill(0);
-        self.batch.change(slot, entry, entry.read_only());
-        let table = Table { pfn: run.first(), mfn: entry.mfn(), level };
-        self.fresh.push((at, table, run));
-        Ok(table)
-    }
-
-    fn pending(&self, at: VirtAddr, level: Level) -> Option<Table> {
-        let reach = level.span() * ENTRIES;
-        let same = |other: VirtAddr| other.as_u64() / reach == at.as_u64() / reach;
-        self.fresh
-            .iter()
-            .map(|(at, table, _)| (*at, *table))
-            .find(|(at, table)| table.level == level && same(*at))
-            .map(|(_, table)| table)
-    }
-
-    /// Stores an entry in a table that is being made.
-    ///
-    /// # Errors
-    /// [`MmError::NotMapped`] if `table` is not being made here.
-    pub fn store<X: Hypervisor>(
-        &self,
-        xen: &mut X,
-        table: Table,
-        index: usize,
-        entry: Pte,
-    ) -> Result<(), MmError> {
-        self.words(xen, table)?[index] = entry.word();
-        Ok(())
-    }
-
-    /// Stores all entries of a table that is being made.
-    ///
-    /// # Errors
-    /// As for [`Growth::store`].
-    pub fn store_all<X: Hypervisor>(&self, xen: &mut X, table: Table, words: &Words) -> Result<(), MmError> {
-        *self.words(xen, table)? = *words;
-        Ok(())
-    }
-
-    fn words<'x, X: Hypervisor>(&self, xen: &'x mut X, table: Table) -> Result<&'x mut Words, MmError> {
-        let missing = MmError::NotMapped { at: self.tables.window.address(table.pfn) };
-        let (_, _, run) = self.fresh.iter().rev().find(|(_, fresh, _)| *fresh == table).ok_or(missing)?;
-        Ok(self.tables.window.page_mut(xen, run, 0))
-    }
-
-    /// Hooks everything, in one hypercall; or nothing, if `filled` is the error of having filled it.
-    ///
-    /// # Errors
-    /// [`MmError`] naming the entry that Xen refused, or that of `filled`; the tables' pages are free again then.
-    pub fn commit<X: Hypervisor>(
-        self,
-        filled: Result<(), MmError>,
-        frames: &mut Frames,
-        xen: &mut X,
-        flush: Flush,
-    ) -> Result<(), MmError> {
-        let Self { tables, batch, fresh } = self;
-        let done = filled.and_then(|()| Ok(batch.commit(xen, flush)?));
-        let runs = fresh.into_iter().map(|(_, _, run)| run).collect();
-        match done {
-            Ok(()) => tables.owned.extend::<Vec<Run>>(runs),
-            Err(error) => tables.release(runs, error, frames)?,
-        }
-        done
-    }
 }
 
 /// Returns the addresses of the pages in `range`, lowest first.

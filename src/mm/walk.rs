@@ -17,8 +17,8 @@ use super::pte::{Level, Pte};
 use super::tables::{Table, Tables};
 use super::window::Window;
 use crate::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr};
-use crate::xen::Hypervisor;
 use crate::xen::start_info::Facts;
+use crate::xen::{Hypervisor, Words};
 
 /// First and last L4 slot of the hypervisor; the walk never looks there.
 const XEN_SLOTS: core::ops::RangeInclusive<u64> = 256..=271;
@@ -219,7 +219,9 @@ struct Walk<'w, X, F: FnMut(Line)> {
 impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
     fn table(&mut self, table: Table, base: u64, above: Rights) -> Result<(), WalkError> {
         self.counts.add(table.level);
-        for (index, &word) in (0..ENTRIES).zip(self.window.page(self.xen, table.pfn)) {
+        let words = self.window.page(self.xen, table.pfn);
+        let confirmed = self.confirmed(table, words);
+        for (index, &word) in (0..ENTRIES).zip(words) {
             let entry = Pte::from_word(word);
             let at = VirtAddr::new_truncate(base + index * table.level.span());
             let skipped = table.level == Level::L4 && XEN_SLOTS.contains(&index);
@@ -227,7 +229,11 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
                 continue;
             }
             match table.level.below() {
-                None => self.page(at, entry, above.and(entry))?,
+                None => {
+                    let found = confirmed.map(|first| first.plus(index));
+                    let found = found.or_else(|| self.xen.m2p(entry.mfn()));
+                    self.page(at, entry, above.and(entry), found)?;
+                }
                 Some(level) => {
                     let below = self.below(at, entry, level)?;
                     self.table(below, at.as_u64(), above.and(entry))?;
@@ -235,6 +241,12 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
             }
         }
         Ok(())
+    }
+
+    /// Has M2P confirm a whole L1 table at once; returns the first of its pages if it does.
+    fn confirmed(&self, table: Table, words: &Words) -> Option<Pfn> {
+        let frames = || words.map(|word| Pte::from_word(word).mfn().raw());
+        (table.level == Level::L1 && self.xen.m2p_confirms(&frames(), self.next)).then_some(self.next)
     }
 
     fn below(&self, at: VirtAddr, entry: Pte, level: Level) -> Result<Table, WalkError> {
@@ -248,14 +260,20 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
         }
     }
 
-    fn page(&mut self, at: VirtAddr, entry: Pte, rights: Rights) -> Result<(), WalkError> {
+    /// Checks a mapping of the page `found`, which M2P gives its frame to.
+    fn page(
+        &mut self,
+        at: VirtAddr,
+        entry: Pte,
+        rights: Rights,
+        found: Option<Pfn>,
+    ) -> Result<(), WalkError> {
         let expected = self.next;
         if at.as_u64() != area::HIGH.as_u64().wrapping_add(expected.raw() * PAGE_SIZE) {
             return Err(WalkError::Hole {
                 at: VirtAddr::new_truncate(area::HIGH.as_u64() + expected.raw() * PAGE_SIZE),
             });
         }
-        let found = self.xen.m2p(entry.mfn());
         if found != Some(expected) && at != self.facts.shared_info {
             return Err(WalkError::WrongPage { at, expected, found });
         }

@@ -10,7 +10,7 @@
 use super::frames::Run;
 use super::ranges::Ranges;
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
-use crate::xen::{Hypervisor, Words};
+use crate::xen::{Hypervisor, Loop, Words};
 
 /// Linear mapping `pfn -> base + pfn * 4096`, for the pages it shows.
 #[derive(Clone, Debug)]
@@ -33,6 +33,12 @@ impl Window {
     /// Notes that more pages are mapped now.
     pub(super) fn extend(&mut self, pages: PfnRange) {
         self.shown.insert(pages);
+    }
+
+    /// Returns the page behind the last one shown.
+    #[must_use]
+    pub fn end(&self) -> Pfn {
+        self.shown.end()
     }
 
     /// Tells whether all the pages are shown.
@@ -118,15 +124,60 @@ impl Window {
         unsafe { xen.copy_pages(source, target, from.pages()) }
     }
 
-    /// Fills a whole run with one word.
+    /// Copies a whole run into another, by a loop of the caller's choice, to measure it.
+    ///
+    /// # Panics
+    /// As for [`Window::copy`].
+    #[expect(unsafe_code, reason = "copies through the seam")]
+    pub fn copy_by<X: Hypervisor>(&self, xen: &mut X, by: Loop, from: PfnRange, to: &Run) {
+        assert!(
+            from.pages() <= to.pages().pages() && !from.overlaps(to.pages()),
+            "{from} into {}",
+            to.pages()
+        );
+        let source = self.checked(from);
+        let target = self.checked(to.pages());
+        // SAFETY: as in `copy`.
+        unsafe { xen.copy_pages_by(by, source, target, from.pages()) }
+    }
+
+    /// Fills the first `pages` pages of a run, by a loop of the caller's choice, to measure it.
+    ///
+    /// # Panics
+    /// As for [`Window::fill`].
+    #[expect(unsafe_code, reason = "fills through the seam")]
+    pub fn fill_by<X: Hypervisor>(&self, xen: &mut X, by: Loop, run: &Run, pages: u64, word: u64) {
+        assert!(pages <= run.pages().pages(), "{pages} pages of {}", run.pages());
+        let at = self.checked(run.pages());
+        // SAFETY: as in `fill`.
+        unsafe { xen.fill_pages_by(by, at, pages, word) }
+    }
+
+    /// Lets the heap use a run, which the caller keeps and does not touch until [`Hypervisor::take_back`] says yes.
     ///
     /// # Panics
     /// If the window does not show it.
-    #[expect(unsafe_code, reason = "fills through the seam")]
-    pub fn fill<X: Hypervisor>(&self, xen: &mut X, run: &Run, word: u64) {
+    #[expect(unsafe_code, reason = "lends through the seam")]
+    pub fn lend<X: Hypervisor>(&self, xen: &mut X, run: &Run) {
         let at = self.checked(run.pages());
+        // SAFETY: mapped writable (as in `page_mut`), for good; owned by the caller, who holds the run.
+        unsafe { xen.lend(at, run.pages().pages()) }
+    }
+
+    /// Fills pages of a run with one word, those of `part` that are the run's.
+    ///
+    /// # Panics
+    /// If the window does not show the run.
+    #[expect(unsafe_code, reason = "fills through the seam")]
+    pub fn fill<X: Hypervisor>(&self, xen: &mut X, run: &Run, part: PfnRange, word: u64) {
+        let own = run.pages();
+        let part = PfnRange::between(part.start.max(own.start), part.end.min(own.end));
+        if part.is_empty() {
+            return;
+        }
+        let at = self.checked(part);
         // SAFETY: mapped writable (as in `page_mut`); owned by the caller, who holds the run.
-        unsafe { xen.fill_pages(at, run.pages().pages(), word) }
+        unsafe { xen.fill_pages(at, part.pages(), word) }
     }
 }
 

@@ -259,6 +259,8 @@ pub enum Call {
     MemoryOp = 12,
     /// Writes one L1 entry by linear address.
     UpdateVaMapping = 14,
+    /// Version of the hypervisor.
+    XenVersion = 17,
     /// Hypervisor's own console.
     ConsoleIo = 18,
     /// Bases of the FS and GS segments.

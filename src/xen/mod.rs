@@ -8,18 +8,20 @@
 //! Sources: xen/include/public/xen.h for every hypercall named here.
 
 pub mod abi;
+mod counters;
 pub mod errno;
+mod loops;
 pub mod mmuext;
 pub mod start_info;
-
-use core::fmt;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::addr::{Mfn, Pfn, VirtAddr, VirtRange};
 use abi::{MmuExtOp, MmuUpdate};
+pub use counters::{CallKind, Calls, Counters};
 pub use errno::Errno;
+pub use loops::Loop;
 
 /// Content of one page, as words: a page table, or a page of P2M.
 pub type Words = [u64; 512];
@@ -55,53 +57,6 @@ pub struct ModuleNames {
     pub range: VirtRange,
     /// Offset, size and name of each function, by offset.
     pub functions: Vec<(u32, u32, String)>,
-}
-
-/// Work done so far; the difference of two readings is a stage's cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Nanoseconds since entry.
-    pub nanos: u64,
-    /// Hypercalls of any kind.
-    pub hypercalls: u64,
-    /// Hypercalls that change page tables or flush translations.
-    pub mmu_hypercalls: u64,
-    /// Page-table entries written through the hypervisor.
-    pub entries: u64,
-    /// Bytes copied.
-    pub copied: u64,
-    /// Bytes filled.
-    pub filled: u64,
-}
-
-impl Counters {
-    /// Returns what was done since `earlier`.
-    #[must_use]
-    pub const fn since(self, earlier: Self) -> Self {
-        Self {
-            nanos: self.nanos.saturating_sub(earlier.nanos),
-            hypercalls: self.hypercalls - earlier.hypercalls,
-            mmu_hypercalls: self.mmu_hypercalls - earlier.mmu_hypercalls,
-            entries: self.entries - earlier.entries,
-            copied: self.copied - earlier.copied,
-            filled: self.filled - earlier.filled,
-        }
-    }
-}
-
-impl fmt::Display for Counters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} us, {} hypercalls ({} MMU), {} entries, {} KiB copied, {} KiB filled",
-            self.nanos / 1000,
-            self.hypercalls,
-            self.mmu_hypercalls,
-            self.entries,
-            self.copied / 1024,
-            self.filled / 1024
-        )
-    }
 }
 
 /// What the boot asks of the world.
@@ -145,6 +100,18 @@ pub trait Hypervisor {
     /// Looks a machine frame up in Xen's M2P; `None` where Xen has no entry or maps no such part of the array.
     fn m2p(&self, mfn: Mfn) -> Option<Pfn>;
 
+    /// Tells whether a page of P2M holds frames that lie together, which M2P gives to the pages from `first` on, in
+    /// order: the usual case, at the speed of reading both arrays. `false` says nothing: [`Hypervisor::m2p`] does.
+    fn m2p_confirms(&self, frames: &Words, first: Pfn) -> bool {
+        let confirms = |(page, &word): (u64, &u64)| self.m2p(Mfn::new(word)) == Some(first.plus(page));
+        (0..).zip(frames).all(confirms)
+    }
+
+    /// Reads the page of M2P that holds the entry of `mfn`, to no end but the time that it takes; returns the sum.
+    fn read_m2p_page(&self, mfn: Mfn) -> u64 {
+        self.m2p(mfn).map_or(0, Pfn::raw)
+    }
+
     /// Reads the word at `at`, surviving the fault if nothing is mapped there.
     ///
     /// # Errors
@@ -180,6 +147,32 @@ pub trait Hypervisor {
     /// # Safety
     /// As for [`Hypervisor::page_mut`], the whole range.
     unsafe fn fill_pages(&mut self, at: VirtAddr, pages: u64, word: u64);
+
+    /// Copies as [`Hypervisor::copy_pages`], by a loop of the caller's choice, to measure it.
+    ///
+    /// # Safety
+    /// As for [`Hypervisor::copy_pages`].
+    unsafe fn copy_pages_by(&mut self, by: Loop, from: VirtAddr, to: VirtAddr, pages: u64);
+
+    /// Fills as [`Hypervisor::fill_pages`], by a loop of the caller's choice, to measure it.
+    ///
+    /// # Safety
+    /// As for [`Hypervisor::fill_pages`].
+    unsafe fn fill_pages_by(&mut self, by: Loop, at: VirtAddr, pages: u64, word: u64);
+
+    /// Lets the heap use pages, until [`Hypervisor::take_back`].
+    ///
+    /// # Safety
+    /// As for [`Hypervisor::page_mut`], the whole range, until `take_back` says that they are unused.
+    unsafe fn lend(&mut self, _at: VirtAddr, _pages: u64) {}
+
+    /// Takes lent pages from the heap; `false` if something in them is still in use: they stay lent for good then.
+    fn take_back(&mut self) -> bool {
+        true
+    }
+
+    /// Issues a hypercall that does nothing, to measure it.
+    fn idle(&mut self) {}
 
     /// Calls `entry` as `int (*)(void)`, and comes back also if an exception ends it.
     ///

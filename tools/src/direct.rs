@@ -7,7 +7,7 @@ use crate::{
     dom0_image::BootFiles,
     guest::Guest,
     lab::link_or_copy,
-    qemu::Qemu,
+    qemu::{Pace, Qemu},
     ramdisk::{self, Ramdisk},
     tail::Tail,
     verdict::Outcome,
@@ -59,10 +59,22 @@ pub(crate) fn boot(
     port: Port,
     on_line: &mut dyn FnMut(&str),
 ) -> Result<Report> {
+    boot_at(Pace::Host, files, folder, guest, port, on_line)
+}
+
+/// As [`boot`], at a pace.
+pub(crate) fn boot_at(
+    pace: Pace,
+    files: &BootFiles,
+    folder: &Path,
+    guest: &Guest,
+    port: Port,
+    on_line: &mut dyn FnMut(&str),
+) -> Result<Report> {
     lay_out(files, folder, guest)?;
     let memory_mib =
         guest.memory_mib + guest.memory_mib / 32 + BESIDES_MIB + guest.ramdisk.bytes().div_ceil(1 << 20);
-    let mut qemu = Qemu::start(folder, memory_mib, &arguments(guest))?;
+    let mut qemu = Qemu::start(folder, memory_mib, pace, &arguments(guest))?;
     let mut xen = Tail::new(folder.join("xen.log"));
     let mut com2 = Tail::new(folder.join("com2.log"));
     let mut console = Vec::new();

@@ -12,6 +12,7 @@
 //! ```
 
 mod archive;
+mod bench;
 mod cases;
 mod cases_modules;
 pub mod check;
@@ -66,6 +67,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Archive(archive::ArchiveArgs),
+    Bench(bench::BenchArgs),
     Check(check::CheckArgs),
     #[command(hide = true)]
     EmbedSymbols(symbols::EmbedArgs),
@@ -100,6 +102,7 @@ pub(crate) fn command() -> clap::Command {
 fn dispatch(verb: &Verb) -> Result<ExitCode> {
     match verb {
         Verb::Archive(args) => archive::make(args).map(|()| ExitCode::SUCCESS),
+        Verb::Bench(args) => bench::run(&lab::Lab::find()?, args),
         Verb::Check(args) => print(&check::run(args)?),
         Verb::EmbedSymbols(args) => symbols::embed(args).map(|()| ExitCode::SUCCESS),
         Verb::Manual(args) => manual::write(&command(), args).map(|()| ExitCode::SUCCESS),

@@ -20,6 +20,30 @@ const RESERVED_BELOW_MIB: u64 = 6 * 1024;
 /// for entropy whenever it makes a guest's UUID.
 const CPU: &str = "qemu64,+svm,+rdrand";
 
+/// How time goes by in the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As on the host.
+    Host,
+    /// By instructions: each takes two nanoseconds of the machine's time, so that two runs are equal.
+    Counted,
+}
+
+impl Pace {
+    const fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Host => &["-accel", "tcg,thread=multi,tb-size=512"],
+            // A thread for each processor cannot be counted; the clock must not run while the processor sleeps.
+            Self::Counted => {
+                &["-accel", "tcg,thread=single,tb-size=512", "-icount", "shift=1,sleep=off", "-rtc", RTC]
+            }
+        }
+    }
+}
+
+/// The same date in every counted run, and time by the machine's own clock.
+const RTC: &str = "base=2026-01-01,clock=vm";
+
 /// A running QEMU.
 #[derive(Debug)]
 pub(crate) struct Qemu {
@@ -28,12 +52,13 @@ pub(crate) struct Qemu {
 
 impl Qemu {
     /// Starts a machine with `memory_mib` in `folder`; its own messages go to `qemu.log` there.
-    pub(crate) fn start(folder: &Path, memory_mib: u64, arguments: &[OsString]) -> Result<Self> {
+    pub(crate) fn start(folder: &Path, memory_mib: u64, pace: Pace, arguments: &[OsString]) -> Result<Self> {
         let log = File::create(folder.join("qemu.log"))?;
         let mut command = Command::new("qemu-system-x86_64");
         command
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
-            .args(["-cpu", CPU, "-accel", "tcg,thread=multi,tb-size=512", "-smp", "1"])
+            .args(["-cpu", CPU, "-smp", "1"])
+            .args(pace.arguments())
             .args(memory_arguments(memory_mib))
             .args(arguments)
             .current_dir(folder)

@@ -31,6 +31,11 @@ impl Release {
         Self { version, root }
     }
 
+    /// The release's number.
+    pub(crate) fn name(&self) -> String {
+        self.version.to_string()
+    }
+
     /// The folder that the packages were unpacked to.
     pub(crate) fn root(&self) -> &Path {
         &self.root

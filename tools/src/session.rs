@@ -9,7 +9,7 @@ use crate::{
     guest::{Create, End, Guest},
     lab::{fresh_folder, link_or_copy},
     progress::Progress,
-    qemu::Qemu,
+    qemu::{Pace, Qemu},
     ramdisk::{self, Ramdisk},
     tail::Tail,
     verdict::Outcome,
@@ -43,6 +43,16 @@ impl Size {
     pub(crate) fn for_any(guests: &[&Guest]) -> Self {
         let dom0_mib = guests.iter().map(|guest| guest.builder_mib()).max().unwrap_or(512);
         let guest_mib = guests.iter().map(|guest| guest.memory_mib).max().unwrap_or(0);
+        Self::with_guests(dom0_mib, guest_mib)
+    }
+
+    /// Enough for all of `guests` one after the other, each of which stays.
+    pub(crate) fn for_all(guests: &[&Guest]) -> Self {
+        let dom0_mib = guests.iter().map(|guest| guest.builder_mib()).max().unwrap_or(512);
+        Self::with_guests(dom0_mib, guests.iter().map(|guest| guest.memory_mib).sum())
+    }
+
+    fn with_guests(dom0_mib: u64, guest_mib: u64) -> Self {
         // Xen keeps 40 bytes for each page, and some hundred MiB besides.
         Self { dom0_mib, total_mib: dom0_mib + guest_mib + guest_mib / 32 + 512 }
     }
@@ -78,7 +88,7 @@ impl Session {
         // What an earlier session said must not be taken for this one's.
         let _ = fs::remove_file(folder.join("xen.log"));
         link_files(files, folder)?;
-        let mut qemu = Qemu::start(folder, size.total_mib, &arguments(size))?;
+        let mut qemu = Qemu::start(folder, size.total_mib, Pace::Host, &arguments(size))?;
         let (commands, output) = qemu.pipes().context("QEMU was started without pipes")?;
         let mut session = Self {
             qemu,
@@ -100,16 +110,30 @@ impl Session {
         progress: &Progress,
         on_line: &mut dyn FnMut(&str),
     ) -> Result<Report> {
+        self.run_prepared(name, guest, guest.end(), progress, &mut || (), on_line)
+    }
+
+    /// As [`Session::run`], with the caller's choice of its end; calls `before_start` when the guest is built and about to start.
+    pub(crate) fn run_prepared(
+        &mut self,
+        name: &str,
+        guest: &Guest,
+        end: End,
+        progress: &Progress,
+        before_start: &mut dyn FnMut(),
+        on_line: &mut dyn FnMut(&str),
+    ) -> Result<Report> {
         let folder = self.folder.join(name);
         self.lay_out(name, guest, &folder)?;
         let mut console = Console::new(&folder, on_line);
         let start = Instant::now();
         let step = progress.step("creating the guest");
-        self.command(name, guest)?;
+        self.command(name, guest, end)?;
         let answer = self.wait_for("created|failed", start + guest.build_timeout(), &mut || ())?;
         let created = Instant::now();
         let mut report = Report::new(folder);
         if answer.starts_with("created") {
+            before_start();
             step.done();
             let deadline = Instant::now() + guest.timeout + CLOSING_TIMEOUT;
             let end = self.wait_for("ended|timeout", deadline, &mut || console.follow())?;
@@ -142,12 +166,12 @@ impl Session {
         fs::hard_link(&console, &alias).with_context(|| format!("cannot link {}", alias.display()))
     }
 
-    fn command(&mut self, name: &str, guest: &Guest) -> Result<()> {
+    fn command(&mut self, name: &str, guest: &Guest, end: End) -> Result<()> {
         let mode = match guest.create {
             Create::Logged => "log",
             Create::Plain => "plain",
         };
-        let end = match guest.end() {
+        let end = match end {
             End::Destroy => "destroy",
             End::Keep => "keep",
         };

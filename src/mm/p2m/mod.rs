@@ -16,6 +16,7 @@
 //! (structure and its bugs, facts only).
 
 mod backed;
+mod baseline;
 mod build;
 mod change;
 pub mod index;

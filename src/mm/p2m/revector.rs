@@ -12,8 +12,9 @@
 use alloc::vec::Vec;
 
 use super::backed::FrameReader;
+use super::baseline;
 use super::tree::{INVALID, Initial, Moved, P2m};
-use crate::addr::{PfnRange, VirtRange};
+use crate::addr::{ENTRIES, PfnRange, VirtRange};
 use crate::mm::direct_map;
 use crate::mm::error::MmError;
 use crate::mm::frames::{Frames, Run, give_back};
@@ -59,6 +60,7 @@ pub fn revector<X: Hypervisor>(
         Strategy::Keep => Ok(Outcome::Kept(p2m)),
         Strategy::Alias => Ok(alias(p2m, high, tables, xen)?),
         Strategy::Copy => copy(p2m, high, tables, frames, xen),
+        Strategy::Baseline => baseline::copy(p2m, high, tables, frames, xen),
     }
 }
 
@@ -77,7 +79,7 @@ fn alias<X: Hypervisor>(
 }
 
 fn copy<X: Hypervisor>(
-    mut p2m: P2m<Initial>,
+    p2m: P2m<Initial>,
     high: VirtRange,
     tables: &mut Tables,
     frames: &mut Frames,
@@ -92,15 +94,53 @@ fn copy<X: Hypervisor>(
         tables.release(runs, error, frames)?;
         return Err(error);
     }
-    copy_leaves(&p2m, &runs, tables.window(), xen);
-    point_leaves(&p2m, &ranges, tables.window(), xen)?;
+    move_leaves(&p2m, &runs, tables.window(), xen)?;
+    retire(p2m, runs, high, frames)
+}
+
+/// Ends a copy: the new list takes the old one's place, whose pages are to be given back when they are unmapped.
+pub(super) fn retire(
+    mut p2m: P2m<Initial>,
+    runs: Vec<Run>,
+    high: VirtRange,
+    frames: &mut Frames,
+) -> Result<Outcome, MmError> {
     let old = core::mem::replace(&mut p2m.list, runs);
-    for run in &old {
-        tables.window().fill(xen, run, INVALID);
-    }
     // Leaves that were split off before have been copied like the others.
     give_back(core::mem::take(&mut p2m.split), frames)?;
     Ok(Outcome::Moved(moved(p2m), Retired { high, pages: old.into_iter().next() }))
+}
+
+/// Copies leaves into the runs, re-points them, and fills the old ones with ones; a mid page's worth at a time, so
+/// that what was just copied is filled while the caches still know it.
+fn move_leaves<X: Hypervisor>(
+    p2m: &P2m<Initial>,
+    runs: &[Run],
+    window: &Window,
+    xen: &mut X,
+) -> Result<(), MmError> {
+    let (mut copied, mut pointed) = (targets(runs), targets(runs));
+    let mut frames = FrameReader::new(p2m);
+    for top in 0..p2m.plan.mids {
+        copy_mid(p2m, top, &mut copied, runs, window, xen);
+        p2m.repoint_mid(top, window, xen, |xen, _, leaf| {
+            let Some((run, page)) = leaf.and_then(|_| pointed.next()) else { return Ok(None) };
+            let target = runs[run].first().plus(page);
+            // Cannot fail: only pages with a frame were taken.
+            Ok(Some((window.address(target), frames.frame(window, xen, target)?)))
+        })?;
+        for old in &p2m.list {
+            let part = PfnRange::new(old.first().plus(top * ENTRIES), ENTRIES);
+            window.fill(xen, old, part, INVALID);
+        }
+    }
+    Ok(())
+}
+
+/// The pages that leaves go to: index of a run, and page in it.
+pub(super) fn targets(runs: &[Run]) -> impl Iterator<Item = (usize, u64)> {
+    let pages_of = |(run, pages): (usize, &Run)| (0..pages.pages().pages()).map(move |page| (run, page));
+    (0..).zip(runs).flat_map(pages_of)
 }
 
 /// A stretch of leaves that lies together on both sides.
@@ -110,12 +150,17 @@ struct Piece {
     page: u64,
 }
 
-/// Copies leaves into the runs, a piece at a time.
-fn copy_leaves<X: Hypervisor>(p2m: &P2m<Initial>, runs: &[Run], window: &Window, xen: &mut X) {
-    let pages_of = |(run, pages): (usize, &Run)| (0..pages.pages().pages()).map(move |page| (run, page));
-    let mut targets = (0..).zip(runs).flat_map(pages_of);
+/// Copies the leaves of one mid page, a piece at a time.
+fn copy_mid<X: Hypervisor>(
+    p2m: &P2m<Initial>,
+    top: u64,
+    targets: &mut impl Iterator<Item = (usize, u64)>,
+    runs: &[Run],
+    window: &Window,
+    xen: &mut X,
+) {
     let mut open: Option<Piece> = None;
-    p2m.for_each_leaf(window, xen, |xen, leaf| {
+    p2m.for_each_leaf_of(top, window, xen, |xen, leaf| {
         let Some((run, page)) = targets.next() else { return };
         match &mut open {
             Some(piece) if piece.source.end == leaf && piece.run == run => piece.source.end = leaf.plus(1),
@@ -132,20 +177,6 @@ fn copy_piece<X: Hypervisor>(piece: Option<Piece>, runs: &[Run], window: &Window
     if let Some(Piece { source, run, page }) = piece {
         window.copy(xen, source, &runs[run], page);
     }
-}
-
-fn point_leaves<X: Hypervisor>(
-    p2m: &P2m<Initial>,
-    ranges: &[PfnRange],
-    window: &Window,
-    xen: &mut X,
-) -> Result<(), MmError> {
-    let mut targets = ranges.iter().flat_map(|range| range.iter());
-    let mut frames = FrameReader::new(p2m);
-    p2m.repoint(window, xen, |xen, _, leaf| {
-        let Some(target) = leaf.and_then(|_| targets.next()) else { return Ok(None) };
-        Ok(Some((window.address(target), frames.frame(window, xen, target)?)))
-    })
 }
 
 /// All leaves are behind the direct map: the tree lets go of the high mapping.

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::marker::PhantomData;
 
 use super::index::{self, Index};
-use crate::addr::{ENTRIES, Mfn, Pfn, VirtAddr};
+use crate::addr::{ENTRIES, Mfn, Pfn, PfnRange, VirtAddr};
 use crate::mm::area;
 use crate::mm::error::MmError;
 use crate::mm::frames::Run;
@@ -144,19 +144,28 @@ impl<S: State> P2m<S> {
         xen: &mut X,
         mut target: impl FnMut(&X, u64, Option<Pfn>) -> Result<Option<(VirtAddr, Mfn)>, MmError>,
     ) -> Result<(), MmError> {
-        for top in 0..self.plan.mids {
-            let mut mid = self.mid(window, xen, top);
-            let mut twin = *window.page(xen, self.pages.first().plus(self.plan.mid_mfn(top)));
-            for (number, slot) in (top * ENTRIES..index::leaves(self.nr_pages)).zip(0..mid.len()) {
-                let now = self.unshared(window, VirtAddr::new_truncate(mid[slot]));
-                if let Some((leaf, mfn)) = target(xen, number, now)? {
-                    mid[slot] = leaf.as_u64();
-                    twin[slot] = mfn.raw();
-                }
+        (0..self.plan.mids).try_for_each(|top| self.repoint_mid(top, window, xen, &mut target))
+    }
+
+    /// Re-points the leaves of one mid page, as [`P2m::repoint`] does.
+    pub(super) fn repoint_mid<X: Hypervisor>(
+        &self,
+        top: u64,
+        window: &Window,
+        xen: &mut X,
+        mut target: impl FnMut(&X, u64, Option<Pfn>) -> Result<Option<(VirtAddr, Mfn)>, MmError>,
+    ) -> Result<(), MmError> {
+        let mut mid = self.mid(window, xen, top);
+        let mut twin = *window.page(xen, self.pages.first().plus(self.plan.mid_mfn(top)));
+        for (number, slot) in (top * ENTRIES..index::leaves(self.nr_pages)).zip(0..mid.len()) {
+            let now = self.unshared(window, VirtAddr::new_truncate(mid[slot]));
+            if let Some((leaf, mfn)) = target(xen, number, now)? {
+                mid[slot] = leaf.as_u64();
+                twin[slot] = mfn.raw();
             }
-            *window.page_mut(xen, &self.pages, Plan::mid(top)) = mid;
-            *window.page_mut(xen, &self.pages, self.plan.mid_mfn(top)) = twin;
         }
+        *window.page_mut(xen, &self.pages, Plan::mid(top)) = mid;
+        *window.page_mut(xen, &self.pages, self.plan.mid_mfn(top)) = twin;
         Ok(())
     }
 
@@ -167,12 +176,21 @@ impl<S: State> P2m<S> {
         xen: &mut X,
         mut visit: impl FnMut(&mut X, Pfn),
     ) {
-        for top in 0..self.plan.mids {
-            let mid = self.mid(window, xen, top);
-            for (_, leaf) in (top * ENTRIES..index::leaves(self.nr_pages)).zip(mid) {
-                if let Some(leaf) = self.unshared(window, VirtAddr::new_truncate(leaf)) {
-                    visit(xen, leaf);
-                }
+        (0..self.plan.mids).for_each(|top| self.for_each_leaf_of(top, window, xen, &mut visit));
+    }
+
+    /// Calls `visit` as [`P2m::for_each_leaf`] does, for the leaves of one mid page.
+    pub(super) fn for_each_leaf_of<X: Hypervisor>(
+        &self,
+        top: u64,
+        window: &Window,
+        xen: &mut X,
+        mut visit: impl FnMut(&mut X, Pfn),
+    ) {
+        let mid = self.mid(window, xen, top);
+        for (_, leaf) in (top * ENTRIES..index::leaves(self.nr_pages)).zip(mid) {
+            if let Some(leaf) = self.unshared(window, VirtAddr::new_truncate(leaf)) {
+                visit(xen, leaf);
             }
         }
     }
@@ -227,6 +245,12 @@ impl<S: State> P2m<S> {
             Some(high) if at >= area::HIGH => high.pfn(at),
             _ => window.pfn(at),
         }
+    }
+
+    /// Returns the pages that leaves lie in, besides split ones.
+    #[must_use]
+    pub fn list_pages(&self) -> Vec<PfnRange> {
+        self.list.iter().map(Run::pages).collect()
     }
 
     /// Returns the pages that the tree takes besides its leaves.

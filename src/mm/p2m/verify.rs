@@ -91,6 +91,11 @@ impl<S: State> P2m<S> {
 
     fn verify_leaf<X: Hypervisor>(&self, window: &Window, xen: &X, first: Pfn, seen: &mut Verified) {
         let words = self.leaf_words(window, xen, first);
+        if xen.m2p_confirms(&words, first) {
+            seen.good += PER_LEAF;
+            seen.looked_at += PER_LEAF;
+            return;
+        }
         for (pfn, word) in (first.raw()..self.nr_pages).map(Pfn::new).zip(words) {
             if word == INVALID {
                 seen.missing += 1;
