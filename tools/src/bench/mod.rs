@@ -42,11 +42,12 @@ use summary::Summary;
 const BROKEN: u8 = 5;
 
 /// Boot this image, its baseline mode and Linux side by side; measure and compare.
-///
-/// Exit codes: 0 every promise holds, 5 one does not; 1 and 2 are the command's own.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: two sizes, two boots of each kind, without Linux\n  \
-    revector bench --sizes 64,1024 --runs 2 --ways baseline,copy,alias")]
+#[command(
+    after_help = "Exit codes: 0 every promise holds, 5 one does not; 1 and 2 are the command's own.\n\n\
+    Example: two sizes, two boots of each kind, without Linux\n  \
+    revector bench --sizes 64,1024 --runs 2 --ways baseline,copy,alias"
+)]
 pub(crate) struct BenchArgs {
     /// Memory of the guests in MiB.
     #[arg(long, value_delimiter = ',', default_value = "64,1024,16384,131072", value_name = "MIB,...")]
