@@ -77,6 +77,13 @@ mod tests {
     }
 
     #[test]
+    fn a_leafs_number_is_that_of_its_first_page_in_leaves() {
+        for leaf in [0, 1, 511, 512, 513, 100_000, 262_143] {
+            assert_eq!(Index::of(Pfn::new(leaf * PER_LEAF + 511)).unwrap().number(), leaf);
+        }
+    }
+
+    #[test]
     fn the_seeds_guest_has_65536_leaves_and_128_mids() {
         assert_eq!(leaves(0x200_0000), 65_536);
         assert_eq!(mids(0x200_0000), 128);

@@ -134,7 +134,7 @@ fn names_in_a_page_of_several_pictures_are_used_once() {
     assert!(all > 30 && !page.contains("<script"));
 }
 
-/// Writes every sample into a folder, to be looked at: `REVECTOR_PICTURES=/tmp/x cargo test pictures -- --ignored`.
+/// Writes every sample into a folder, to be looked at: `REVECTOR_PICTURES=some/folder cargo test pictures -- --ignored`.
 #[test]
 #[ignore = "writes files, for people"]
 fn pictures() {
