@@ -43,9 +43,12 @@ fn booted(domain: &Domain, line: &str) -> Built {
 
 #[test]
 fn a1_the_old_list_is_all_ones_before_it_is_unmapped() {
-    let world = moved(&odd(), Strategy::Copy);
-    for mfn in frames_of(&world.built, world.built.rows.list) {
-        assert!(world.built.xen.frame(mfn).iter().all(|word| *word == u64::MAX), "{mfn}");
+    // A list that one mid page describes, and one that needs three.
+    for pages in [ODD, (2 << 18) + 70_001] {
+        let world = moved(&Domain { pages, ..odd() }, Strategy::Copy);
+        for mfn in frames_of(&world.built, world.built.rows.list) {
+            assert!(world.built.xen.frame(mfn).iter().all(|word| *word == u64::MAX), "{mfn}");
+        }
     }
 }
 
