@@ -15,7 +15,7 @@ use crate::{
     lab::{Lab, XenVersion, fresh_folder},
     linux_modules,
     predict::{
-        self,
+        self, Gzip,
         domain::{Builder, Plan},
     },
     progress::Progress,
@@ -91,8 +91,13 @@ fn run_cases(lab: &Lab, args: &SuiteArgs, cases: &[&Case]) -> Result<Vec<CaseRes
     fresh_folder(&args.out)?;
     let shared: Vec<_> =
         cases.iter().zip(&guests).filter(|(case, guest)| shares(case, guest)).map(|(_, g)| g).collect();
-    let mut machines =
-        Machines { files, out: args.out.canonicalize()?, size: Size::for_any(&shared), shared: None };
+    let mut machines = Machines {
+        files,
+        out: args.out.canonicalize()?,
+        size: Size::for_any(&shared),
+        gzip: Gzip::by_toolstack(args.xen),
+        shared: None,
+    };
     let mut results = Vec::new();
     for (case, guest) in cases.iter().zip(&guests) {
         let start = Instant::now();
@@ -126,6 +131,8 @@ struct Machines {
     files: BootFiles,
     out: PathBuf,
     size: Size,
+    /// What this release's toolstack does with a packed ramdisk.
+    gzip: Gzip,
     shared: Option<Session>,
 }
 
@@ -138,7 +145,7 @@ impl Machines {
             _ if !shares(case, guest) => {
                 let mut own =
                     self.session(&self.out.join(format!("{}-machine", case.name)), Size::for_any(&[guest]))?;
-                run_guest(&mut own, case, guest)
+                run_guest(&mut own, case, guest, self.gzip)
             }
             _ => self.boot_in_shared(case, guest),
         }
@@ -156,7 +163,7 @@ impl Machines {
             Some(session) => session,
             None => self.session(&self.out.join("shared"), self.size)?,
         };
-        let complaints = run_guest(&mut session, case, guest)?;
+        let complaints = run_guest(&mut session, case, guest, self.gzip)?;
         self.shared = Some(session);
         Ok(complaints)
     }
@@ -175,7 +182,7 @@ impl Machines {
                 outcome: report.outcome,
                 console: &report.console,
                 toolstack: None,
-                prediction: Some(prediction(guest, Builder::Xen)),
+                prediction: Some(prediction(guest, Builder::Xen, Gzip::Kept)),
                 golden: None,
                 listed: "",
             },
@@ -183,7 +190,7 @@ impl Machines {
     }
 }
 
-fn run_guest(session: &mut Session, case: &Case, guest: &Guest) -> Result<Vec<String>> {
+fn run_guest(session: &mut Session, case: &Case, guest: &Guest, gzip: Gzip) -> Result<Vec<String>> {
     let report = session.run(&case.name, guest, &Progress::default(), &mut |_| ())?;
     let log = fs::read(report.folder.join("xl.log")).unwrap_or_default();
     let log = String::from_utf8_lossy(&log);
@@ -195,7 +202,7 @@ fn run_guest(session: &mut Session, case: &Case, guest: &Guest) -> Result<Vec<St
         outcome: report.outcome,
         console: &report.console,
         toolstack,
-        prediction: toolstack.map(|_| prediction(guest, Builder::Toolstack)),
+        prediction: toolstack.map(|_| prediction(guest, Builder::Toolstack, gzip)),
         golden: golden.as_deref(),
         listed: listed.as_deref().unwrap_or(""),
     };
@@ -203,9 +210,9 @@ fn run_guest(session: &mut Session, case: &Case, guest: &Guest) -> Result<Vec<St
 }
 
 /// The layout that arithmetic gives the guest, or why a builder should refuse it.
-fn prediction(guest: &Guest, builder: Builder) -> Result<Plan, String> {
+fn prediction(guest: &Guest, builder: Builder, gzip: Gzip) -> Result<Plan, String> {
     let memory = Bytes::of_mib(guest.memory_mib);
-    let domain = predict::domain_of(&guest.image, memory, &guest.ramdisk, builder);
+    let domain = predict::domain_of(&guest.image, memory, (&guest.ramdisk, gzip), builder);
     let domain = domain.map_err(|error| format!("{error:#}"))?;
     domain.plan().map_err(|refusal| refusal.to_string())
 }

@@ -15,6 +15,7 @@ pub(crate) use words::name;
 use crate::{
     draw,
     image::PvImage,
+    lab::XenVersion,
     ramdisk::Ramdisk,
     report::{Finding, Severity},
     scene::{After, Kind, ModuleArea, Row, Scene},
@@ -62,6 +63,9 @@ pub(crate) struct PredictArgs {
     /// The image has the MOD_START_PFN note
     #[arg(long)]
     unmapped_ramdisk: bool,
+    /// A gzip ramdisk stays packed, as Xen 4.20's toolstack leaves it
+    #[arg(long)]
+    packed_ramdisk: bool,
     /// Where the module area starts
     #[arg(long, value_name = "ADDRESS", value_parser = address, default_value = "0xffffffffa0000000")]
     module_area: u64,
@@ -120,15 +124,21 @@ impl PredictArgs {
             kernel.ramdisk = RamdiskPlace::Unmapped;
         }
         let builder = if self.dom0 { Builder::Xen } else { Builder::Toolstack };
+        let gzip = if self.dom0 || self.packed_ramdisk { Gzip::Kept } else { Gzip::Unpacked };
         let ramdisk = self.ramdisk.parse::<Ramdisk>()?;
-        Ok(Domain { builder, pages: self.memory.pages(), kernel, ramdisk: bytes(&ramdisk, builder)? })
+        Ok(Domain { builder, pages: self.memory.pages(), kernel, ramdisk: bytes(&ramdisk, gzip)? })
     }
 }
 
 /// The domain that a boot with these files and this memory has.
-pub(crate) fn domain_of(image: &Path, memory: Size, ramdisk: &Ramdisk, builder: Builder) -> Result<Domain> {
+pub(crate) fn domain_of(
+    image: &Path,
+    memory: Size,
+    (ramdisk, gzip): (&Ramdisk, Gzip),
+    builder: Builder,
+) -> Result<Domain> {
     let kernel = PvImage::read(image)?.kernel();
-    Ok(Domain { builder, pages: memory.pages(), kernel, ramdisk: bytes(ramdisk, builder)? })
+    Ok(Domain { builder, pages: memory.pages(), kernel, ramdisk: bytes(ramdisk, gzip)? })
 }
 
 fn kernel(text: &str) -> Result<Kernel> {
@@ -143,26 +153,44 @@ fn kernel(text: &str) -> Result<Kernel> {
     Ok(PvImage::read(Path::new(text))?.kernel())
 }
 
-/// How long the ramdisk is when it is in place: the toolstack unpacks gzip, and believes the length at its end.
-fn bytes(ramdisk: &Ramdisk, builder: Builder) -> Result<Option<u64>> {
+/// What the builder does with a gzip ramdisk. Seen: the toolstacks of 4.14 and 4.17 unpack it, that of 4.20 does not,
+/// and Xen itself never does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gzip {
+    Unpacked,
+    Kept,
+}
+
+impl Gzip {
+    /// What this release's toolstack does.
+    pub(crate) fn by_toolstack(xen: XenVersion) -> Self {
+        match xen {
+            XenVersion::V4_14 | XenVersion::V4_17 => Self::Unpacked,
+            XenVersion::V4_20 => Self::Kept,
+        }
+    }
+}
+
+/// How long the ramdisk is when it is in place: who unpacks gzip believes the length at its end.
+fn bytes(ramdisk: &Ramdisk, gzip: Gzip) -> Result<Option<u64>> {
     Ok(match ramdisk {
         Ramdisk::None => None,
         Ramdisk::Sized { bytes } => Some(*bytes),
         Ramdisk::File(path) => {
             let content = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            Some(placed_bytes(&content, builder))
+            Some(placed_bytes(&content, gzip))
         }
     })
 }
 
-fn placed_bytes(content: &[u8], builder: Builder) -> u64 {
+fn placed_bytes(content: &[u8], gzip: Gzip) -> u64 {
     const MOST: u64 = 1 << 30;
     let length = content.len() as u64;
     let unpacked = match content {
         [0x1f, 0x8b, .., a, b, c, d] => u64::from(u32::from_le_bytes([*a, *b, *c, *d])),
         _ => 0,
     };
-    if builder == Builder::Toolstack && unpacked <= MOST { length.max(unpacked) } else { length }
+    if gzip == Gzip::Unpacked && unpacked <= MOST { length.max(unpacked) } else { length }
 }
 
 /// The plan as a scene, for pictures.
@@ -205,13 +233,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gzip_ramdisk_is_as_long_as_it_says_for_a_guest_and_as_it_is_for_xen() {
+    fn a_gzip_ramdisk_is_as_long_as_it_says_where_it_is_unpacked_and_as_it_is_elsewhere() {
         let packed = [&[0x1f, 0x8b, 8, 0][..], &5000_u32.to_le_bytes()].concat();
-        assert_eq!(placed_bytes(&packed, Builder::Toolstack), 5000);
-        assert_eq!(placed_bytes(&packed, Builder::Xen), 8);
-        assert_eq!(placed_bytes(b"070701", Builder::Toolstack), 6);
+        assert_eq!(placed_bytes(&packed, Gzip::Unpacked), 5000);
+        assert_eq!(placed_bytes(&packed, Gzip::Kept), 8);
+        assert_eq!(placed_bytes(b"070701", Gzip::Unpacked), 6);
         let huge = [&[0x1f, 0x8b, 8, 0][..], &u32::MAX.to_le_bytes()].concat();
-        assert_eq!(placed_bytes(&huge, Builder::Toolstack), 8);
+        assert_eq!(placed_bytes(&huge, Gzip::Unpacked), 8);
     }
 
     #[test]
