@@ -81,8 +81,12 @@ fn apply<S: State>(
 }
 
 fn compare<S: State>(p2m: &P2m<S>, tables: &Tables, built: &Built, naive: &BTreeMap<u64, Slot>) {
+    assert_eq!(p2m.nr_pages(), PAGES);
     for (pfn, expected) in naive {
-        assert_eq!(p2m.get(tables.window(), &built.xen, Pfn::new(*pfn)), *expected, "pfn {pfn:#x}");
+        let (pfn, window) = (Pfn::new(*pfn), tables.window());
+        assert_eq!(p2m.get(window, &built.xen, pfn), *expected, "{pfn}");
+        let frame = if let Slot::Frame(mfn) = expected { Some(*mfn) } else { None };
+        assert_eq!(p2m.frame(window, &built.xen, pfn), frame, "{pfn}");
     }
     for pfn in [PAGES, PAGES + 1, 1 << 27, u64::MAX >> 1] {
         assert_eq!(p2m.get(tables.window(), &built.xen, Pfn::new(pfn)), Slot::Missing);

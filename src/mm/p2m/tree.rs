@@ -187,8 +187,8 @@ impl<S: State> P2m<S> {
         xen: &mut X,
         mut visit: impl FnMut(&mut X, Pfn),
     ) {
-        let mid = self.mid(window, xen, top);
-        for (_, leaf) in (top * ENTRIES..index::leaves(self.nr_pages)).zip(mid) {
+        // Entries behind the last leaf lead to the shared missing page.
+        for leaf in self.mid(window, xen, top) {
             if let Some(leaf) = self.unshared(window, VirtAddr::new_truncate(leaf)) {
                 visit(xen, leaf);
             }
