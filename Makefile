@@ -26,9 +26,13 @@ boot     = $(TOOL) run --xen $(XEN) --cmdline '$(CMDLINE)'
 .DEFAULT_GOAL := image
 .PHONY: image seed tool archive man report explain run run-small run-128g run-dom0 test test-host test-xen test-long bench bench-gauge fuzz check fmt clean help
 
+# An image carries the names for its own traces; what else describes it, for symbolize and debuggers, stays beside it.
+without_debug = objcopy --strip-all $(IMAGES)/$(1).debug $(IMAGES)/$(1)
+
 image: tool archive ## Build the image: target/image/revector
 	@$(KERNEL)
-	@$(TOOL) embed-symbols target/release/revector-kernel $(IMAGES)/revector
+	@$(TOOL) embed-symbols target/release/revector-kernel $(IMAGES)/revector.debug
+	@$(call without_debug,revector)
 
 man: tool ## Write the man pages and shell completions: target/man, target/completions
 	@$(TOOL) manual target
@@ -39,7 +43,8 @@ report: seed ## Boot the seed's guest, draw its memory before and after: docs/la
 
 seed: tool archive ## Build the image with exactly the seed's 0xe43 pages: target/image/revector-seed
 	@IMAGE_PAGES=0xe43 $(KERNEL) --target-dir target/seed
-	@$(TOOL) embed-symbols target/seed/release/revector-kernel $(IMAGES)/revector-seed
+	@$(TOOL) embed-symbols target/seed/release/revector-kernel $(IMAGES)/revector-seed.debug
+	@$(call without_debug,revector-seed)
 
 tool:
 	@mkdir -p $(IMAGES)

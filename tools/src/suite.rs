@@ -81,7 +81,7 @@ fn run_cases(lab: &Lab, args: &SuiteArgs, cases: &[&Case]) -> Result<Vec<CaseRes
     let files = BootFiles::ready(lab, args.xen, &Progress::default())?;
     if cases.iter().any(|case| case.ramdisk == LINUX) {
         let [image, caller, archive] =
-            ["target/image/revector", "target/image/linux_calls.o", LINUX].map(|path| lab.path(path));
+            ["target/image/revector.debug", "target/image/linux_calls.o", LINUX].map(|path| lab.path(path));
         linux_modules::prepare(files.release(), &image, &caller, &archive)?;
     }
     if cases.iter().any(|case| case.ramdisk == LINUX_ALL) {

@@ -20,15 +20,15 @@ use trace::places;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Knows the traces of this project's image, of Linux (with addresses or only names) and of Xen. The\n\
-    image must have debug information: target/image/revector, a vmlinux, a xen-syms.\n\n\
+    image must have debug information: target/image/revector.debug, a vmlinux, a xen-syms.\n\n\
     Example: where was it when it died?\n  \
-    make run CMDLINE=selftest=fault | revector symbolize - --image target/image/revector"
+    make run CMDLINE=selftest=fault | revector symbolize - --image target/image/revector.debug"
 )]
 pub(crate) struct SymbolizeArgs {
     /// The log; - is standard input
     log: PathBuf,
     /// The program that the addresses are in, not stripped
-    #[arg(long, value_name = "KERNEL", default_value = "target/image/revector")]
+    #[arg(long, value_name = "KERNEL", default_value = "target/image/revector.debug")]
     image: PathBuf,
 }
 
