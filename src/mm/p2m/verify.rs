@@ -110,3 +110,35 @@ impl<S: State> P2m<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    const SEEN: Verified =
+        Verified { good: 90, looked_at: 90, missing: 10, twins: 2, leaves: 2, entries: 100, first_bad: None };
+
+    #[test]
+    fn an_entry_that_came_or_went_makes_a_difference() {
+        assert!(SEEN.equals(&SEEN));
+        assert!(!SEEN.equals(&Verified { good: 89, ..SEEN }));
+        assert!(!SEEN.equals(&Verified { missing: 11, ..SEEN }));
+    }
+
+    #[test]
+    fn one_wrong_entry_or_leaf_is_enough() {
+        assert!(SEEN.is_good());
+        assert!(!Verified { good: 89, ..SEEN }.is_good());
+        assert!(!Verified { twins: 1, ..SEEN }.is_good());
+    }
+
+    #[test]
+    fn the_text_says_what_was_left_out() {
+        let all = Verified { good: 100, looked_at: 100, missing: 0, ..SEEN };
+        assert_eq!(all.to_string(), "100 of 100 entries equal M2P; 2 of 2 leaves in the machine-frame tree");
+        assert!(SEEN.to_string().starts_with("90 of 90 entries equal M2P, 10 missing; 2"));
+        let sample = Verified { entries: 101, ..SEEN };
+        assert!(sample.to_string().contains(", 10 missing (sample of 101);"));
+    }
+}
