@@ -14,7 +14,7 @@ use revector::fake::{Built, Domain};
 use revector::mm::frames::Frames;
 use revector::mm::p2m::{P2m, Slot, State};
 use revector::mm::tables::Tables;
-use revector::options::Strategy as Move;
+use revector::options::{Strategy as Move, Verify};
 use support::stages::{drain, plant};
 use support::toolstack;
 
@@ -173,4 +173,22 @@ fn a_leaf_split_off_before_the_move_is_given_back_by_it() {
     let new = leaves.len() as u64 - 1;
     assert_eq!(freed, rows.list.pages());
     assert_eq!(used, kept + world.tables.added() as u64 + world.p2m.own_pages() + new);
+}
+
+#[test]
+fn a_leaf_that_the_toolstack_would_not_find_is_noticed_wherever_it_is() {
+    let pages = (1 << 18) + 5000;
+    for leaf in [0, 1, 511, 512, 520] {
+        let mut planted = plant(&Domain { pages, ..Domain::guest(64) });
+        let (window, xen) = (planted.tables.window(), &mut planted.built.xen);
+        let good = planted.p2m.verify(window, xen, Verify::Full);
+        assert!(good.is_good(), "{good}");
+        assert_eq!((good.entries, good.leaves, good.twins), (pages, 522, 522));
+        let top = xen.published().unwrap().top;
+        let mid = Mfn::new(xen.frame(top)[leaf / 512]);
+        let other = xen.frame(mid)[(leaf + 1) % 8];
+        xen.frame_mut(mid)[leaf % 512] = other;
+        let seen = planted.p2m.verify(window, xen, Verify::Full);
+        assert_eq!((seen.is_good(), seen.twins), (false, 521), "leaf {leaf}: {seen}");
+    }
 }
