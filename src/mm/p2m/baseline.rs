@@ -11,7 +11,7 @@
 use alloc::vec::Vec;
 
 use super::backed::FrameReader;
-use super::revector::{Outcome, retire, targets};
+use super::revector::{Outcome, new_list, retire, targets};
 use super::tree::{INVALID, Initial, P2m};
 use crate::addr::{ENTRIES, Pfn, PfnRange, VirtRange};
 use crate::mm::commit::{Batch, Flush, write_one};
@@ -34,9 +34,7 @@ pub(super) fn copy<X: Hypervisor>(
     frames: &mut Frames,
     xen: &mut X,
 ) -> Result<Outcome, MmError> {
-    let mut wanted = 0;
-    p2m.for_each_leaf(tables.window(), xen, |_, _| wanted += 1);
-    let runs = p2m.take_backed(wanted, tables.window(), frames, xen)?;
+    let runs = new_list(&p2m, tables.window(), frames, xen)?;
     let first = tables.window().end();
     for slot in (first.raw()..p2m.nr_pages).step_by(512).map(Pfn::new) {
         map_slot(&p2m, slot, &runs, tables, frames, xen)?;

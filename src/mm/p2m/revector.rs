@@ -85,9 +85,7 @@ fn copy<X: Hypervisor>(
     frames: &mut Frames,
     xen: &mut X,
 ) -> Result<Outcome, MmError> {
-    let mut wanted = 0;
-    p2m.for_each_leaf(tables.window(), xen, |_, _| wanted += 1);
-    let runs = p2m.take_backed(wanted, tables.window(), frames, xen)?;
+    let runs = new_list(&p2m, tables.window(), frames, xen)?;
     let ranges: Vec<PfnRange> = runs.iter().map(Run::pages).collect();
     let frames_of = |xen: &X, window: &Window, slot| p2m.leaf_words(window, xen, slot);
     if let Err(error) = direct_map::extend(tables, &ranges, frames, xen, frames_of) {
@@ -96,6 +94,18 @@ fn copy<X: Hypervisor>(
     }
     move_leaves(&p2m, &runs, tables.window(), xen)?;
     retire(p2m, runs, high, frames)
+}
+
+/// Takes pages for a new list: one for each leaf that is not shared, so fewer than the old one has if it has holes.
+pub(super) fn new_list<X: Hypervisor>(
+    p2m: &P2m<Initial>,
+    window: &Window,
+    frames: &mut Frames,
+    xen: &mut X,
+) -> Result<Vec<Run>, MmError> {
+    let mut wanted = 0;
+    p2m.for_each_leaf(window, xen, |_, _| wanted += 1);
+    p2m.take_backed(wanted, window, frames, xen)
 }
 
 /// Ends a copy: the new list takes the old one's place, whose pages are to be given back when they are unmapped.
