@@ -64,7 +64,7 @@ fn write_addresses<X: Hypervisor>(area: &mut Area, xen: &mut X) {
 fn read_addresses<X: Hypervisor>(area: &Area, xen: &X) -> Result<(), BootError> {
     for page in 0..area.span.pages() {
         let at = area.span.start().as_u64() + page * PAGE_SIZE;
-        if area.span.page(xen, page)[0] != at {
+        if area.span.first_word(xen, page) != at {
             return Err(BootError::Pattern(at));
         }
     }

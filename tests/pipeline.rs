@@ -10,7 +10,7 @@ use revector::error::BootError;
 use revector::fake::{Built, Domain, ImageShape, Ramdisk};
 use revector::mm::error::MmError;
 use revector::xen::Hypervisor;
-use support::generator::Case;
+use support::generator::{Case, Planted};
 use support::{boot, checks};
 
 /// First page whose high address lies in the module area.
@@ -27,10 +27,35 @@ fn check(case: &Case) {
     let mut built = case.domain.build().unwrap();
     let cleans = !case.line.contains("keep") && !case.line.contains("cleanup=off");
     let collides = built.rows.mapped_end > MODULES;
+    case.planted.plant(&mut built);
     let outcome = boot(&mut built, &case.line);
+    match (outcome, case.planted) {
+        (outcome, Planted::Nowhere) => sound(&built, outcome, cleans, collides),
+        (outcome, planted) => foreign_frame(&built, outcome, planted),
+    }
+}
+
+/// Another domain's frame is found where Xen's own word can be had; elsewhere the boot does without, or Xen refuses.
+fn foreign_frame(built: &Built, outcome: Result<(), BootError>, planted: Planted) {
+    let shared_info = Pfn::new((built.facts.shared_info.as_u64() - 0xffff_ffff_8000_0000) / 4096);
+    match (planted, outcome) {
+        (Planted::Ring, Err(BootError::StartInfo(error))) => assert_eq!(error.field, "console.mfn"),
+        (Planted::Mapped(pfn), Err(BootError::Walk(error))) => assert!(pfn != shared_info, "{error}"),
+        (Planted::Mapped(pfn), Err(error)) => assert_eq!(pfn, shared_info, "{error}"),
+        (Planted::Unmapped(_), Ok(())) => {}
+        (Planted::Unmapped(_), Err(error)) => {
+            let told =
+                matches!(error, BootError::Memory(..) | BootError::Modules { .. } | BootError::Verify(..));
+            assert!(told, "{error:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn sound(built: &Built, outcome: Result<(), BootError>, cleans: bool, collides: bool) {
     match outcome {
-        Ok(()) if cleans => checks::cleaned(&built),
-        Ok(()) if !collides => drop(checks::always(&built)),
+        Ok(()) if cleans => checks::cleaned(built),
+        Ok(()) if !collides => drop(checks::always(built)),
         Err(BootError::Memory("vmalloc", MmError::Occupied { .. })) if !cleans && collides => {}
         other => panic!("{other:?}"),
     }

@@ -65,7 +65,8 @@ impl Domain {
             rodata: VirtRange::new(image.start, 0),
             shared_info: image.start,
         };
-        Ok(Self { info, facts, machine: Stub { first: FIRST_MFN, pages: nr_pages } })
+        let machine = Stub { first: FIRST_MFN, pages: nr_pages, list: info.mfn_list };
+        Ok(Self { info, facts, machine })
     }
 }
 

@@ -1,10 +1,10 @@
-//! The least hypervisor that start_info can be parsed with: it knows an M2P, and nothing else.
+//! The least hypervisor that start_info can be parsed with: it knows an M2P and a list, and nothing else.
 
 use revector::addr::{Mfn, Pfn, VirtAddr};
 use revector::xen::abi::{MmuExtOp, MmuUpdate};
-use revector::xen::{Counters, Errno, Faulted, Hypervisor, Loop, Stopped, Trapped, Words};
+use revector::xen::{Claim, Counters, Errno, Faulted, Hypervisor, Loop, Stopped, Trapped, Words};
 
-const ONLY_M2P: &str = "stages 1 and 2 ask for nothing but M2P";
+const ONLY_M2P: &str = "stages 1 and 2 ask for nothing but M2P and the list";
 
 /// Machine whose frames from `first` on are the domain's, in order.
 #[derive(Clone, Copy, Debug)]
@@ -13,11 +13,14 @@ pub struct Stub {
     pub first: u64,
     /// Pages of the domain.
     pub pages: u64,
+    /// Where the list is.
+    pub list: u64,
 }
 
 impl Hypervisor for Stub {
-    fn m2p(&self, mfn: Mfn) -> Option<Pfn> {
-        mfn.raw().checked_sub(self.first).map(Pfn::new).filter(|pfn| pfn.raw() < self.pages)
+    fn m2p(&self, mfn: Mfn) -> Option<Claim> {
+        let pfn = mfn.raw().checked_sub(self.first).filter(|pfn| *pfn < self.pages)?;
+        Some(Claim::new(mfn, Pfn::new(pfn)))
     }
 
     unsafe fn mmu_update(&mut self, _: &[MmuUpdate]) -> Result<(), Stopped> {
@@ -36,11 +39,16 @@ impl Hypervisor for Stub {
         unreachable!("{ONLY_M2P}")
     }
 
-    fn probe(&mut self, _: VirtAddr) -> Result<u64, Faulted> {
+    fn probe(&self, at: VirtAddr) -> Result<u64, Faulted> {
+        let offset = at.as_u64().checked_sub(self.list).ok_or(Faulted)?;
+        if offset < self.pages * 8 { Ok(self.first + offset / 8) } else { Err(Faulted) }
+    }
+
+    unsafe fn word(&self, _: VirtAddr) -> u64 {
         unreachable!("{ONLY_M2P}")
     }
 
-    unsafe fn page(&self, _: VirtAddr) -> &Words {
+    unsafe fn page(&self, _: VirtAddr) -> Words {
         unreachable!("{ONLY_M2P}")
     }
 

@@ -178,7 +178,7 @@ impl<X: Hypervisor> Lab<'_, X> {
 
     /// What an entry means, without the bits that Xen adds.
     fn show(&self, page: Page, index: usize) -> String {
-        let entry = Pte::from_word(self.window.page(self.xen, self.run.first().plus(page))[index]);
+        let entry = Pte::from_word(self.window.word(self.xen, self.run.first().plus(page), index));
         if !entry.is_present() {
             return if entry.is_zero() { "zero" } else { "absent" }.to_string();
         }

@@ -14,7 +14,7 @@ use super::types::{Kind, Pin, Typed};
 use crate::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use crate::xen::abi::{MACH2PHYS_BYTES, MACH2PHYS_START, MmuExtOp, MmuUpdate};
 use crate::xen::start_info::{Facts, Role};
-use crate::xen::{CallKind, Counters, Errno, Faulted, Hypervisor, Loop, Stopped, Trapped, Words};
+use crate::xen::{CallKind, Claim, Counters, Errno, Faulted, Hypervisor, Loop, Stopped, Trapped, Words};
 
 /// Where the guest said its P2M is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,12 +148,12 @@ impl Xen {
         self.script.next().map_or(Ok(()), |refusal| Err(refusal.errno))
     }
 
-    /// M2P, which every PV guest may read: all ones where there is no page.
+    /// M2P, which every PV guest may read: all ones where nobody has the frame.
     fn read_m2p(&self, at: VirtAddr) -> Option<u64> {
         let offset = at.as_u64().checked_sub(MACH2PHYS_START).filter(|offset| *offset < MACH2PHYS_BYTES)?;
         let mfn = Mfn::new(offset / 8);
         let backed = mfn <= self.memory.machine.limit();
-        backed.then(|| self.m2p(mfn).map_or(u64::MAX, Pfn::raw))
+        backed.then(|| self.memory.machine.m2p(mfn).map_or(u64::MAX, Pfn::raw))
     }
 }
 
@@ -187,11 +187,11 @@ impl Hypervisor for Xen {
         self.extended(op)
     }
 
-    fn m2p(&self, mfn: Mfn) -> Option<Pfn> {
-        self.memory.machine.pfn(mfn)
+    fn m2p(&self, mfn: Mfn) -> Option<Claim> {
+        self.memory.machine.m2p(mfn).map(|pfn| Claim::new(mfn, pfn))
     }
 
-    fn probe(&mut self, at: VirtAddr) -> Result<u64, Faulted> {
+    fn probe(&self, at: VirtAddr) -> Result<u64, Faulted> {
         if let Some(word) = self.read_m2p(at) {
             return Ok(word);
         }
@@ -199,9 +199,14 @@ impl Hypervisor for Xen {
         Ok(self.memory.words(mfn)[(at.as_u64() % PAGE_SIZE / 8) as usize])
     }
 
-    unsafe fn page(&self, at: VirtAddr) -> &Words {
+    unsafe fn word(&self, at: VirtAddr) -> u64 {
+        assert!(at.as_u64().is_multiple_of(8), "{at:#x} is not aligned for a word");
+        self.memory.words(self.must_translate(at, Use::Read))[(at.as_u64() % PAGE_SIZE / 8) as usize]
+    }
+
+    unsafe fn page(&self, at: VirtAddr) -> Words {
         assert!(at.as_u64().is_multiple_of(PAGE_SIZE), "{at:#x} is not the start of a page");
-        self.memory.words(self.must_translate(at, Use::Read))
+        *self.memory.words(self.must_translate(at, Use::Read))
     }
 
     /// The ramdisk lies in one piece here; anything else is copied, and the copy kept forever.

@@ -11,7 +11,7 @@ use revector::options::{Console, Options};
 use revector::verdict::Verdict;
 use revector::xen::abi::{SIF_INITDOMAIN, Shutdown, StartInfo};
 use revector::xen::start_info::Facts;
-use revector::xen::{Errno, Hypervisor};
+use revector::xen::{Errno, List};
 
 use super::live::Live;
 use super::{clock, console, die, exports, heap, linker, logger, memory, selftest, services, shared, traps};
@@ -42,17 +42,24 @@ extern "C" fn entry(start_info: *const StartInfo) -> ! {
     finish(verdict)
 }
 
-/// Gets the console going first, so that everything after can be told.
+/// The page of the console ring: M2P names one, for whatever domain, and the list must confirm that it is ours.
+fn console_page(raw: &StartInfo) -> Option<Pfn> {
+    List::of(raw)?.page_of(&Live::view(), Mfn::new(raw.console_mfn))
+}
+
+/// Gets the console going first, so that everything after can be told; but for the traps, by which a read of M2P or
+/// of the list comes back if nothing is mapped there.
 fn prepare(raw: &StartInfo) -> Result<Live, (&'static str, Errno)> {
     logger::start(log::LevelFilter::Info);
     let root = Pfn::new(raw.pt_base.wrapping_sub(area::HIGH.as_u64()) / PAGE_SIZE);
     let live = Live::start(root, area::HIGH);
+    let traps = traps::start();
     if raw.flags & SIF_INITDOMAIN != 0 {
         console::use_xen();
-    } else if let Some(pfn) = Live::view().m2p(Mfn::new(raw.console_mfn)) {
+    } else if let Some(pfn) = console_page(raw) {
         console::use_ring(pfn, raw.console_evtchn);
     }
-    traps::start().map_err(|errno| ("set_trap_table", errno))?;
+    traps.map_err(|errno| ("set_trap_table", errno))?;
     shared::map(raw.shared_info).map_err(|errno| ("update_va_mapping: map shared_info", errno))?;
     live.map_err(|errno| ("memory_op: ask for the highest RAM frame", errno))
 }

@@ -5,7 +5,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use revector::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use revector::xen::abi::{MACH2PHYS_START, MmuExtOp, MmuUpdate};
 use revector::xen::mmuext;
-use revector::xen::{Counters, Errno, Faulted, Hypervisor, Loop, ModuleNames, Stopped, Trapped, Words};
+use revector::xen::{
+    Claim, Counters, Errno, Faulted, Hypervisor, Loop, ModuleNames, Stopped, Trapped, Words,
+};
 
 use super::{
     clock, console, guard, heap, hypercall, loops, memory, module_names, probe, shared, trace, volatile,
@@ -79,11 +81,12 @@ impl Hypervisor for Live {
         unsafe { hypercall::mmuext_op(op) }
     }
 
-    fn m2p(&self, mfn: Mfn) -> Option<Pfn> {
+    fn m2p(&self, mfn: Mfn) -> Option<Claim> {
         if mfn.raw() >= MFN_LIMIT.load(Ordering::Relaxed) {
             return None;
         }
-        probe::read(m2p_address(mfn.raw())).ok().filter(|pfn| *pfn < NO_PFN).map(Pfn::new)
+        let pfn = probe::read(m2p_address(mfn.raw())).ok().filter(|pfn| *pfn < NO_PFN)?;
+        Some(Claim::new(mfn, Pfn::new(pfn)))
     }
 
     fn m2p_confirms(&self, frames: &Words, first: Pfn) -> bool {
@@ -114,13 +117,18 @@ impl Hypervisor for Live {
         })
     }
 
-    fn probe(&mut self, at: VirtAddr) -> Result<u64, Faulted> {
+    fn probe(&self, at: VirtAddr) -> Result<u64, Faulted> {
         probe::read(at)
     }
 
-    unsafe fn page(&self, at: VirtAddr) -> &Words {
-        // SAFETY: the caller's clause; any bit pattern is a word, and a page is aligned for words.
-        unsafe { &*at.as_ptr() }
+    unsafe fn word(&self, at: VirtAddr) -> u64 {
+        // SAFETY: the caller's clause; any bit pattern is a word.
+        unsafe { volatile::read(at) }
+    }
+
+    unsafe fn page(&self, at: VirtAddr) -> Words {
+        // SAFETY: the caller's clause, for each of the page's words, which the index keeps within it.
+        core::array::from_fn(|index| unsafe { volatile::read(volatile::field(at, index * 8)) })
     }
 
     unsafe fn bytes<'r>(&self, at: VirtAddr, len: usize) -> &'r [u8] {
@@ -129,7 +137,7 @@ impl Hypervisor for Live {
     }
 
     unsafe fn page_mut(&mut self, at: VirtAddr) -> &mut Words {
-        // SAFETY: the caller's clause, as for `page`.
+        // SAFETY: the caller's clause; any bit pattern is a word, and a page is aligned for words.
         unsafe { &mut *at.as_mut_ptr() }
     }
 

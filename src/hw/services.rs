@@ -15,7 +15,7 @@ use core::{ptr, slice};
 use revector::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use revector::mm::pte::{Level, Pte};
 use revector::printf::{self, Arguments};
-use revector::xen::{Errno, Hypervisor};
+use revector::xen::{Claim, Errno, Hypervisor};
 use spin::Mutex;
 
 use super::guard::Service;
@@ -114,16 +114,21 @@ pub(super) extern "C" fn revector_param(
 /// Returns the machine frame of a page, by the tree that shared_info names; all ones if it has none.
 pub(super) extern "C" fn revector_p2m(pfn: u64) -> u64 {
     let _service = Service::begin();
+    frame_of(pfn).map_or(u64::MAX, Mfn::raw)
+}
+
+fn frame_of(pfn: u64) -> Option<Mfn> {
     let (top, entries) = shared::published_p2m();
     let word = |table: u64, shift: u32| word_of(Mfn::new(table), (pfn >> shift) % 512);
     let found = || word(word(word(top, 18)?, 9)?, 0);
-    Some(pfn).filter(|pfn| *pfn < entries).and_then(|_| found()).unwrap_or(u64::MAX)
+    Some(pfn).filter(|pfn| *pfn < entries).and_then(|_| found()).and_then(Mfn::from_p2m)
 }
 
-/// Returns the page of a machine frame, by Xen's array; all ones if it is not the domain's.
+/// Returns the page of a machine frame, by Xen's array and the P2M; all ones if it is not the domain's.
 pub(super) extern "C" fn revector_m2p(mfn: u64) -> u64 {
     let _service = Service::begin();
-    Live::view().m2p(Mfn::new(mfn)).map_or(u64::MAX, Pfn::raw)
+    let page = Live::view().m2p(Mfn::new(mfn)).and_then(|claim| claim.confirmed(|pfn| frame_of(pfn.raw())));
+    page.map_or(u64::MAX, Pfn::raw)
 }
 
 /// Puts the page-table entries for an address into `entries`, L4 first; returns how many there are (4: mapped).
@@ -141,7 +146,7 @@ pub(super) extern "C" fn revector_walk(at: u64, entries: *mut [u64; 4]) -> usize
         }
         found[count] = word;
         count += 1;
-        table = Live::view().m2p(Mfn::new(entry.mfn().raw()));
+        table = Live::view().m2p(entry.mfn()).map(Claim::confirmed_before);
     }
     // SAFETY: the contract of the export: room for four words.
     unsafe { entries.write_unaligned(found) };
@@ -149,7 +154,8 @@ pub(super) extern "C" fn revector_walk(at: u64, entries: *mut [u64; 4]) -> usize
 }
 
 fn word_of(mfn: Mfn, index: u64) -> Option<u64> {
-    word_in(Live::view().m2p(mfn)?, index)
+    // Pages of the tree that this kernel published: it knew their frames as its own.
+    word_in(Live::view().m2p(mfn)?.confirmed_before(), index)
 }
 
 fn word_in(pfn: Pfn, index: u64) -> Option<u64> {

@@ -6,10 +6,10 @@
 use core::arch::global_asm;
 use core::fmt;
 
-use revector::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
+use revector::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use revector::mm::pte::{Level, Pte};
 use revector::xen::abi::{FLAT_KERNEL_CS, TrapInfo};
-use revector::xen::{Errno, Hypervisor};
+use revector::xen::{Claim, Errno, Hypervisor};
 
 use super::die::{self, Cause};
 use super::hypercall;
@@ -160,5 +160,5 @@ fn print_walk(at: VirtAddr) {
 }
 
 fn table_behind(entry: Pte) -> Option<Pfn> {
-    Live::view().m2p(Mfn::new(entry.mfn().raw()))
+    Live::view().m2p(entry.mfn()).map(Claim::confirmed_before)
 }

@@ -11,7 +11,7 @@ use super::error::MmError;
 use super::pte::{Level, Pte};
 use super::tables::Tables;
 use crate::addr::{ENTRIES, VirtAddr, VirtRange};
-use crate::xen::Hypervisor;
+use crate::xen::{Hypervisor, Words};
 
 /// Rights of a mapping, over all levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ pub fn dump<X: Hypervisor>(
         let here = VirtAddr::new_truncate(at);
         let step = match lowest(tables, xen, here)? {
             Some((rights, words)) => {
-                add_table(&mut merger, here, rights, words);
+                add_table(&mut merger, here, rights, &words);
                 Level::L2.span()
             }
             None if tables.find(xen, here, Level::L2)?.is_some() => Level::L2.span(),
@@ -137,11 +137,7 @@ pub fn dump<X: Hypervisor>(
     Ok(())
 }
 
-fn lowest<'x, X: Hypervisor>(
-    tables: &Tables,
-    xen: &'x X,
-    at: VirtAddr,
-) -> Result<Option<(Rights, &'x [u64; 512])>, MmError> {
+fn lowest<X: Hypervisor>(tables: &Tables, xen: &X, at: VirtAddr) -> Result<Option<(Rights, Words)>, MmError> {
     let Some(l1) = tables.find(xen, at, Level::L1)? else { return Ok(None) };
     let mut rights = Rights::ALL;
     for level in [Level::L4, Level::L3, Level::L2] {
@@ -152,7 +148,7 @@ fn lowest<'x, X: Hypervisor>(
     Ok(Some((rights, tables.window().page(xen, l1.pfn))))
 }
 
-fn add_table<F: FnMut(Line)>(merger: &mut Merger<F>, at: VirtAddr, above: Rights, words: &[u64; 512]) {
+fn add_table<F: FnMut(Line)>(merger: &mut Merger<F>, at: VirtAddr, above: Rights, words: &Words) {
     for (index, &word) in (0..ENTRIES).zip(words) {
         let entry = Pte::from_word(word);
         if entry.is_present() {

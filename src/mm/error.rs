@@ -9,7 +9,7 @@ use core::fmt;
 use super::commit::MmuError;
 use super::frames::FrameError;
 use super::pte::{Access, Level};
-use crate::addr::{Pfn, VirtAddr, VirtRange};
+use crate::addr::{Mfn, Pfn, VirtAddr, VirtRange};
 
 /// An error of memory bring-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,13 @@ pub enum MmError {
     NoFrame {
         /// The page.
         pfn: Pfn,
+    },
+    /// A page's machine frame is another page's by M2P.
+    Contradicted {
+        /// The page.
+        pfn: Pfn,
+        /// Its frame, by the direct map.
+        mfn: Mfn,
     },
     /// Something is still mapped where nothing may be.
     Leftover {
@@ -97,6 +104,9 @@ impl fmt::Display for MmError {
             }
             Self::NotMapped { at } => write!(f, "{at:#x} is not mapped: expected a page of the domain there"),
             Self::NoFrame { pfn } => write!(f, "{pfn} has no machine frame in the P2M: expected one"),
+            Self::Contradicted { pfn, mfn } => {
+                write!(f, "machine frame {mfn} of {pfn} is not that page's by M2P: expected M2P to agree")
+            }
             Self::Leftover { at, level, entry } => {
                 write!(
                     f,

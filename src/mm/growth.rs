@@ -13,7 +13,7 @@ use super::error::MmError;
 use super::frames::{Frames, Run, Zone};
 use super::pte::{Level, Pte, Reach};
 use super::tables::{Table, Tables};
-use crate::addr::{ENTRIES, VirtAddr};
+use crate::addr::{ENTRIES, Mfn, Pfn, VirtAddr};
 use crate::xen::{Hypervisor, Words};
 
 /// A table that [`Growth::table`] found or made.
@@ -87,11 +87,18 @@ impl<'t> Growth<'t> {
     ) -> Result<Table, MmError> {
         let run = frames.take(Zone::Mapped, 1)?;
         let (slot, entry) = self.tables.shown(xen, run.first())?;
+        self.confirm(xen, run.first(), entry.mfn())?;
         self.tables.window().page_mut(xen, &run, 0).fill(0);
         self.batch.change(slot, entry, entry.read_only());
         let table = Table { pfn: run.first(), mfn: entry.mfn(), level };
         self.fresh.push((at, table, run));
         Ok(table)
+    }
+
+    /// The direct map has P2M's frame for the page; M2P must agree, for the table will be found by it.
+    fn confirm<X: Hypervisor>(&self, xen: &X, pfn: Pfn, mfn: Mfn) -> Result<(), MmError> {
+        let agrees = xen.m2p(mfn).is_some_and(|claim| claim.names(pfn));
+        if agrees { Ok(()) } else { Err(MmError::Contradicted { pfn, mfn }) }
     }
 
     fn pending(&self, at: VirtAddr, level: Level) -> Option<Table> {

@@ -37,7 +37,7 @@ pub(super) fn unshare<X: Hypervisor>(
     restore_shared_info_page(growth, layout, facts, xen)?;
     for slot in slots(facts.image) {
         let shared = growth.tables().find(xen, slot, Level::L1)?.ok_or(MmError::NotMapped { at: slot })?;
-        let mut words = *growth.tables().window().page(xen, shared.pfn);
+        let mut words = growth.tables().window().page(xen, shared.pfn);
         for (word, at) in words.iter_mut().zip(pages_of(VirtRange::new(slot, L1_SPAN))) {
             let entry = Pte::from_word(*word);
             let own = Pte::leaf(entry.mfn(), access(facts, at, entry));
@@ -82,8 +82,8 @@ fn restore_shared_info_page<X: Hypervisor>(
     let pfn = Pfn::new((at.as_u64() - area::HIGH.as_u64()) / PAGE_SIZE);
     let list = layout.pages(Name::Phys2mach).start.plus(pfn.raw() / ENTRIES);
     // Below 512: fits any usize.
-    let own = Mfn::new(growth.tables().window().page(xen, list)[(pfn.raw() % ENTRIES) as usize]);
-    if xen.m2p(own) != Some(pfn) {
+    let own = Mfn::new(growth.tables().window().word(xen, list, (pfn.raw() % ENTRIES) as usize));
+    if !xen.m2p(own).is_some_and(|claim| claim.names(pfn)) {
         return Err(MmError::NoFrame { pfn });
     }
     let (slot, shared_info) = growth.tables().leaf(xen, at)?.ok_or(MmError::NotMapped { at })?;

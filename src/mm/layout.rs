@@ -9,7 +9,8 @@
 use core::fmt;
 
 use super::area;
-use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange, pages_for};
+use crate::addr::{Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange, pages_for};
+use crate::xen::List;
 use crate::xen::start_info::{BootInfo, Ramdisk, RamdiskPlace, Role};
 
 /// What a row holds, in the builder's order.
@@ -128,6 +129,8 @@ pub struct Layout {
     pub ramdisk: Option<Ramdisk>,
     /// Pages of the domain.
     pub nr_pages: u64,
+    /// The frame of shared_info, which is Xen's.
+    pub shared_info: Mfn,
 }
 
 /// Address of a page in the builder's high mapping.
@@ -146,7 +149,12 @@ impl Layout {
     /// # Errors
     /// [`LayoutError`] if rows overlap, are out of order or do not fit the domain.
     pub fn plan(info: &BootInfo) -> Result<Self, LayoutError> {
-        let layout = Self { rows: rows(info), ramdisk: info.ramdisk, nr_pages: info.nr_pages };
+        let layout = Self {
+            rows: rows(info),
+            ramdisk: info.ramdisk,
+            nr_pages: info.nr_pages,
+            shared_info: info.shared_info,
+        };
         layout.check()?;
         Ok(layout)
     }
@@ -182,6 +190,12 @@ impl Layout {
     #[must_use]
     pub fn high(&self, name: Name) -> VirtRange {
         Row { name, pages: self.pages(name) }.high()
+    }
+
+    /// Returns the P2M list where the builder mapped it.
+    #[must_use]
+    pub fn list(&self) -> List {
+        List::new(self.high(Name::Phys2mach).start, self.nr_pages)
     }
 
     /// Returns the address behind the last row, the builder's `virt_alloc_end`.

@@ -25,4 +25,5 @@ mod ranges;
 pub mod tables;
 pub mod vmalloc;
 pub mod walk;
+mod walk_error;
 pub mod window;

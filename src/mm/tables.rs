@@ -123,7 +123,7 @@ impl Tables {
 
     /// Reads the entry of `table` that covers `at`.
     pub fn entry<X: Hypervisor>(&self, xen: &X, table: Table, at: VirtAddr) -> Pte {
-        Pte::from_word(self.window.page(xen, table.pfn)[table.level.index(at)])
+        Pte::from_word(self.window.word(xen, table.pfn, table.level.index(at)))
     }
 
     /// Finds the table of `level` that covers `at`; `None` if an entry above is absent.
@@ -197,7 +197,8 @@ fn below<X: Hypervisor>(xen: &X, table: Table, at: VirtAddr, entry: Pte) -> Resu
     if entry.is_large() {
         return Err(strange);
     }
-    let pfn = xen.m2p(entry.mfn()).ok_or(strange)?;
+    // The walk confirmed the builder's tables, `Growth::make` those made since.
+    let pfn = xen.m2p(entry.mfn()).ok_or(strange)?.confirmed_before();
     Ok(Table { pfn, mfn: entry.mfn(), level })
 }
 

@@ -5,9 +5,16 @@
 //! nowhere else, without a hole, and that exactly the page tables are read-only. Only then may later stages reach a
 //! page by arithmetic: the walk's product is the first [`Window`].
 //!
+//! Which page that is, an entry does not say: it holds a machine frame. The P2M must have that frame for page n, and
+//! M2P must have page n for that frame. That the frame is the domain's own needs no word of either: Xen has mapped
+//! it, and maps nothing else for a domain without privileges. One page is an exception, and checked as one: in the
+//! place of a page of the image lies shared_info, a frame of Xen's that start_info names.
+//!
 //! Takes rows from `layout`; next is `direct_map`. Sources: xen/include/public/xen.h, "Start-of-day memory layout".
 
 use core::fmt;
+
+pub use super::walk_error::WalkError;
 
 use super::area;
 use super::dump::{Line, Merger, Rights};
@@ -18,7 +25,7 @@ use super::tables::{Table, Tables};
 use super::window::Window;
 use crate::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use crate::xen::start_info::Facts;
-use crate::xen::{Hypervisor, Words};
+use crate::xen::{Hypervisor, List, Words};
 
 /// First and last L4 slot of the hypervisor; the walk never looks there.
 const XEN_SLOTS: core::ops::RangeInclusive<u64> = 256..=271;
@@ -54,84 +61,6 @@ impl fmt::Display for Counts {
     }
 }
 
-/// What the walk may find wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WalkError {
-    /// A table lies outside the page-table row.
-    TableOutside {
-        /// The table.
-        pfn: Pfn,
-        /// The row.
-        row: PfnRange,
-    },
-    /// The page tables, or one entry, cannot be read.
-    Unreadable(MmError),
-    /// An address maps another page than its place says.
-    WrongPage {
-        /// The address.
-        at: VirtAddr,
-        /// The page expected there.
-        expected: Pfn,
-        /// The page found there, if it is one of ours.
-        found: Option<Pfn>,
-    },
-    /// A page between the start of the mapping and its end is not mapped.
-    Hole {
-        /// The first missing address.
-        at: VirtAddr,
-    },
-    /// A page has the wrong right to be written: tables must not be writable, everything else must.
-    WrongRight {
-        /// The address.
-        at: VirtAddr,
-        /// Entry found.
-        entry: u64,
-    },
-    /// The tables found are not as many as start_info says.
-    Count {
-        /// start_info.nr_pt_frames.
-        expected: u64,
-        /// Tables walked.
-        found: u64,
-    },
-    /// The mapping ends before the boot stack does.
-    Short {
-        /// Page behind the last one mapped.
-        end: Pfn,
-        /// Page behind the boot stack.
-        expected: Pfn,
-    },
-}
-
-impl fmt::Display for WalkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TableOutside { pfn, row } => write!(f, "a page table is {pfn}: expected one of {row}"),
-            Self::Unreadable(error) => error.fmt(f),
-            Self::WrongPage { at, expected, found: Some(found) } => {
-                write!(f, "{at:#x} maps {found}: expected {expected}")
-            }
-            Self::WrongPage { at, expected, found: None } => {
-                write!(f, "{at:#x} maps a frame that M2P does not give to this domain: expected {expected}")
-            }
-            Self::Hole { at } => write!(f, "{at:#x} is not mapped: expected no hole in the initial mapping"),
-            Self::WrongRight { at, entry } => write!(
-                f,
-                "{at:#x} has entry {entry:#x}: expected page tables read-only and everything else writable"
-            ),
-            Self::Count { expected, found } => {
-                write!(f, "{found} page tables found: start_info.nr_pt_frames says {expected}")
-            }
-            Self::Short { end, expected } => {
-                write!(
-                    f,
-                    "the initial mapping ends at {end}: expected {expected} or more, the end of the boot stack"
-                )
-            }
-        }
-    }
-}
-
 /// The builder's tables, walked and found good.
 #[derive(Debug)]
 pub struct BootTables {
@@ -160,7 +89,8 @@ impl BootTables {
             xen,
             row,
             window: &window,
-            facts,
+            list: layout.list(),
+            shared_info: (facts.shared_info, layout.shared_info),
             counts: Counts::default(),
             next: Pfn::ZERO,
             merger: Merger::new(emit),
@@ -189,7 +119,7 @@ fn readable_tables<X: Hypervisor>(row: PfnRange, xen: &mut X) -> Result<Window, 
     Ok(window)
 }
 
-/// Finds the L4 table: the page at pt_base. Its machine frame is in the P2M list, which the walk then confirms.
+/// Finds the L4 table: the page at pt_base. Its machine frame is in the P2M list, and M2P must agree.
 fn root_table<X: Hypervisor>(
     layout: &Layout,
     row: PfnRange,
@@ -197,10 +127,12 @@ fn root_table<X: Hypervisor>(
     xen: &mut X,
 ) -> Result<Table, WalkError> {
     let pfn = row.start;
-    let at = VirtAddr::new_truncate(layout.high(Name::Phys2mach).start.as_u64() + pfn.raw() * 8);
-    let mfn = Mfn::new(xen.probe(at).map_err(|_| WalkError::Unreadable(MmError::NotMapped { at }))?);
-    if xen.m2p(mfn) != Some(pfn) {
-        return Err(WalkError::WrongPage { at: window.address(pfn), expected: pfn, found: xen.m2p(mfn) });
+    let list = layout.list();
+    let unreadable = WalkError::Unreadable(MmError::NotMapped { at: list.address(pfn) });
+    let mfn = list.frame(xen, pfn).ok_or(unreadable)?;
+    if !xen.m2p(mfn).is_some_and(|claim| claim.names(pfn)) {
+        let found = list.page_of(xen, mfn);
+        return Err(WalkError::WrongPage { at: window.address(pfn), expected: pfn, found });
     }
     Ok(Table { pfn, mfn, level: Level::L4 })
 }
@@ -209,7 +141,9 @@ struct Walk<'w, X, F: FnMut(Line)> {
     xen: &'w X,
     row: PfnRange,
     window: &'w Window,
-    facts: &'w Facts,
+    list: List,
+    /// Where shared_info is mapped, and its frame.
+    shared_info: (VirtAddr, Mfn),
     counts: Counts,
     /// Page expected at the next address.
     next: Pfn,
@@ -220,39 +154,23 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
     fn table(&mut self, table: Table, base: u64, above: Rights) -> Result<(), WalkError> {
         self.counts.add(table.level);
         let words = self.window.page(self.xen, table.pfn);
-        let confirmed = self.confirmed(table, words);
-        for (index, &word) in (0..ENTRIES).zip(words) {
+        let Some(level) = table.level.below() else { return self.pages(&words, base, above) };
+        for (index, &word) in (0..ENTRIES).zip(&words) {
             let entry = Pte::from_word(word);
             let at = VirtAddr::new_truncate(base + index * table.level.span());
             let skipped = table.level == Level::L4 && XEN_SLOTS.contains(&index);
-            if skipped || !entry.is_present() {
-                continue;
-            }
-            match table.level.below() {
-                None => {
-                    let found = confirmed.map(|first| first.plus(index));
-                    let found = found.or_else(|| self.xen.m2p(entry.mfn()));
-                    self.page(at, entry, above.and(entry), found)?;
-                }
-                Some(level) => {
-                    let below = self.below(at, entry, level)?;
-                    self.table(below, at.as_u64(), above.and(entry))?;
-                }
+            if !skipped && entry.is_present() {
+                let below = self.below(at, entry, level)?;
+                self.table(below, at.as_u64(), above.and(entry))?;
             }
         }
         Ok(())
     }
 
-    /// Has M2P confirm a whole L1 table at once; returns the first of its pages if it does.
-    fn confirmed(&self, table: Table, words: &Words) -> Option<Pfn> {
-        let frames = || words.map(|word| Pte::from_word(word).mfn().raw());
-        (table.level == Level::L1 && self.xen.m2p_confirms(&frames(), self.next)).then_some(self.next)
-    }
-
     fn below(&self, at: VirtAddr, entry: Pte, level: Level) -> Result<Table, WalkError> {
         let strange =
             WalkError::Unreadable(MmError::StrangeTable { at, level: level.above(), entry: entry.word() });
-        let pfn = self.xen.m2p(entry.mfn()).filter(|_| !entry.is_large()).ok_or(strange)?;
+        let pfn = self.list.page_of(self.xen, entry.mfn()).filter(|_| !entry.is_large()).ok_or(strange)?;
         if self.row.contains(pfn) {
             Ok(Table { pfn, mfn: entry.mfn(), level })
         } else {
@@ -260,28 +178,61 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
         }
     }
 
-    /// Checks a mapping of the page `found`, which M2P gives its frame to.
-    fn page(
-        &mut self,
-        at: VirtAddr,
-        entry: Pte,
-        rights: Rights,
-        found: Option<Pfn>,
-    ) -> Result<(), WalkError> {
+    /// Checks the entries of an L1 table. The frames of a whole table are compared with the P2M, and confirmed by
+    /// M2P, at once if they can be.
+    fn pages(&mut self, words: &Words, base: u64, above: Rights) -> Result<(), WalkError> {
+        let first = self.next.slot_start();
+        let unlisted = WalkError::Unreadable(MmError::NotMapped { at: self.list.address(first) });
+        let listed = self.list.slot(self.xen, first).ok_or(unlisted)?;
+        let differences = words
+            .iter()
+            .zip(&listed)
+            .fold(0, |sum, (word, listed)| sum | (Pte::from_word(*word).mfn().raw() ^ listed));
+        let confirmed = differences == 0 && self.xen.m2p_confirms(&listed, first);
+        for ((index, &word), &listed) in (0..ENTRIES).zip(words).zip(&listed) {
+            let entry = Pte::from_word(word);
+            let at = VirtAddr::new_truncate(base + index * Level::L1.span());
+            if entry.is_present() {
+                self.in_place(at)?;
+                if !confirmed {
+                    self.frame(at, entry.mfn(), listed)?;
+                }
+                self.page(at, entry, above.and(entry))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Pages follow each other: the next one mapped must be the next one of the domain.
+    fn in_place(&self, at: VirtAddr) -> Result<(), WalkError> {
+        let expected = VirtAddr::new_truncate(area::HIGH.as_u64().wrapping_add(self.next.raw() * PAGE_SIZE));
+        if at == expected { Ok(()) } else { Err(WalkError::Hole { at: expected }) }
+    }
+
+    /// Checks that the frame mapped at `at` is the next page's, by its entry in the P2M and by M2P.
+    fn frame(&self, at: VirtAddr, mfn: Mfn, listed: u64) -> Result<(), WalkError> {
         let expected = self.next;
-        if at.as_u64() != area::HIGH.as_u64().wrapping_add(expected.raw() * PAGE_SIZE) {
-            return Err(WalkError::Hole {
-                at: VirtAddr::new_truncate(area::HIGH.as_u64() + expected.raw() * PAGE_SIZE),
-            });
+        let (shared_info, shared_frame) = self.shared_info;
+        if at == shared_info && mfn == shared_frame {
+            return Ok(());
         }
-        if found != Some(expected) && at != self.facts.shared_info {
-            return Err(WalkError::WrongPage { at, expected, found });
+        let claimed = self.xen.m2p(mfn).is_some_and(|claim| claim.names(expected));
+        match (claimed, listed == mfn.raw()) {
+            (true, true) => Ok(()),
+            (true, false) => Err(WalkError::NotListed { pfn: expected, mfn, listed }),
+            (false, _) => {
+                let found = self.list.page_of(self.xen, mfn);
+                Err(WalkError::WrongPage { at, expected, found })
+            }
         }
-        if entry.is_writable() == self.row.contains(expected) {
+    }
+
+    fn page(&mut self, at: VirtAddr, entry: Pte, rights: Rights) -> Result<(), WalkError> {
+        if entry.is_writable() == self.row.contains(self.next) {
             return Err(WalkError::WrongRight { at, entry: entry.word() });
         }
         self.merger.add(at, PAGE_SIZE, rights);
-        self.next = expected.plus(1);
+        self.next = self.next.plus(1);
         Ok(())
     }
 

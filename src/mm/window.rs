@@ -68,16 +68,27 @@ impl Window {
         self.address(pages.start)
     }
 
-    /// Borrows a page.
+    /// Copies a page out. Never borrows it: it may be a page table, which the processor and Xen write to.
     ///
     /// # Panics
     /// If the window does not show it: a mistake of the caller, not of the domain.
     #[expect(unsafe_code, reason = "reads through the seam")]
-    pub fn page<'x, X: Hypervisor>(&self, xen: &'x X, pfn: Pfn) -> &'x Words {
+    pub fn page<X: Hypervisor>(&self, xen: &X, pfn: Pfn) -> Words {
         let at = self.checked(PfnRange::new(pfn, 1));
-        // SAFETY: mapped, because this window shows it (checked above) and is dropped before its mapping goes; not
-        // written meanwhile, because writing takes `&mut X`.
+        // SAFETY: mapped, because this window shows it (checked above) and is dropped before its mapping goes.
         unsafe { xen.page(at) }
+    }
+
+    /// Reads one word of a page, the one with index `index`.
+    ///
+    /// # Panics
+    /// If the window does not show the page, or it has no such word.
+    #[expect(unsafe_code, reason = "reads through the seam")]
+    pub fn word<X: Hypervisor>(&self, xen: &X, pfn: Pfn, index: usize) -> u64 {
+        let at = self.checked(PfnRange::new(pfn, 1));
+        assert!(index < 512, "word {index} of a page");
+        // SAFETY: mapped, as in `page`; within the page and aligned, by the assertion.
+        unsafe { xen.word(VirtAddr::new_truncate(at.as_u64() + index as u64 * 8)) }
     }
 
     /// Borrows the page with index `index` of a run for writing.
@@ -217,16 +228,26 @@ impl Span {
         VirtAddr::new_truncate(self.at.as_u64().wrapping_add(index * PAGE_SIZE))
     }
 
-    /// Borrows a page.
+    /// Copies a page out.
     ///
     /// # Panics
     /// If there are not so many pages.
     #[expect(unsafe_code, reason = "reads through the seam")]
-    pub fn page<'x, X: Hypervisor>(&self, xen: &'x X, index: u64) -> &'x Words {
+    pub fn page<X: Hypervisor>(&self, xen: &X, index: u64) -> Words {
         let at = self.checked(index);
-        // SAFETY: mapped while the span lives (`vmalloc` unmaps only what was dropped); not written meanwhile,
-        // because writing takes `&mut X`.
+        // SAFETY: mapped while the span lives (`vmalloc` unmaps only what was dropped).
         unsafe { xen.page(at) }
+    }
+
+    /// Reads the first word of a page.
+    ///
+    /// # Panics
+    /// As for [`Span::page`].
+    #[expect(unsafe_code, reason = "reads through the seam")]
+    pub fn first_word<X: Hypervisor>(&self, xen: &X, index: u64) -> u64 {
+        let at = self.checked(index);
+        // SAFETY: as in `page`.
+        unsafe { xen.word(at) }
     }
 
     /// Borrows the first `len` bytes.
@@ -236,7 +257,8 @@ impl Span {
     #[expect(unsafe_code, reason = "reads through the seam")]
     pub fn bytes<X: Hypervisor>(&self, xen: &X, len: usize) -> &[u8] {
         assert!(len as u64 <= self.pages * PAGE_SIZE, "{len} bytes of {} pages", self.pages);
-        // SAFETY: mapped as for `page`; not written while borrowed, because writing takes `&mut self`.
+        // SAFETY: mapped as for `page`; data, never a table, and not written while borrowed, because writing takes
+        // `&mut self`.
         unsafe { xen.bytes(self.at, len) }
     }
 

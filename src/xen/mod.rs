@@ -8,8 +8,10 @@
 //! Sources: xen/include/public/xen.h for every hypercall named here.
 
 pub mod abi;
+mod claim;
 mod counters;
 pub mod errno;
+mod list;
 mod loops;
 pub mod mmuext;
 pub mod start_info;
@@ -19,8 +21,10 @@ use alloc::vec::Vec;
 
 use crate::addr::{Mfn, Pfn, VirtAddr, VirtRange};
 use abi::{MmuExtOp, MmuUpdate};
+pub use claim::Claim;
 pub use counters::{CallKind, Calls, Counters};
 pub use errno::Errno;
+pub use list::List;
 pub use loops::Loop;
 
 /// Content of one page, as words: a page table, or a page of P2M.
@@ -98,48 +102,58 @@ pub trait Hypervisor {
     unsafe fn mmuext_op(&mut self, op: MmuExtOp) -> Result<(), Errno>;
 
     /// Looks a machine frame up in Xen's M2P; `None` where Xen has no entry or maps no such part of the array.
-    fn m2p(&self, mfn: Mfn) -> Option<Pfn>;
+    fn m2p(&self, mfn: Mfn) -> Option<Claim>;
 
     /// Tells whether a page of P2M holds frames that lie together, which M2P gives to the pages from `first` on, in
     /// order: the usual case, at the speed of reading both arrays. `false` says nothing: [`Hypervisor::m2p`] does.
     fn m2p_confirms(&self, frames: &Words, first: Pfn) -> bool {
-        let confirms = |(page, &word): (u64, &u64)| self.m2p(Mfn::new(word)) == Some(first.plus(page));
+        let confirms = |(page, &word): (u64, &u64)| {
+            self.m2p(Mfn::new(word)).is_some_and(|claim| claim.names(first.plus(page)))
+        };
         (0..).zip(frames).all(confirms)
     }
 
     /// Reads the page of M2P that holds the entry of `mfn`, to no end but the time that it takes; returns the sum.
     fn read_m2p_page(&self, mfn: Mfn) -> u64 {
-        self.m2p(mfn).map_or(0, Pfn::raw)
+        self.m2p(mfn).map_or(0, |claim| claim.confirmed_before().raw())
     }
 
     /// Reads the word at `at`, surviving the fault if nothing is mapped there.
     ///
     /// # Errors
     /// [`Faulted`] if the processor could not read it.
-    fn probe(&mut self, at: VirtAddr) -> Result<u64, Faulted>;
+    fn probe(&self, at: VirtAddr) -> Result<u64, Faulted>;
 
-    /// Borrows the page at `at`.
+    /// Reads the word at `at` by one volatile access: it may be an entry of a page table, whose accessed and dirty
+    /// bits the processor and Xen set at any time. Nothing borrows such memory.
     ///
     /// # Safety
-    /// `at` must be page-aligned, mapped for the life of the borrow, and written by nobody else meanwhile.
-    unsafe fn page(&self, at: VirtAddr) -> &Words;
+    /// A word must be mapped at `at`, which is a multiple of 8.
+    unsafe fn word(&self, at: VirtAddr) -> u64;
+
+    /// Copies the page at `at`, each word by an access of its own as in [`Hypervisor::word`].
+    ///
+    /// # Safety
+    /// `at` must be page-aligned, and mapped.
+    unsafe fn page(&self, at: VirtAddr) -> Words;
 
     /// Borrows `len` bytes from `at`, for as long as the caller says.
     ///
     /// # Safety
-    /// As for [`Hypervisor::page`], the whole range, for the whole of `'r`.
+    /// The whole range must be mapped, and written by nobody, hardware and Xen included, for the whole of `'r`.
     unsafe fn bytes<'r>(&self, at: VirtAddr, len: usize) -> &'r [u8];
 
     /// Borrows the page at `at` for writing.
     ///
     /// # Safety
-    /// As for [`Hypervisor::page`]; besides, mapped writable, and owned by the caller.
+    /// `at` must be page-aligned, mapped writable for the life of the borrow, owned by the caller, and no page table.
     unsafe fn page_mut(&mut self, at: VirtAddr) -> &mut Words;
 
     /// Copies `pages` pages.
     ///
     /// # Safety
-    /// Both ranges as for [`Hypervisor::page`], the target as for [`Hypervisor::page_mut`]; they must not overlap.
+    /// The source must be mapped and be written by nobody meanwhile, the target as for [`Hypervisor::page_mut`]; they
+    /// must not overlap.
     unsafe fn copy_pages(&mut self, from: VirtAddr, to: VirtAddr, pages: u64);
 
     /// Fills `pages` pages with one word.

@@ -8,8 +8,8 @@
 
 use core::fmt;
 
-use super::Hypervisor;
 use super::abi::{SIF_INITDOMAIN, SIF_MOD_START_PFN, StartInfo};
+use super::{Hypervisor, List};
 use crate::addr::{ENTRIES, L2_SPAN, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange, pages_for};
 use crate::mm::area;
 
@@ -67,6 +67,8 @@ pub struct BootInfo {
     pub role: Role,
     /// Pages that the domain owns; the P2M has an entry for each.
     pub nr_pages: u64,
+    /// The frame of shared_info, which is Xen's.
+    pub shared_info: Mfn,
     /// The ramdisk, if there is one.
     pub ramdisk: Option<Ramdisk>,
     /// The P2M list.
@@ -113,20 +115,26 @@ impl BootInfo {
         let nr_pages = checked("nr_pages", "1 to 2^27 pages (512 GiB)", raw.nr_pages, |pages| {
             pages > 0 && pages <= MAX_PAGES
         })?;
-        checked("shared_info", "a page-aligned machine address", raw.shared_info, |at| {
+        let shared_info = checked("shared_info", "a page-aligned machine address", raw.shared_info, |at| {
             at != 0 && at % PAGE_SIZE == 0
         })?;
-        let info = Self {
+        let mut info = Self {
             facts,
             role,
             nr_pages,
+            shared_info: Mfn::new(shared_info / PAGE_SIZE),
             ramdisk: ramdisk(raw, nr_pages)?,
             mfn_list: mfn_list(raw, nr_pages)?,
-            store: ring("store_mfn", raw.store_mfn, role, nr_pages, xen)?,
-            console: ring("console.mfn", raw.console_mfn, role, nr_pages, xen)?,
+            store: None,
+            console: None,
             page_tables: page_tables(raw)?,
         };
         info.check_order()?;
+        if role == Role::Guest {
+            let list = List::new(info.mfn_list.start, nr_pages);
+            info.store = Some(ring("store_mfn", raw.store_mfn, list, xen)?);
+            info.console = Some(ring("console.mfn", raw.console_mfn, list, xen)?);
+        }
         Ok(info)
     }
 
@@ -240,21 +248,9 @@ fn page_tables(raw: &StartInfo) -> Result<VirtRange, FieldError> {
     Ok(VirtRange::new(start, frames * PAGE_SIZE))
 }
 
-/// start_info names rings by machine frame; M2P says which page of ours that is.
-fn ring(
-    field: &'static str,
-    mfn: u64,
-    role: Role,
-    nr_pages: u64,
-    xen: &impl Hypervisor,
-) -> Result<Option<Pfn>, FieldError> {
-    if role == Role::InitialDomain {
-        return Ok(None);
-    }
-    match xen.m2p(Mfn::new(mfn)) {
-        Some(pfn) if pfn.raw() < nr_pages => Ok(Some(pfn)),
-        _ => {
-            Err(FieldError { field, expected: "a machine frame of this domain", found: mfn, advice: BUILDER })
-        }
-    }
+/// start_info names rings by machine frame. M2P says which page that is, of whatever domain; the list, whether ours.
+fn ring(field: &'static str, mfn: u64, list: List, xen: &impl Hypervisor) -> Result<Pfn, FieldError> {
+    let expected = "a machine frame of this domain, by M2P and by the P2M";
+    let page = list.page_of(xen, Mfn::new(mfn));
+    page.ok_or(FieldError { field, expected, found: mfn, advice: BUILDER })
 }

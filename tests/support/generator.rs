@@ -1,7 +1,7 @@
 //! Random domains from a seed: the same number always makes the same domain.
 
 use revector::addr::{Mfn, Pfn, PfnRange};
-use revector::fake::{Domain, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
+use revector::fake::{Built, Domain, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
 use revector::xen::start_info::Role;
 
 /// A small generator (xorshift64*).
@@ -32,6 +32,50 @@ impl Random {
 pub(crate) struct Case {
     pub(crate) domain: Domain,
     pub(crate) line: String,
+    pub(crate) planted: Planted,
+}
+
+/// Where a builder has put another domain's frame, for which M2P has the number of the page that it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Planted {
+    /// Nowhere.
+    Nowhere,
+    /// start_info's frame of the console ring.
+    Ring,
+    /// The P2M's entry of a page of the initial mapping.
+    Mapped(Pfn),
+    /// The P2M's entry of a page that nothing maps yet.
+    Unmapped(Pfn),
+}
+
+impl Planted {
+    fn new(random: &mut Random, domain: &Domain) -> Self {
+        let Ok(rows) = domain.rows() else { return Self::Nowhere };
+        let behind = domain.pages - rows.end.raw();
+        match random.below(8) {
+            0 if domain.role == Role::Guest => Self::Ring,
+            1 => Self::Mapped(Pfn::new(random.below(rows.mapped_end.raw()))),
+            2 if behind > 0 => Self::Unmapped(rows.end.plus(random.below(behind))),
+            _ => Self::Nowhere,
+        }
+    }
+
+    pub(crate) fn plant(self, built: &mut Built) {
+        let list = |built: &mut Built, pfn: Pfn| {
+            let page = built.rows.list.start.plus(pfn.raw() / 512);
+            let frame = built.xen.machine().mfn(page).expect("the list has frames");
+            let foreign = built.xen.machine().foreign_at(pfn).raw();
+            built.xen.frame_mut(frame)[(pfn.raw() % 512) as usize] = foreign;
+        };
+        match self {
+            Self::Nowhere => {}
+            Self::Ring => {
+                let foreign = built.xen.machine().foreign_at(built.rows.console.start);
+                built.start_info.console_mfn = foreign.raw();
+            }
+            Self::Mapped(pfn) | Self::Unmapped(pfn) => list(built, pfn),
+        }
+    }
 }
 
 impl Case {
@@ -53,7 +97,9 @@ impl Case {
         };
         domain.ramdisk = ramdisk(random, &domain);
         domain.holes = holes(random, &domain);
-        Self { domain, line: line(random) }
+        let line = line(random);
+        let planted = Planted::new(random, &domain);
+        Self { domain, line, planted }
     }
 }
 

@@ -5,7 +5,6 @@
 
 use revector::addr::{Mfn, Pfn};
 use revector::fake::Xen;
-use revector::xen::Hypervisor;
 
 const ONES: u64 = u64::MAX;
 
@@ -25,7 +24,7 @@ pub(crate) fn map_p2m(xen: &Xen) -> Result<Saved, String> {
     let published = xen.published().ok_or("nothing published")?;
     let max_pfn = published.entries.checked_sub(1).ok_or("max_pfn is 0")?;
     let valid = |word: u64, what: &str, index: u64| {
-        let known = word != 0 && word != ONES && xen.m2p(Mfn::new(word)).is_some();
+        let known = word != 0 && word != ONES && xen.machine().pfn(Mfn::new(word)).is_some();
         if known { Ok(Mfn::new(word)) } else { Err(format!("{what}[{index}] is {word:#x}")) }
     };
     let top = valid(published.top.raw(), "frame_list_list", 0)?;
@@ -45,7 +44,7 @@ pub(crate) fn map_p2m(xen: &Xen) -> Result<Saved, String> {
         return Err("entries behind the last page are not all ones".to_owned());
     }
     for leaf in &leaves {
-        let pfn = xen.m2p(*leaf).map_or(u64::MAX, Pfn::raw);
+        let pfn = xen.machine().m2p(*leaf).map_or(u64::MAX, Pfn::raw);
         if pfn > max_pfn || p2m[pfn as usize] != leaf.raw() {
             return Err(format!("Bad mfn in p2m_frame_list: {leaf}"));
         }

@@ -112,7 +112,7 @@ impl P2m<Initial> {
         let missing = MmError::NoFrame { pfn };
         let index = Index::of(pfn).filter(|_| pfn.raw() < self.nr_pages).ok_or(missing)?;
         let leaf = self.list[0].first().plus(pfn.raw() / ENTRIES);
-        match window.page(xen, leaf)[index.leaf] {
+        match window.word(xen, leaf, index.leaf) {
             INVALID => Err(missing),
             mfn => Ok(Mfn::new(mfn)),
         }
@@ -134,7 +134,7 @@ impl ListReader {
     fn frame<X: Hypervisor>(&mut self, window: &Window, xen: &X, pfn: Pfn) -> Result<Mfn, MmError> {
         if self.slot != pfn.slot_start() {
             self.slot = pfn.slot_start();
-            self.words = *window.page(xen, self.first.plus(pfn.raw() / ENTRIES));
+            self.words = window.page(xen, self.first.plus(pfn.raw() / ENTRIES));
         }
         match self.words[(pfn.raw() % ENTRIES) as usize] {
             INVALID => Err(MmError::NoFrame { pfn }),
@@ -145,6 +145,5 @@ impl ListReader {
 
 /// Tells whether a leaf has no frame at all. The first word decides nearly always.
 fn is_hole<X: Hypervisor>(window: &Window, xen: &X, leaf: Pfn) -> bool {
-    let words = window.page(xen, leaf);
-    words[0] == INVALID && words.iter().all(|&word| word == INVALID)
+    window.word(xen, leaf, 0) == INVALID && window.page(xen, leaf).iter().all(|&word| word == INVALID)
 }

@@ -55,7 +55,8 @@ impl<S: State> P2m<S> {
     ) -> Result<(), MmError> {
         let window = tables.window();
         let leaf = self.leaf_address(window, xen, index);
-        if self.leaf(window, xen, leaf)[index.leaf] == word {
+        let (through, page) = self.behind(window, leaf);
+        if through.word(xen, page, index.leaf) == word {
             return Ok(());
         }
         if self.unshared(window, leaf).is_none() {

@@ -104,7 +104,8 @@ impl<S: State> P2m<S> {
         if leaf == self.shared(window, Plan::IDENTITY) {
             return Slot::Identity;
         }
-        match self.leaf(window, xen, leaf)[index.leaf] {
+        let (through, page) = self.behind(window, leaf);
+        match through.word(xen, page, index.leaf) {
             INVALID if self.identity.has(pfn) => Slot::Identity,
             INVALID => Slot::Missing,
             mfn => Slot::Frame(Mfn::new(mfn)),
@@ -156,7 +157,7 @@ impl<S: State> P2m<S> {
         mut target: impl FnMut(&X, u64, Option<Pfn>) -> Result<Option<(VirtAddr, Mfn)>, MmError>,
     ) -> Result<(), MmError> {
         let mut mid = self.mid(window, xen, top);
-        let mut twin = *window.page(xen, self.pages.first().plus(self.plan.mid_mfn(top)));
+        let mut twin = window.page(xen, self.pages.first().plus(self.plan.mid_mfn(top)));
         for (number, slot) in (top * ENTRIES..index::leaves(self.nr_pages)).zip(0..mid.len()) {
             let now = self.unshared(window, VirtAddr::new_truncate(mid[slot]));
             if let Some((leaf, mfn)) = target(xen, number, now)? {
@@ -196,13 +197,16 @@ impl<S: State> P2m<S> {
     }
 
     fn mid<X: Hypervisor>(&self, window: &Window, xen: &X, top: u64) -> Words {
-        *window.page(xen, self.pages.first().plus(Plan::mid(top)))
+        window.page(xen, self.pages.first().plus(Plan::mid(top)))
     }
 
     /// Copies the leaf that describes the 512 pages from `slot` on; all invalid behind the tree's end.
     pub fn leaf_words<X: Hypervisor>(&self, window: &Window, xen: &X, slot: Pfn) -> Words {
         match Index::of(slot).filter(|_| slot.raw() < self.nr_pages) {
-            Some(index) => *self.leaf(window, xen, self.leaf_address(window, xen, index)),
+            Some(index) => {
+                let (window, leaf) = self.behind(window, self.leaf_address(window, xen, index));
+                window.page(xen, leaf)
+            }
             None => [INVALID; 512],
         }
     }
@@ -210,14 +214,14 @@ impl<S: State> P2m<S> {
     /// Returns the machine frame that the toolstack finds for the leaf at `index`.
     pub(super) fn twin<X: Hypervisor>(&self, window: &Window, xen: &X, index: Index) -> Mfn {
         let mid = self.pages.first().plus(self.plan.mid_mfn(index.top as u64));
-        Mfn::new(window.page(xen, mid)[index.mid])
+        Mfn::new(window.word(xen, mid, index.mid))
     }
 
     /// Returns the leaf pointer for `index`.
     pub(super) fn leaf_address<X: Hypervisor>(&self, window: &Window, xen: &X, index: Index) -> VirtAddr {
-        let top = window.page(xen, self.pages.first().plus(Plan::TOP));
-        let mid = window.page(xen, window.pfn(VirtAddr::new_truncate(top[index.top])));
-        VirtAddr::new_truncate(mid[index.mid])
+        let mid = window.word(xen, self.pages.first().plus(Plan::TOP), index.top);
+        let leaf = window.word(xen, window.pfn(VirtAddr::new_truncate(mid)), index.mid);
+        VirtAddr::new_truncate(leaf)
     }
 
     /// Returns the address of one of the tree's own pages.
@@ -231,20 +235,17 @@ impl<S: State> P2m<S> {
         (!is_shared).then(|| self.leaf_pfn(window, at))
     }
 
-    /// Reads a leaf through the mapping that its pointer belongs to.
-    pub(super) fn leaf<'x, X: Hypervisor>(&self, window: &Window, xen: &'x X, at: VirtAddr) -> &'x Words {
+    /// Returns the page that a leaf pointer leads to, and the mapping that the pointer belongs to.
+    pub(super) fn behind<'w>(&'w self, window: &'w Window, at: VirtAddr) -> (&'w Window, Pfn) {
         match &self.high {
-            Some(high) if at >= area::HIGH => high.page(xen, high.pfn(at)),
-            _ => window.page(xen, window.pfn(at)),
+            Some(high) if at >= area::HIGH => (high, high.pfn(at)),
+            _ => (window, window.pfn(at)),
         }
     }
 
     /// Returns the page that a leaf pointer leads to.
     pub(super) fn leaf_pfn(&self, window: &Window, at: VirtAddr) -> Pfn {
-        match &self.high {
-            Some(high) if at >= area::HIGH => high.pfn(at),
-            _ => window.pfn(at),
-        }
+        self.behind(window, at).1
     }
 
     /// Returns the pages that leaves lie in, besides split ones.

@@ -5,6 +5,7 @@
 
 use core::fmt;
 
+use super::backed::FrameReader;
 use super::index::{self, Index, PER_LEAF};
 use super::tree::{INVALID, P2m, Plan, State};
 use crate::addr::{Mfn, Pfn};
@@ -71,22 +72,31 @@ impl<S: State> P2m<S> {
             Verify::Full => 1,
         };
         let mut seen = Verified { entries: self.nr_pages, ..Verified::default() };
+        let mut frames = FrameReader::new(self);
         for number in (0..index::leaves(self.nr_pages)).filter(|number| number % every == 0) {
             seen.leaves += 1;
-            seen.twins += u64::from(self.twin_is_right(window, xen, number));
+            seen.twins += u64::from(self.twin_is_right(&mut frames, window, xen, number));
             self.verify_leaf(window, xen, Pfn::new(number * PER_LEAF), &mut seen);
         }
         seen
     }
 
     /// The toolstack reads leaves by machine frame: it must be the frame of the very page that the tree points to.
-    fn twin_is_right<X: Hypervisor>(&self, window: &Window, xen: &X, number: u64) -> bool {
+    fn twin_is_right<X: Hypervisor>(
+        &self,
+        frames: &mut FrameReader<'_, S>,
+        window: &Window,
+        xen: &X,
+        number: u64,
+    ) -> bool {
         let Some(index) = Index::of(Pfn::new(number * PER_LEAF)) else { return false };
         let leaf = self.leaf_pfn(window, self.leaf_address(window, xen, index));
         let own = self.pages.first();
         // The toolstack knows no identity: it finds missing pages there.
         let expected = if leaf == own.plus(Plan::IDENTITY) { own.plus(Plan::MISSING) } else { leaf };
-        xen.m2p(self.twin(window, xen, index)) == Some(expected)
+        let twin = self.twin(window, xen, index);
+        let page = xen.m2p(twin).and_then(|claim| claim.confirmed(|pfn| frames.frame(window, xen, pfn).ok()));
+        page == Some(expected)
     }
 
     fn verify_leaf<X: Hypervisor>(&self, window: &Window, xen: &X, first: Pfn, seen: &mut Verified) {
@@ -102,7 +112,7 @@ impl<S: State> P2m<S> {
                 continue;
             }
             seen.looked_at += 1;
-            if xen.m2p(Mfn::new(word)) == Some(pfn) {
+            if xen.m2p(Mfn::new(word)).is_some_and(|claim| claim.names(pfn)) {
                 seen.good += 1;
             } else if seen.first_bad.is_none() {
                 seen.first_bad = Some((pfn, Mfn::new(word)));
