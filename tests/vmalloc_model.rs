@@ -16,12 +16,15 @@ use revector::xen::{Errno, Hypervisor};
 use support::stages::{World, moved};
 use support::walk::Walk;
 
+const DIRECT: u64 = 0xffff_8800_0000_0000;
+
 /// One use of vmalloc.
 #[derive(Clone, Copy, Debug)]
 enum Action {
     Allocate(Near, u64),
     Drop(usize),
     Protect(usize),
+    Seal(usize),
     Purge,
 }
 
@@ -31,6 +34,7 @@ fn action() -> impl Strategy<Value = Action> {
         4 => (place, 1_u64..700).prop_map(|(place, pages)| Action::Allocate(place, pages)),
         2 => (0_usize..8).prop_map(Action::Drop),
         1 => (0_usize..8).prop_map(Action::Protect),
+        1 => (0_usize..8).prop_map(Action::Seal),
         1 => Just(Action::Purge),
     ]
 }
@@ -41,6 +45,7 @@ struct Trial {
     vmalloc: Vmalloc,
     areas: Vec<Area>,
     at_start: u64,
+    before: Walk,
 }
 
 impl Trial {
@@ -48,7 +53,8 @@ impl Trial {
         let mut world = moved(&Domain::guest(64), Move::Copy);
         let (space, _) = world.clean();
         let at_start = world.frames.free_pages() + world.tables.added() as u64;
-        Self { world, vmalloc: Vmalloc::new(space), areas: Vec::new(), at_start }
+        let before = Walk::of(&world.built.xen);
+        Self { world, vmalloc: Vmalloc::new(space), areas: Vec::new(), at_start, before }
     }
 
     fn allocate(&mut self, place: Near, pages: u64) -> Result<(), MmError> {
@@ -77,6 +83,19 @@ impl Trial {
         area.span.page_mut(&mut built.xen, 0)[1] = area.range().start.as_u64();
     }
 
+    /// Makes an area's first page code and its last a constant, and leaves them so.
+    fn seal(&mut self, number: usize) -> Result<(), MmError> {
+        let Some(area) = self.areas.get(number) else { return Ok(()) };
+        let World { tables, built, .. } = &mut self.world;
+        let last = area.span.pages() - 1;
+        self.vmalloc.protect(
+            area,
+            &[(0, 1, Access::Code), (last, 1, Access::ReadOnly)],
+            tables,
+            &mut built.xen,
+        )
+    }
+
     fn apply(&mut self, action: Action) {
         match action {
             Action::Allocate(place, pages) => match self.allocate(place, pages) {
@@ -86,6 +105,7 @@ impl Trial {
             Action::Drop(number) if number < self.areas.len() => drop(self.areas.swap_remove(number)),
             Action::Drop(_) => {}
             Action::Protect(number) => self.protect(number),
+            Action::Seal(number) => self.seal(number).unwrap(),
             Action::Purge => {
                 self.purge().unwrap();
             }
@@ -102,6 +122,7 @@ impl Trial {
         for (range, guard) in ranges {
             assert!(self.world.built.xen.probe(guard).is_err(), "guard page of {range} is mapped");
         }
+        support::checks::no_code_is_writable(&Walk::of(&self.world.built.xen));
         for area in &self.areas {
             for page in 0..area.span.pages() {
                 let words = area.span.page(&self.world.built.xen, page);
@@ -125,6 +146,12 @@ impl Trial {
         let walk = Walk::of(&built.xen);
         assert_eq!(walk.within(0xffff_c900_0000_0000, 0xffff_ffff_8000_0000).next(), None);
         assert_eq!(walk.within(0xffff_ffff_a000_0000, u64::MAX).next(), None);
+        let locked = |walk: &Walk| -> Vec<u64> {
+            let shown = walk.within(DIRECT, DIRECT + (512 << 30));
+            let locked = shown.filter(|leaf| !leaf.writable && !walk.tables.contains_key(&leaf.mfn));
+            locked.map(|leaf| leaf.at).collect()
+        };
+        assert_eq!(locked(&walk), locked(&self.before), "rights did not come back with the frames");
     }
 }
 
@@ -154,6 +181,9 @@ proptest! {
                 }
                 Action::Purge => {
                     let _ = trial.purge();
+                }
+                Action::Seal(number) => {
+                    let _ = trial.seal(number);
                 }
                 other => trial.apply(other),
             }

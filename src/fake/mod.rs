@@ -34,6 +34,7 @@ mod memory;
 mod translate;
 mod types;
 mod update;
+mod watch;
 mod xen;
 
 pub use builder::{BuildError, Built, Domain, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote, Rows};
@@ -41,4 +42,5 @@ pub use faults::Refusal;
 pub use machine::Machine;
 pub use translate::{Mapping, Use};
 pub use types::Kind;
+pub use watch::Event;
 pub use xen::{Published, Xen};

@@ -11,6 +11,7 @@ use super::machine::Machine;
 use super::memory::{FrameMap, Memory};
 use super::translate::{Mapping, Use};
 use super::types::{Kind, Pin, Typed};
+use super::watch::{Event, Watchers};
 use crate::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use crate::xen::abi::{MACH2PHYS_BYTES, MACH2PHYS_START, MmuExtOp, MmuUpdate};
 use crate::xen::start_info::{Facts, Role};
@@ -41,6 +42,7 @@ pub struct Xen {
     rehomed: Option<VirtAddr>,
     called: Vec<VirtAddr>,
     answers: VecDeque<Result<i32, Trapped>>,
+    pub(super) watchers: Watchers,
 }
 
 /// Short: a failed test prints it.
@@ -72,6 +74,7 @@ impl Xen {
             rehomed: None,
             called: Vec::new(),
             answers: VecDeque::new(),
+            watchers: Watchers::default(),
         }
     }
 
@@ -166,7 +169,9 @@ fn pages_from(at: VirtAddr, pages: u64) -> impl Iterator<Item = VirtAddr> {
 impl Hypervisor for Xen {
     unsafe fn mmu_update(&mut self, batch: &[MmuUpdate]) -> Result<(), Stopped> {
         self.work.calls.add(CallKind::Update);
-        self.update(batch)
+        let outcome = self.update(batch);
+        self.happened(Event::Tables);
+        outcome
     }
 
     fn flush_tlb(&mut self) -> Result<(), Errno> {
@@ -179,6 +184,7 @@ impl Hypervisor for Xen {
         self.count_mmu(CallKind::OneEntry)?;
         Self::update_va_mapping(self, at, entry)?;
         self.work.entries += 1;
+        self.happened(Event::Tables);
         Ok(())
     }
 
@@ -259,6 +265,7 @@ impl Hypervisor for Xen {
 
     unsafe fn call(&mut self, entry: VirtAddr) -> Result<i32, Trapped> {
         self.must_translate(entry, Use::Execute);
+        self.happened(Event::Call);
         self.called.push(entry);
         self.answers.pop_front().unwrap_or(Ok(0))
     }

@@ -3,7 +3,8 @@
 //! The builder has already made an L1 table for each 2 MiB of the initial mapping, and an L1 table may be hooked in
 //! two places. So one L2 entry per 2 MiB shows the same pages a second time, at `DIRECT + n * 4096`: nothing is
 //! filled, and clearing an L2 entry of one view leaves the other. Because the tables are shared, the direct map is
-//! made non-executable at its L2 entries. RAM beyond the initial mapping is mapped when somebody needs it, by whole
+//! made non-executable at its L2 entries, and so is the high mapping but for the image: from here on no page can be
+//! written and run. RAM beyond the initial mapping is mapped when somebody needs it, by whole
 //! L1 tables, never because it exists.
 //!
 //! Takes [`BootTables`] from `walk`; `p2m` is next. Lineage: Linux `xen_setup_kernel_pagetable`, level2_ident_pgt.
@@ -17,11 +18,11 @@ use super::frames::Frames;
 use super::growth::{Growth, Place};
 use super::image;
 use super::layout::Layout;
-use super::pte::{Access, Level, Pte, Reach};
+use super::pte::{Level, Pte, Reach};
 use super::tables::Tables;
 use super::walk::BootTables;
 use super::window::Window;
-use crate::addr::{ENTRIES, L1_SPAN, L2_SPAN, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr};
+use crate::addr::{ENTRIES, L1_SPAN, L2_SPAN, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
 use crate::xen::start_info::Facts;
 use crate::xen::{Hypervisor, Words};
 
@@ -45,7 +46,7 @@ pub fn graft<X: Hypervisor>(
     let end = boot.end;
     let mut tables = boot.into_tables();
     let mut growth = Growth::new(&mut tables);
-    let filled = share_l1_tables(&mut growth, end, frames, xen)
+    let filled = share_l1_tables(&mut growth, end, facts.image, frames, xen)
         .and_then(|()| image::unshare(&mut growth, layout, facts, frames, xen));
     growth.commit(filled, frames, xen, Flush::Implied)?;
     tables.note_shared(end.raw().div_ceil(ENTRIES));
@@ -54,9 +55,12 @@ pub fn graft<X: Hypervisor>(
     Ok(tables)
 }
 
+/// Hooks the builder's L1 tables under the direct map, and makes both views non-executable but for the image's slots
+/// of the high one, which get tables of their own.
 fn share_l1_tables<X: Hypervisor>(
     growth: &mut Growth<'_>,
     end: Pfn,
+    image: VirtRange,
     frames: &mut Frames,
     xen: &mut X,
 ) -> Result<(), MmError> {
@@ -64,8 +68,12 @@ fn share_l1_tables<X: Hypervisor>(
     for offset in (0..slots).map(|slot| slot * L1_SPAN) {
         let high = VirtAddr::new(area::HIGH.as_u64() + offset);
         let direct = VirtAddr::new(area::DIRECT.as_u64() + offset);
-        let l1 = growth.tables().find(xen, high, Level::L1)?.ok_or(MmError::NotMapped { at: high })?;
-        let entry = Pte::table(l1.mfn, Reach::NeverExecute);
+        let l2 = growth.tables().find(xen, high, Level::L2)?.ok_or(MmError::NotMapped { at: high })?;
+        let before = growth.tables().entry(xen, l2, high);
+        let entry = Pte::table(before.mfn(), Reach::NeverExecute);
+        if !image::slots(image).any(|slot| slot == high) {
+            growth.batch.change(l2.slot(high), before, entry);
+        }
         match growth.table(xen, frames, direct, Level::L2, Reach::Inherit)? {
             Place::Fresh(l2) => growth.store(xen, l2, Level::L2.index(direct), entry)?,
             Place::Hooked(l2) => {
@@ -124,12 +132,12 @@ fn fill_l1<X: Hypervisor>(
         }
     };
     let frames_here = frames_of(xen, growth.tables().window(), slot);
-    let entries = frames_here.map(|word| Mfn::from_p2m(word).map_or(Pte::ABSENT, direct).word());
+    let mut entries = frames_here;
+    for (word, pfn) in entries.iter_mut().zip(PfnRange::new(slot, ENTRIES).iter()) {
+        let show = |mfn| growth.tables().entry_to_show(pfn, mfn);
+        *word = Mfn::from_p2m(*word).map_or(Pte::ABSENT, show).word();
+    }
     growth.store_all(xen, l1, &entries)
-}
-
-const fn direct(mfn: Mfn) -> Pte {
-    Pte::leaf(mfn, Access::Data)
 }
 
 /// The 2 MiB slots that a range touches, by their first pages.

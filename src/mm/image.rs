@@ -40,7 +40,7 @@ pub(super) fn unshare<X: Hypervisor>(
         let mut words = growth.tables().window().page(xen, shared.pfn);
         for (word, at) in words.iter_mut().zip(pages_of(VirtRange::new(slot, L1_SPAN))) {
             let entry = Pte::from_word(*word);
-            let own = Pte::leaf(entry.mfn(), access(facts, at, entry));
+            let own = Pte::leaf(entry.mfn(), access(facts, at));
             *word = if entry.is_present() { own.word() } else { Pte::ABSENT.word() };
         }
         let l1 = growth.make(xen, frames, slot, Level::L1)?;
@@ -52,11 +52,12 @@ pub(super) fn unshare<X: Hypervisor>(
     Ok(())
 }
 
-/// What the high mapping allows at `at`; pages that share the image's last slot keep their right to be written.
-fn access(facts: &Facts, at: VirtAddr, entry: Pte) -> Access {
+/// What the high mapping allows at `at`. What shares the image's last slot is read here until it is cleared, by a
+/// P2M that has not moved; written it is through the direct map alone, so that `seal` has one mapping to look after.
+fn access(facts: &Facts, at: VirtAddr) -> Access {
     if facts.text.contains(at) {
         Access::Code
-    } else if facts.rodata.contains(at) || !entry.is_writable() {
+    } else if facts.rodata.contains(at) || !facts.image.contains(at) {
         Access::ReadOnly
     } else {
         Access::Data

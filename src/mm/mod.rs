@@ -22,6 +22,7 @@ pub mod limits;
 pub mod p2m;
 pub mod pte;
 mod ranges;
+mod seal;
 pub mod tables;
 pub mod vmalloc;
 pub mod walk;

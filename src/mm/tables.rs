@@ -10,6 +10,7 @@ use super::commit::{Slot, Undone};
 use super::error::MmError;
 use super::frames::{Frames, Run, give_back};
 use super::pte::{Level, Pte};
+use super::ranges::Ranges;
 use super::window::Window;
 use crate::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
 use crate::xen::Hypervisor;
@@ -43,12 +44,22 @@ pub struct Tables {
     l1_shared: u64,
     /// Pages that Xen holds in a state that nobody can tell.
     lost: Vec<Run>,
+    /// Pages that hold code or constants (`seal`).
+    pub(super) sealed: Ranges,
 }
 
 impl Tables {
     /// Takes over the tables below `root`, readable through `window`.
     pub(super) const fn new(root: Table, window: Window) -> Self {
-        Self { root, window, owned: Vec::new(), l1_built: 0, l1_shared: 0, lost: Vec::new() }
+        Self {
+            root,
+            window,
+            owned: Vec::new(),
+            l1_built: 0,
+            l1_shared: 0,
+            lost: Vec::new(),
+            sealed: Ranges::new(),
+        }
     }
 
     /// Returns the window through which pages are read and written.

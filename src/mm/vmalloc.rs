@@ -11,6 +11,7 @@
 //! Takes [`ModuleSpace`] from `cleanup`; `module::load` is the main user. Lineage: Linux `__vmalloc_node_range`,
 //! `vmap_page_range_noflush`, `module_alloc`.
 
+mod protect;
 mod trim;
 
 use alloc::rc::Rc;
@@ -27,7 +28,7 @@ use super::p2m::{FrameReader, P2m, State};
 use super::pte::{Access, Level, Pte, Reach};
 use super::tables::{Tables, pages_of};
 use super::window::Span;
-use crate::addr::{Mfn, PAGE_SIZE, VirtAddr, VirtRange};
+use crate::addr::{Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
 use crate::xen::Hypervisor;
 
 /// What an area must be near to.
@@ -80,6 +81,13 @@ struct Record {
 }
 
 impl Record {
+    /// The addresses of the pages from page `first` on, and the pages behind them.
+    fn pages_from(&self, first: u64) -> impl Iterator<Item = (VirtAddr, Pfn)> {
+        let own = self.part(first, u64::MAX).flat_map(PfnRange::iter);
+        // Below the number of pages that a domain has: fits any usize.
+        pages_of(self.range).skip(first as usize).zip(own)
+    }
+
     /// Addresses with the guard page.
     const fn guarded(&self) -> VirtRange {
         VirtRange::new(self.range.start, self.range.bytes + PAGE_SIZE)
@@ -167,27 +175,9 @@ impl Vmalloc {
         Ok(VirtRange::new(VirtAddr::new_truncate(start), pages * PAGE_SIZE))
     }
 
-    /// Changes what `pages` pages from page `first` of an area allow, for each `(first, pages, access)`.
-    ///
-    /// # Errors
-    /// [`MmError`] if Xen refuses; of an area larger than a batch, a part may be changed then.
-    pub fn protect<X: Hypervisor>(
-        &self,
-        area: &Area,
-        parts: &[(u64, u64, Access)],
-        tables: &Tables,
-        xen: &mut X,
-    ) -> Result<(), MmError> {
-        let mut batch = Batch::new();
-        for &(first, pages, access) in parts {
-            let start = VirtAddr::new_truncate(area.span.start().as_u64() + first * PAGE_SIZE);
-            for at in pages_of(VirtRange::new(start, pages * PAGE_SIZE)) {
-                let (slot, entry) = tables.leaf(xen, at)?.ok_or(MmError::NotMapped { at })?;
-                batch.change(slot, entry, Pte::leaf(entry.mfn(), access));
-                batch.commit_if_full(xen, Flush::Explicit)?;
-            }
-        }
-        Ok(batch.commit(xen, Flush::Explicit)?)
+    fn record(&self, area: &Area) -> Result<&Record, MmError> {
+        let record = self.records.iter().find(|record| record.id == area.id);
+        record.ok_or(MmError::NotMapped { at: area.span.start() })
     }
 
     /// Unmaps every area that was dropped, and gives its frames back; returns how many areas those were.
@@ -196,24 +186,29 @@ impl Vmalloc {
     /// [`MmError`] if Xen refuses; the areas stay listed then, what is still mapped of them stays mapped.
     pub fn purge<X: Hypervisor>(
         &mut self,
-        tables: &Tables,
+        tables: &mut Tables,
         frames: &mut Frames,
         xen: &mut X,
     ) -> Result<usize, MmError> {
         let dropped = self.dropped.borrow().clone();
         let gone = self.records.iter().filter(|record| dropped.contains(&record.id));
-        let ranges: Vec<VirtRange> = gone.map(|record| record.range).collect();
-        unmap(&ranges, tables, xen)?;
+        unmap(gone.flat_map(|record| record.pages_from(0)), tables, xen)?;
         self.dropped.borrow_mut().clear();
         let (gone, kept) =
             self.records.drain(..).partition::<Vec<_>, _>(|record| dropped.contains(&record.id));
         self.records = kept;
         let count = gone.len();
         for record in gone {
-            give_back(record.runs, frames)?;
+            release(record.runs, tables, frames)?;
         }
         Ok(count)
     }
+}
+
+/// Gives back pages that are unmapped from an area, and not code or constants any more.
+fn release(runs: Vec<Run>, tables: &mut Tables, frames: &mut Frames) -> Result<(), MmError> {
+    runs.iter().for_each(|run| tables.unseal(run.pages()));
+    Ok(give_back(runs, frames)?)
 }
 
 /// Maps the pages of `runs` from the start of `range`, whose entries are zero, in one hypercall.
@@ -252,14 +247,20 @@ fn add_page<X: Hypervisor>(
     }
 }
 
-/// Unmaps whatever is mapped in the ranges, in one hypercall and one flush if a batch holds it.
-fn unmap<X: Hypervisor>(ranges: &[VirtRange], tables: &Tables, xen: &mut X) -> Result<(), MmError> {
+/// Unmaps whatever is mapped at the addresses, and gives the pages behind them the right to be written back where
+/// they are shown, in one hypercall and one flush if a batch holds it.
+fn unmap<X: Hypervisor>(
+    pages: impl Iterator<Item = (VirtAddr, Pfn)>,
+    tables: &Tables,
+    xen: &mut X,
+) -> Result<(), MmError> {
     let mut batch = Batch::new();
-    for at in ranges.iter().flat_map(|range| pages_of(*range)) {
+    for (at, pfn) in pages {
         if let Some((slot, before)) = tables.leaf(xen, at)?.filter(|(_, entry)| !entry.is_zero()) {
             batch.change(slot, before, Pte::ABSENT);
-            batch.commit_if_full(xen, Flush::Explicit)?;
         }
+        tables.release_alias(xen, &mut batch, pfn)?;
+        batch.commit_if_full(xen, Flush::Explicit)?;
     }
     Ok(batch.commit(xen, Flush::Explicit)?)
 }

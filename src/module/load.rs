@@ -11,15 +11,16 @@
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 pub use super::list::{Loaded, Modules};
 use super::source::Source;
 use super::{Content, INIT, Image, ModInfo, ModuleError, Object, Permission, RelocOp};
-use crate::addr::{PAGE_SIZE, VirtAddr};
+use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::{BootError, InStage};
 use crate::mm::error::MmError;
 use crate::mm::p2m::State;
-use crate::mm::pte::Access;
+use crate::mm::pte::{Access, Pte};
 use crate::mm::tables::{Tables, pages_of};
 use crate::mm::vmalloc::{Area, Memory, Near, Vmalloc};
 use crate::mm::window::Span;
@@ -92,7 +93,7 @@ fn place<X: Hypervisor, S: State>(
     area: &mut Area,
     modules: &Modules<'_>,
     vmalloc: &Vmalloc,
-    memory: &Memory<'_, S>,
+    memory: &mut Memory<'_, S>,
     xen: &mut X,
 ) -> Result<(), BootError> {
     let resolve = |symbol: &str| modules.find(symbol).map(|(address, _)| address);
@@ -101,8 +102,9 @@ fn place<X: Hypervisor, S: State>(
     fill(&mut area.span, image, &ops, xen);
     let rights = rights(image);
     vmalloc.protect(area, &rights, memory.tables, xen).stage("module")?;
-    check(area, &rights, memory.tables, xen).stage("module")?;
+    let sealed = check(area, &rights, vmalloc, memory.tables, xen).stage("module")?;
     report(name, area, image, ops.len());
+    log::info!(target: "module", "{name}: {sealed}");
     Ok(())
 }
 
@@ -129,7 +131,7 @@ fn start_up<X: Hypervisor, S: State>(
     vmalloc.trim(area, keep, memory, xen).stage("module")?;
     let resident: Vec<Rights> =
         rights(image).into_iter().filter(|(first, ..)| *first < area.span.pages()).collect();
-    check(area, &resident, memory.tables, xen).stage("module")?;
+    check(area, &resident, vmalloc, memory.tables, xen).stage("module")?;
     xen.learn_names(names(name, area, image));
     let freed = image.pages() - area.span.pages();
     if freed > 0 {
@@ -215,10 +217,34 @@ fn write_in_page(words: &mut [u64; 512], within: usize, bytes: &[u8]) {
     }
 }
 
-/// Reads every entry of the module back: rights as planned, guard page absent.
-fn check<X: Hypervisor>(area: &Area, rights: &[Rights], tables: &Tables, xen: &X) -> Result<(), MmError> {
+/// Code and constants of a module, with what else shows their frames.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sealed {
+    pages: u64,
+    shown: u64,
+}
+
+impl fmt::Display for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pages, shown } = self;
+        write!(
+            f,
+            "{pages} pages of code and constants, {shown} of them in the direct map, none writable there"
+        )
+    }
+}
+
+/// Reads every entry of the module back: rights as planned, in the direct map too; guard page absent.
+fn check<X: Hypervisor>(
+    area: &Area,
+    rights: &[Rights],
+    vmalloc: &Vmalloc,
+    tables: &Tables,
+    xen: &X,
+) -> Result<Sealed, MmError> {
+    let mut sealed = Sealed::default();
     for &(first, pages, access) in rights {
-        for page in first..first + pages {
+        for (page, pfn) in (first..first + pages).zip(vmalloc.pages_behind(area, first, pages)?) {
             let here = at(area.span.start(), page * PAGE_SIZE);
             let (_, entry) = tables.leaf(xen, here)?.ok_or(MmError::NotMapped { at: here })?;
             let (writable, executable) = (entry.is_writable(), entry.is_executable());
@@ -228,6 +254,10 @@ fn check<X: Hypervisor>(area: &Area, rights: &[Rights], tables: &Tables, xen: &X
             {
                 return Err(MmError::WrongRights { at: here, entry: entry.word(), expected: access });
             }
+            if access != Access::Data {
+                sealed.pages += 1;
+                sealed.shown += u64::from(is_sealed(pfn, entry, tables, xen)?);
+            }
         }
     }
     let guard = area.guard();
@@ -236,7 +266,20 @@ fn check<X: Hypervisor>(area: &Area, rights: &[Rights], tables: &Tables, xen: &X
             return Err(MmError::Leftover { at, level: slot.level, entry: entry.word() });
         }
     }
-    Ok(())
+    Ok(sealed)
+}
+
+/// Tells whether the direct map shows a page of code or constants; an error if it shows it writable, or shows a
+/// different frame.
+fn is_sealed<X: Hypervisor>(pfn: Pfn, entry: Pte, tables: &Tables, xen: &X) -> Result<bool, MmError> {
+    match tables.alias(xen, pfn)? {
+        None => Ok(false),
+        Some((_, alias)) if !alias.is_writable() && alias.mfn() == entry.mfn() => Ok(true),
+        Some((_, alias)) => {
+            let at = tables.window().address(pfn);
+            Err(MmError::WrongRights { at, entry: alias.word(), expected: Access::ReadOnly })
+        }
+    }
 }
 
 fn report(name: &str, area: &Area, image: &Image<'_>, relocations: usize) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use revector::addr::{Mfn, Pfn};
-use revector::fake::{Built, Kind};
+use revector::fake::{Built, Event, Kind, Xen};
 
 use super::toolstack::{self, Saved};
 use super::walk::Walk;
@@ -31,7 +31,7 @@ pub(crate) fn cleaned(built: &Built) {
     let (walk, saved) = always(built);
     high_mapping_is_the_image(built, &walk);
     nothing_is_writable_and_executable(&walk);
-    no_code_is_writable_elsewhere(&walk);
+    no_code_is_writable(&walk);
     no_leaf_is_mapped_high(&walk, &saved);
 }
 
@@ -84,11 +84,18 @@ pub(crate) fn nothing_is_writable_and_executable(walk: &Walk) {
     assert_eq!(both, None);
 }
 
+/// Watches a boot: looks whenever a module is about to run, which is when there is code to look for.
+pub(crate) fn watch(xen: &Xen, event: Event) {
+    if event == Event::Call {
+        no_code_is_writable(&Walk::of(xen));
+    }
+}
+
 /// A page is only as protected as its most generous mapping.
-fn no_code_is_writable_elsewhere(walk: &Walk) {
+pub(crate) fn no_code_is_writable(walk: &Walk) {
     let code: BTreeSet<_> = walk.leaves.iter().filter(|leaf| leaf.executable).map(|leaf| leaf.mfn).collect();
     let alias = walk.leaves.iter().find(|leaf| leaf.writable && code.contains(&leaf.mfn));
-    assert_eq!(alias, None, "code can be written through another mapping");
+    assert_eq!(alias, None, "code can be written, here or through another mapping");
 }
 
 fn no_leaf_is_mapped_high(walk: &Walk, saved: &Saved) {

@@ -39,8 +39,14 @@ pub(crate) fn options(line: &str) -> Options {
     Options::parse(line.as_bytes()).unwrap()
 }
 
-/// Boots a built domain with a command line.
+/// Boots a built domain with a command line, watched while its modules run.
 pub(crate) fn boot(built: &mut Built, line: &str) -> Result<(), BootError> {
+    built.xen.watch(checks::watch);
+    boot_watched(built, line)
+}
+
+/// Boots a built domain with a command line, and with whatever watch it has.
+pub(crate) fn boot_watched(built: &mut Built, line: &str) -> Result<(), BootError> {
     let options = options(line);
     let exports = exports(&built.facts);
     let built_in = Source { name: "hello", object: hello() };

@@ -91,6 +91,10 @@ const ARCHIVE: Option<&str> = Some("target/image/modules.cpio");
 /// Line that a module prints from its init.
 pub(crate) const HELLO: &str = "module: hello: 6 of 6 relocation checks hold";
 
+/// What the loader read back where the direct map shows every page: the small guest, and any with `p2m=baseline`.
+const SEALED: &str =
+    "module: hello: 3 pages of code and constants, 3 of them in the direct map, none writable there";
+
 /// Every case, quick ones first; those that take a machine of their own last.
 pub(crate) fn all() -> Vec<Case> {
     [
@@ -113,10 +117,11 @@ pub(crate) const fn case(name: &'static str) -> Case {
 
 fn basics() -> Vec<Case> {
     vec![
-        Case { says: &[HELLO, "verify: 16384 of 16384 entries equal M2P"], ..case("small") },
+        Case { says: &[HELLO, SEALED, "verify: 16384 of 16384 entries equal M2P"], ..case("small") },
         Case { start: Start::Plain, says: &[HELLO], ..case("plain-create") },
         Case { ramdisk: "target/image/modules.cpio", says: &[HELLO], ..case("module-from-ramdisk") },
         Case { cmdline: "p2m=alias", says: &["total: done:*, 0 KiB copied,*"], ..case("alias") },
+        Case { memory_mib: 256, cmdline: "p2m=baseline", says: &[HELLO, SEALED], ..case("all-ram-shown") },
         Case { cmdline: "verify=sample", says: &["verify: * (sample of 16384)"], ..case("verify-sample") },
         Case { cmdline: "verify=off", says: &["verify: off"], ..case("verify-off") },
         Case { cmdline: "loglevel=debug", says: &["dump: after: 0xffff880000000000-*"], ..case("debug-log") },

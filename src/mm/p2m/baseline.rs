@@ -65,7 +65,7 @@ fn map_slot<X: Hypervisor>(
         if new_list.iter().any(|run| run.pages().contains(pfn)) {
             continue;
         }
-        batch.change(l1.slot(direct_map::address(pfn)), Pte::ABSENT, Pte::leaf(mfn, Access::Data));
+        batch.change(l1.slot(direct_map::address(pfn)), Pte::ABSENT, tables.entry_to_show(pfn, mfn));
         if shown.end != pfn {
             tables.window_mut().extend(shown);
             shown = PfnRange::new(pfn, 0);

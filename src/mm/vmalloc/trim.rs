@@ -4,11 +4,10 @@
 
 use alloc::vec::Vec;
 
-use super::{Area, Memory, Record, Vmalloc, unmap};
-use crate::addr::{PAGE_SIZE, VirtAddr, VirtRange};
+use super::{Area, Memory, Record, Vmalloc, release, unmap};
+use crate::addr::{PAGE_SIZE, VirtRange};
 use crate::mm::error::MmError;
 use crate::mm::frames::Run;
-use crate::mm::frames::give_back;
 use crate::mm::p2m::State;
 use crate::xen::Hypervisor;
 
@@ -30,10 +29,9 @@ impl Vmalloc {
         if keep == 0 || keep >= pages {
             return Ok(());
         }
-        let start = VirtAddr::new_truncate(record.range.start.as_u64() + keep * PAGE_SIZE);
-        unmap(&[VirtRange::new(start, (pages - keep) * PAGE_SIZE)], memory.tables, xen)?;
+        unmap(record.pages_from(keep), memory.tables, xen)?;
         area.span.shorten(keep);
-        Ok(give_back(record.cut(keep), memory.frames)?)
+        release(record.cut(keep), memory.tables, memory.frames)
     }
 }
 
