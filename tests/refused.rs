@@ -223,7 +223,7 @@ fn a_domain_that_is_nearly_all_holes_boots() {
 #[test]
 fn memory_that_ends_during_the_move_is_an_error_with_what_to_give() {
     let mut planted = support::stages::plant(&domain());
-    let _ = support::stages::drain(&mut planted.frames);
+    let _ = support::stages::drain(&mut planted.frames, &planted.tables);
     let failed = planted.revector(Move::Copy).unwrap_err();
     assert_eq!(failed.error, MmError::Frames(FrameError::Exhausted { wanted: 32, free: 0 }));
     assert!(failed.error.to_string().ends_with("give the domain 1 MiB more"));

@@ -19,7 +19,7 @@ use core::cell::RefCell;
 
 use super::area;
 use super::cleanup::ModuleSpace;
-use super::commit::{Batch, Flush};
+use super::commit::Batch;
 use super::error::MmError;
 use super::frames::{Frames, Run, give_back};
 use super::growth::{Growth, Place};
@@ -184,10 +184,10 @@ impl Vmalloc {
             for at in pages_of(VirtRange::new(start, pages * PAGE_SIZE)) {
                 let (slot, entry) = tables.leaf(xen, at)?.ok_or(MmError::NotMapped { at })?;
                 batch.change(slot, entry, Pte::leaf(entry.mfn(), access));
-                batch.commit_if_full(xen, Flush::Explicit)?;
+                batch.commit_if_full(xen)?;
             }
         }
-        Ok(batch.commit(xen, Flush::Explicit)?)
+        Ok(batch.commit(xen)?)
     }
 
     /// Unmaps every area that was dropped, and gives its frames back; returns how many areas those were.
@@ -231,7 +231,7 @@ fn map<X: Hypervisor, S: State>(
         let mfn = reader.frame(growth.tables().window(), xen, pfn)?;
         add_page(&mut growth, at, mfn, memory.frames, xen)
     });
-    growth.commit(filled, memory.frames, xen, Flush::NotNeeded)
+    growth.commit(filled, memory.frames, xen)
 }
 
 fn add_page<X: Hypervisor>(
@@ -258,10 +258,10 @@ fn unmap<X: Hypervisor>(ranges: &[VirtRange], tables: &Tables, xen: &mut X) -> R
     for at in ranges.iter().flat_map(|range| pages_of(*range)) {
         if let Some((slot, before)) = tables.leaf(xen, at)?.filter(|(_, entry)| !entry.is_zero()) {
             batch.change(slot, before, Pte::ABSENT);
-            batch.commit_if_full(xen, Flush::Explicit)?;
+            batch.commit_if_full(xen)?;
         }
     }
-    Ok(batch.commit(xen, Flush::Explicit)?)
+    Ok(batch.commit(xen)?)
 }
 
 /// Looks at every page of the area and its guard; something there is somebody else's.
