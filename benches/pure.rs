@@ -6,11 +6,12 @@
 use std::hint::black_box;
 
 use revector::addr::{Pfn, PfnRange, VirtAddr};
-use revector::fake::Domain;
+use revector::fake::{Built, Domain, GuestHeap};
 use revector::mm::direct_map;
 use revector::mm::frames::{Frames, Zone};
 use revector::mm::layout::Layout;
 use revector::mm::p2m::{self, P2m};
+use revector::mm::tables::Tables;
 use revector::mm::walk::BootTables;
 use revector::module::{Archive, Image, Object};
 use revector::options::{Options, Strategy};
@@ -18,6 +19,10 @@ use revector::xen::start_info::BootInfo;
 
 /// Why building and booting the model's guest cannot fail.
 const FITS: &str = "a guest of 1 GiB without a ramdisk is the plainest there is";
+
+/// Guest code has the image's heap, also where its instructions are counted.
+#[global_allocator]
+static HEAP: GuestHeap = GuestHeap;
 
 type Case = (&'static str, fn());
 
@@ -80,9 +85,12 @@ fn object() {
 /// Two hundred runs taken and given back, every other one first, so that extents come and go.
 fn frames() {
     let gap = PfnRange::new(Pfn::new(0), 1 << 20);
-    let mut frames = Frames::new([gap].into_iter(), Pfn::new(1 << 12));
+    let mut frames = Frames::new([gap].into_iter());
+    let mut built = Domain::guest(1024).build().expect(FITS);
+    let (_, tables, _) = mapped(&mut built);
+    let window = tables.window();
     measured(|| {
-        let mut runs: Vec<_> = (0..200).map_while(|_| frames.take(Zone::Far, 7).ok()).collect();
+        let mut runs: Vec<_> = (0..200).map_while(|_| frames.take(Zone::Far(window), 7).ok()).collect();
         let odd: Vec<_> = (0..runs.len() / 2).map(|index| runs.remove(index)).collect();
         odd.into_iter().chain(runs).for_each(|run| assert!(frames.give_back(run).is_ok()));
     });
@@ -101,16 +109,25 @@ fn walk() {
 /// Stage 6 on the model: the P2M of a guest of 1 GiB, copied. The model's own work is counted too.
 fn revector() {
     let mut built = Domain::guest(1024).build().expect(FITS);
-    let info = BootInfo::parse(&built.start_info, built.facts, &built.xen).expect(FITS);
-    let layout = Layout::plan(&info).expect(FITS);
-    let walked = BootTables::walk(&layout, &built.facts, &mut built.xen, |_| ()).expect(FITS);
-    let mut frames = Frames::new(layout.free(), walked.end);
-    let xen = &mut built.xen;
-    let mut tables = direct_map::graft(walked, &layout, &built.facts, &mut frames, xen).expect(FITS);
-    let p2m = P2m::build(&layout, &tables, &mut frames, xen).expect(FITS);
-    let moved =
-        measured(|| p2m::revector(p2m, Strategy::Copy, &layout, &mut tables, &mut frames, xen).is_ok());
+    let (layout, mut tables, mut frames) = mapped(&mut built);
+    let moved = built.xen.run(|xen| {
+        let p2m = P2m::build(&layout, &tables, &mut frames, xen).expect(FITS);
+        measured(|| p2m::revector(p2m, Strategy::Copy, &layout, &mut tables, &mut frames, xen).is_ok())
+    });
     assert!(moved);
+}
+
+/// Stages 1 to 4.
+fn mapped(built: &mut Built) -> (Layout, Tables, Frames) {
+    let Built { xen, start_info, facts, .. } = built;
+    xen.run(|xen| {
+        let info = BootInfo::parse(start_info, *facts, xen).expect(FITS);
+        let layout = Layout::plan(&info).expect(FITS);
+        let walked = BootTables::walk(&layout, facts, xen, |_| ()).expect(FITS);
+        let mut frames = Frames::new(layout.free());
+        let tables = direct_map::graft(walked, &layout, facts, &mut frames, xen).expect(FITS);
+        (layout, tables, frames)
+    })
 }
 
 /// Writes an archive of small files, as `cpio -o -H newc` does.

@@ -66,7 +66,7 @@ pub fn boot<X: Hypervisor>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut X) -> R
     report::walk(&tables, &layout);
     meter.lap_early("walk", xen);
 
-    let mut frames = free_frames(&layout, &tables);
+    let mut frames = free_frames(&layout);
     let mut tables =
         direct_map::graft(tables, &layout, &setup.facts, &mut frames, xen).stage("direct_map")?;
     meter.lap("direct_map", &tables, &frames, xen);
@@ -97,8 +97,8 @@ pub fn boot<X: Hypervisor>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut X) -> R
 }
 
 /// Everything between the builder's rows and behind them, but for a ramdisk that no row shows.
-fn free_frames(layout: &Layout, tables: &BootTables) -> Frames {
-    let mut frames = Frames::new(layout.free(), tables.end);
+fn free_frames(layout: &Layout) -> Frames {
+    let mut frames = Frames::new(layout.free());
     if let Some(RamdiskPlace::Unmapped(first)) = layout.ramdisk.map(|ramdisk| ramdisk.place) {
         let pages = layout.ramdisk.map_or(0, |ramdisk| crate::addr::pages_for(ramdisk.bytes));
         frames.reserve(crate::addr::PfnRange::new(first, pages));

@@ -15,7 +15,7 @@ use crate::mm::walk::WalkError;
 use crate::module::ModuleError;
 use crate::verdict::Verdict;
 use crate::xen::Trapped;
-use crate::xen::start_info::FieldError;
+use crate::xen::start_info::{Fault, FieldError};
 
 /// An error that ends the boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,10 +65,11 @@ pub enum BootError {
 }
 
 impl BootError {
-    /// Tells whether this is a failure of the thing tested or an error of the input.
+    /// Tells whether this is a failure of the thing tested, an error of the input, or beyond what this kernel can do.
     #[must_use]
     pub const fn verdict(&self) -> Verdict {
         match self {
+            Self::StartInfo(FieldError { fault: Fault::Limit, .. }) => Verdict::Skip,
             Self::Memory(_, MmError::Frames(_) | MmError::NoRoom { .. }) => Verdict::Error,
             Self::Module(..) | Self::NoSuchModule(_) => Verdict::Error,
             Self::Modules { worst, .. } => *worst,

@@ -89,7 +89,7 @@ pub(crate) fn modules<X: Hypervisor, S: State>(
     memory: &mut Memory<'_, S>,
     xen: &mut X,
 ) -> Result<(), BootError> {
-    let loan = memory.frames.take(Zone::Mapped, LOAN_PAGES).ok();
+    let loan = memory.frames.take(Zone::Mapped(memory.tables.window()), LOAN_PAGES).ok();
     if let Some(loan) = &loan {
         memory.tables.window().lend(xen, loan);
     }

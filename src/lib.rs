@@ -28,6 +28,8 @@ pub mod error;
 mod exercise;
 #[cfg(any(test, feature = "model"))]
 pub mod fake;
+#[cfg(any(test, feature = "model", feature = "image"))]
+pub mod heap;
 mod meter;
 pub mod mm;
 pub mod module;
@@ -36,3 +38,8 @@ pub mod printf;
 mod report;
 pub mod verdict;
 pub mod xen;
+
+/// Unit tests boot on the model too.
+#[cfg(test)]
+#[global_allocator]
+static HEAP: fake::GuestHeap = fake::GuestHeap;

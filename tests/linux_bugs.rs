@@ -137,7 +137,7 @@ fn a6_entering_frames_into_holes_until_memory_ends_is_an_error() {
     let pages = 3 << 18;
     let holes = vec![PfnRange::between(Pfn::new(0x2000), Pfn::new(pages))];
     let mut planted = plant(&Domain { pages, holes, ..Domain::guest(0) });
-    let _ = planted.frames.take(Zone::Mapped, planted.frames.free_pages().min(3000));
+    let _ = planted.frames.take(Zone::Mapped(planted.tables.window()), planted.frames.free_pages().min(3000));
     let frame = Slot::Frame(planted.built.xen.machine().mfn(Pfn::new(1)).unwrap());
     let mut last = Ok(());
     for leaf in 0x2000 / 512..pages / 512 {
@@ -164,13 +164,14 @@ fn a9_a_page_made_writable_again_is_written_through_a_fresh_translation() {
     let mut world = moved(&odd(), Strategy::Copy);
     let (space, _) = world.clean();
     let mut vmalloc = Vmalloc::new(space);
-    let (mut memory, xen) = world.memory();
-    let mut area = vmalloc.allocate(Near::Kernel, 1, &mut memory, xen).unwrap();
-    for access in [Access::ReadOnly, Access::Data] {
-        vmalloc.protect(&area, &[(0, 1, access)], memory.tables, xen).unwrap();
-        let _ = area.span.page(xen, 0)[0];
-    }
-    area.span.page_mut(xen, 0)[0] = 1;
+    world.run(|memory, xen| {
+        let mut area = vmalloc.allocate(Near::Kernel, 1, memory, xen).unwrap();
+        for access in [Access::ReadOnly, Access::Data] {
+            vmalloc.protect(&area, &[(0, 1, access)], memory.tables, xen).unwrap();
+            let _ = area.span.page(xen, 0)[0];
+        }
+        area.span.page_mut(xen, 0)[0] = 1;
+    });
 }
 
 #[test]
@@ -180,7 +181,7 @@ fn a11_a_move_that_runs_out_of_memory_changes_nothing() {
     let free = 10;
     while planted.frames.free_pages() > free {
         let rest = planted.frames.free_pages() - free;
-        let _ = planted.frames.take_up_to(Zone::Far, rest).unwrap();
+        let _ = planted.frames.take_up_to(Zone::Far(planted.tables.window()), rest).unwrap();
     }
     let failed = planted.revector(Strategy::Copy).unwrap_err();
     assert!(matches!(failed.error, MmError::Frames(_)), "{}", failed.error);

@@ -47,13 +47,12 @@ impl Trial {
     }
 
     fn load(&mut self, modules: &mut Modules<'_>, name: &str, object: &[u8]) -> Result<(), BootError> {
-        let (mut memory, xen) = self.world.memory();
-        load::load(Source { name, object }, Inits::Run, modules, &mut self.vmalloc, &mut memory, xen)
+        let source = Source { name, object };
+        self.world.run(|memory, xen| load::load(source, Inits::Run, modules, &mut self.vmalloc, memory, xen))
     }
 
     fn purge(&mut self) {
-        let World { tables, frames, built, .. } = &mut self.world;
-        self.vmalloc.purge(tables, frames, &mut built.xen).unwrap();
+        self.world.run(|memory, xen| self.vmalloc.purge(memory.tables, memory.frames, xen)).unwrap();
     }
 
     /// Every page mapped in the module area: address, writable, executable.

@@ -25,7 +25,7 @@ use revector::module::load;
 use revector::module::source::Source;
 use revector::module::{Image, ModInfo, ModuleError, Object, order};
 use revector::options::{Inits, Strategy};
-use support::stages::{World, moved};
+use support::stages::moved;
 use support::walk::Walk;
 
 const BASE: u64 = 0xffff_ffff_a000_0000;
@@ -116,15 +116,17 @@ fn mutants_on_the_model_leave_no_page_and_no_frame_behind() {
             let mut modules = Modules::new(&exports);
             let source = Source { name: "mutant", object: &mutant };
             assert_eq!(order(&[source], &[]).unwrap().len(), 1);
-            let (mut memory, xen) = world.memory();
-            match load::load(source, Inits::Skip, &mut modules, &mut vmalloc, &mut memory, xen) {
+            let result = world
+                .run(|memory, xen| load::load(source, Inits::Skip, &mut modules, &mut vmalloc, memory, xen));
+            match result {
                 Ok(()) => loaded += 1,
                 Err(BootError::Module(..) | BootError::Memory(..)) => refused += 1,
                 Err(error) => panic!("{field:?}, value {value}: {error}"),
             }
-            while modules.unload_last(&mut world.built.xen).is_some() {}
-            let World { tables, frames, built, .. } = &mut world;
-            vmalloc.purge(tables, frames, &mut built.xen).unwrap();
+            world.run(|memory, xen| {
+                while modules.unload_last(xen).is_some() {}
+                vmalloc.purge(memory.tables, memory.frames, xen).unwrap();
+            });
             let balance = world.frames.free_pages() + world.tables.added() as u64;
             assert_eq!(*before.get_or_insert(balance), balance, "{field:?}, value {value}");
         }

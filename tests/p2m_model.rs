@@ -165,7 +165,8 @@ fn a_leaf_split_off_before_the_move_is_given_back_by_it() {
     let saved = toolstack::map_p2m(&world.built.xen).unwrap();
     let leaves: std::collections::BTreeSet<_> = saved.leaves.iter().map(|leaf| leaf.raw()).collect();
     // One shared leaf for the wholly missing ones; all others are pages of the new list.
-    let used = 16384 + 3 - drain(&mut world.frames).len() as u64 - world.frames.discarded_pages();
+    let used =
+        16384 + 3 - drain(&mut world.frames, &world.tables).len() as u64 - world.frames.discarded_pages();
     let kept: u64 = [rows.image, rows.start_info, rows.store, rows.console, rows.tables, rows.stack]
         .iter()
         .map(|row| row.pages())

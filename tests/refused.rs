@@ -88,6 +88,31 @@ fn a_list_elsewhere_is_refused_with_what_to_do_for_every_combination_of_notes() 
         let error = boot(&mut built, "").unwrap_err();
         assert!(matches!(error, BootError::StartInfo(_)));
         assert!(error.to_string().contains("INIT_P2M note"), "{error}");
+        assert_eq!(error.verdict(), Verdict::Skip);
+    }
+}
+
+#[test]
+fn a_domain_larger_than_the_tree_is_told_that_this_kernel_cannot_do_it() {
+    for pages in [(1 << 27) + 1, 513 << 18, 900 << 18] {
+        let mut built = Domain { pages, ..Domain::guest(0) }.build().unwrap();
+        let error = boot(&mut built, "").unwrap_err();
+        assert_eq!((error.verdict(), error.stage()), (Verdict::Skip, "start_info"));
+        let text = error.to_string();
+        assert!(
+            text.starts_with("start_info.nr_pages: expected 2^27 pages (512 GiB) or fewer, found 0x"),
+            "{text}"
+        );
+        assert!(text.ends_with("this kernel cannot do more: its P2M tree has three levels of 512; give the domain 512 GiB or less"), "{text}");
+        assert!(!text.contains("builder"), "{text}");
+    }
+    // What no domain can have is the builder's own mistake.
+    for pages in [0, u64::MAX, (1 << 40) + 1] {
+        let mut built = domain().build().unwrap();
+        built.start_info.nr_pages = pages;
+        let error = boot(&mut built, "").unwrap_err();
+        assert_eq!(error.verdict(), Verdict::Failure);
+        assert!(error.to_string().contains("the domain builder is at fault"), "{error}");
     }
 }
 
@@ -205,7 +230,7 @@ fn a_domain_that_is_nearly_all_holes_boots() {
 #[test]
 fn memory_that_ends_during_the_move_is_an_error_with_what_to_give() {
     let mut planted = support::stages::plant(&domain());
-    let _ = support::stages::drain(&mut planted.frames);
+    let _ = support::stages::drain(&mut planted.frames, &planted.tables);
     let failed = planted.revector(Move::Copy).unwrap_err();
     assert_eq!(failed.error, MmError::Frames(FrameError::Exhausted { wanted: 32, free: 0 }));
     assert!(failed.error.to_string().ends_with("give the domain 1 MiB more"));

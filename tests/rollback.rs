@@ -9,11 +9,11 @@
 mod support;
 
 use revector::addr::Pfn;
-use revector::fake::{Domain, Kind, Ramdisk, Refusal, Xen};
+use revector::fake::{Built, Domain, Kind, Ramdisk, Refusal, Xen};
 use revector::mm::commit::{MmuError, Undone};
 use revector::mm::direct_map;
 use revector::mm::error::MmError;
-use revector::mm::frames::Frames;
+use revector::mm::frames::{Frames, Zone};
 use revector::mm::layout::Layout;
 use revector::mm::p2m::{self, P2m};
 use revector::mm::vmalloc::{Near, Vmalloc};
@@ -21,7 +21,7 @@ use revector::mm::walk::BootTables;
 use revector::options::Strategy;
 use revector::xen::Errno;
 use revector::xen::start_info::BootInfo;
-use support::stages;
+use support::stages::{self, Planted};
 use support::walk::{Leaf, Walk};
 
 /// Everything that Xen knows of a domain.
@@ -79,10 +79,11 @@ fn graft(element: usize) -> MmError {
     let info = BootInfo::parse(&built.start_info, built.facts, &built.xen).unwrap();
     let layout = Layout::plan(&info).unwrap();
     let walked = BootTables::walk(&layout, &built.facts, &mut built.xen, |_| ()).unwrap();
-    let mut frames = Frames::new(layout.free(), walked.end);
+    let mut frames = Frames::new(layout.free());
     let (before, free) = (Picture::of(&built.xen), frames.free_pages());
     refuse(&mut built.xen, element);
-    let error = direct_map::graft(walked, &layout, &built.facts, &mut frames, &mut built.xen).unwrap_err();
+    let Built { xen, facts, .. } = &mut built;
+    let error = xen.run(|xen| direct_map::graft(walked, &layout, facts, &mut frames, xen)).unwrap_err();
     assert_eq!(frames.free_pages(), free);
     assert!(Picture::of(&built.xen) == before, "element {element}");
     error
@@ -115,7 +116,8 @@ fn a_cleanup_refused_anywhere_leaves_the_high_mapping() {
         let (before, free) = (Picture::of(&world.built.xen), world.frames.free_pages());
         refuse(&mut world.built.xen, element);
         let (image, retired) = (world.built.facts.image, world.retired.take().unwrap());
-        let error = retired.clean(image, &world.tables, &mut world.frames, &mut world.built.xen).unwrap_err();
+        let outcome = world.run(|memory, xen| retired.clean(image, memory.tables, memory.frames, xen));
+        let error = outcome.unwrap_err();
         assert_eq!(world.frames.free_pages(), free);
         assert!(Picture::of(&world.built.xen) == before, "element {element}");
         error
@@ -128,7 +130,7 @@ fn a_cleanup_counts_what_it_changed() {
     let mut world = stages::moved(&domain(), Strategy::Copy);
     let before = Picture::of(&world.built.xen).entries;
     let (image, retired) = (world.built.facts.image, world.retired.take().unwrap());
-    let done = retired.clean(image, &world.tables, &mut world.frames, &mut world.built.xen);
+    let done = world.run(|memory, xen| retired.clean(image, memory.tables, memory.frames, xen));
     let after = Picture::of(&world.built.xen).entries;
     let gone =
         |level| before.iter().filter(|entry| entry.1 == level && !after.contains(entry)).count() as u64;
@@ -144,9 +146,9 @@ fn an_area_refused_anywhere_leaves_nothing_mapped_and_every_frame() {
     for place in [Near::Nothing, Near::Kernel] {
         let elements = each_element(|element| {
             let (before, free) = (Picture::of(&world.built.xen), world.frames.free_pages());
-            let (mut memory, xen) = world.memory();
-            refuse(xen, element);
-            let error = vmalloc.allocate(place, 600, &mut memory, xen).unwrap_err();
+            refuse(&mut world.built.xen, element);
+            let outcome = world.run(|memory, xen| vmalloc.allocate(place, 600, memory, xen));
+            let error = outcome.unwrap_err();
             assert_eq!(world.frames.free_pages(), free);
             assert!(Picture::of(&world.built.xen) == before, "{place:?}, element {element}");
             error
@@ -163,11 +165,11 @@ fn memory_that_ends_while_tables_are_made_gives_those_back_that_were() {
     // Enough for the pages of the area and the first of its two new tables, not for the second.
     let mut held = Vec::new();
     while world.frames.free_pages() > 601 {
-        held.push(world.frames.take_up_to(revector::mm::frames::Zone::Far, world.frames.free_pages() - 601));
+        let most = world.frames.free_pages() - 601;
+        held.push(world.frames.take_up_to(Zone::Far(world.tables.window()), most));
     }
     let before = Picture::of(&world.built.xen);
-    let (mut memory, xen) = world.memory();
-    let error = vmalloc.allocate(Near::Kernel, 600, &mut memory, xen).unwrap_err();
+    let error = world.run(|memory, xen| vmalloc.allocate(Near::Kernel, 600, memory, xen)).unwrap_err();
     assert!(matches!(error, MmError::Frames(_)), "{error}");
     assert_eq!(world.frames.free_pages(), 601);
     assert!(Picture::of(&world.built.xen) == before);
@@ -180,18 +182,13 @@ fn pages_that_could_not_be_unmapped_again_are_never_handed_out() {
     let hypercall = planted.built.xen.issued();
     planted.built.xen.refuse(Refusal { hypercall, element: 1, errno: Errno::EINVAL });
     planted.built.xen.refuse(Refusal { hypercall: hypercall + 1, element: 0, errno: Errno::ENOMEM });
-    let outcome = p2m::revector(
-        planted.p2m,
-        Strategy::Copy,
-        &planted.layout,
-        &mut planted.tables,
-        &mut planted.frames,
-        &mut planted.built.xen,
-    );
+    let Planted { mut built, layout, mut tables, mut frames, p2m } = planted;
+    let outcome =
+        built.xen.run(|xen| p2m::revector(p2m, Strategy::Copy, &layout, &mut tables, &mut frames, xen));
     let error = outcome.unwrap_err();
     assert_eq!(refused(error).2, Undone::Failed(Errno::ENOMEM));
     assert!(error.to_string().contains("EINVAL") && error.to_string().ends_with("ENOMEM"), "{error}");
-    assert!(planted.frames.free_pages() < free);
+    assert!(frames.free_pages() < free);
 }
 
 /// The type that a stage's product has must not depend on luck: an unrefused boot changes the picture.

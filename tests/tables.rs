@@ -53,11 +53,12 @@ fn a_word_in_any_slot_of_the_module_area_is_found_and_none_beside_it() {
 fn the_area_ends_where_it_ends() {
     let mut world = cleaned();
     // The last GiB has a table of its own once something was mapped there.
-    let (memory, xen) = world.memory();
-    let mut growth = revector::mm::growth::Growth::new(memory.tables);
-    let (last, reach) = (VirtAddr::new(LAST_GIB), revector::mm::pte::Reach::Inherit);
-    let made = growth.table(xen, memory.frames, last, Level::L2, reach).map(drop);
-    growth.commit(made, memory.frames, xen, revector::mm::commit::Flush::Implied).unwrap();
+    world.run(|memory, xen| {
+        let mut growth = revector::mm::growth::Growth::new(memory.tables);
+        let (last, reach) = (VirtAddr::new(LAST_GIB), revector::mm::pte::Reach::Inherit);
+        let made = growth.table(xen, memory.frames, last, Level::L2, reach).map(drop);
+        growth.commit(made, memory.frames, xen).unwrap();
+    });
     for at in [LAST_GIB, MODULES_END - SLOT] {
         assert_eq!(found_with(&mut world, at, Level::L2, 0x40), Some((at, Level::L2, 0x40)));
     }
@@ -72,7 +73,8 @@ fn a_cleanup_that_leaves_something_in_the_module_area_is_an_error_that_names_it(
     let mut image = world.built.facts.image;
     image.bytes = MODULES + 5000 - image.start.as_u64();
     let retired = world.retired.take().unwrap();
-    let error = retired.clean(image, &world.tables, &mut world.frames, &mut world.built.xen).unwrap_err();
+    let outcome = world.run(|memory, xen| retired.clean(image, memory.tables, memory.frames, xen));
+    let error = outcome.unwrap_err();
     assert!(
         matches!(error, MmError::Leftover { at, level: Level::L2, .. } if at.as_u64() == MODULES),
         "{error}"

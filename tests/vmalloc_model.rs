@@ -58,18 +58,19 @@ impl Trial {
     }
 
     fn allocate(&mut self, place: Near, pages: u64) -> Result<(), MmError> {
-        let (mut memory, xen) = self.world.memory();
-        let mut area = self.vmalloc.allocate(place, pages, &mut memory, xen)?;
-        for page in 0..pages {
-            area.span.page_mut(xen, page).fill(area.range().start.as_u64() + page);
-        }
+        let area = self.world.run(|memory, xen| {
+            let mut area = self.vmalloc.allocate(place, pages, memory, xen)?;
+            for page in 0..pages {
+                area.span.page_mut(xen, page).fill(area.range().start.as_u64() + page);
+            }
+            Ok::<_, MmError>(area)
+        })?;
         self.areas.push(area);
         Ok(())
     }
 
     fn purge(&mut self) -> Result<usize, MmError> {
-        let World { tables, frames, built, .. } = &mut self.world;
-        self.vmalloc.purge(tables, frames, &mut built.xen)
+        self.world.run(|memory, xen| self.vmalloc.purge(memory.tables, memory.frames, xen))
     }
 
     /// Makes an area's first page read-only, reads it, and writes to it again: only right with a flush.
@@ -77,7 +78,8 @@ impl Trial {
         let Some(area) = self.areas.get_mut(number) else { return };
         let World { tables, built, .. } = &mut self.world;
         for access in [Access::ReadOnly, Access::Data] {
-            self.vmalloc.protect(area, &[(0, 1, access)], tables, &mut built.xen).unwrap();
+            let parts = [(0, 1, access)];
+            built.xen.run(|xen| self.vmalloc.protect(area, &parts, tables, xen)).unwrap();
             assert_eq!(area.span.page(&built.xen, 0)[0], area.range().start.as_u64());
         }
         area.span.page_mut(&mut built.xen, 0)[1] = area.range().start.as_u64();
@@ -226,37 +228,39 @@ fn a_gap_of_exactly_the_right_size_is_used_again() {
 fn an_area_of_any_size_is_protected_and_unmapped_in_batches_that_the_heap_can_hold() {
     let mut world = moved(&Domain::guest(128), Move::Copy);
     let mut vmalloc = Vmalloc::new(world.clean().0);
-    let (mut memory, xen) = world.memory();
-    let area = vmalloc.allocate(Near::Kernel, 8193, &mut memory, xen).unwrap();
-    // 4096, 4096 and 1 entries, each with its flush.
-    let before = xen.issued();
-    vmalloc.protect(&area, &[(0, 8193, Access::ReadOnly)], memory.tables, xen).unwrap();
-    assert_eq!(xen.issued() - before, 6);
-    let before = xen.issued();
-    drop(area);
-    assert_eq!(vmalloc.purge(memory.tables, memory.frames, xen).unwrap(), 1);
-    assert_eq!(xen.issued() - before, 6);
-    assert_eq!(Walk::of(xen).within(0xffff_ffff_a000_0000, u64::MAX).count(), 0);
+    world.run(|memory, xen| {
+        let area = vmalloc.allocate(Near::Kernel, 8193, memory, xen).unwrap();
+        // Four times 2048 entries and one, each with its flush.
+        let before = xen.issued();
+        vmalloc.protect(&area, &[(0, 8193, Access::ReadOnly)], memory.tables, xen).unwrap();
+        assert_eq!(xen.issued() - before, 10);
+        let before = xen.issued();
+        drop(area);
+        assert_eq!(vmalloc.purge(memory.tables, memory.frames, xen).unwrap(), 1);
+        assert_eq!(xen.issued() - before, 10);
+    });
+    assert_eq!(Walk::of(&world.built.xen).within(0xffff_ffff_a000_0000, u64::MAX).count(), 0);
 }
 
 #[test]
 fn something_at_the_guard_page_alone_is_in_the_way_of_an_area() {
     let mut world = moved(&Domain::guest(64), Move::Copy);
     let mut vmalloc = Vmalloc::new(world.clean().0);
-    let (mut memory, xen) = world.memory();
-    let area = vmalloc.allocate(Near::Kernel, 3, &mut memory, xen).unwrap();
-    assert_eq!(vmalloc.areas(), 1);
-    let (guard, free) = (area.guard(), memory.frames.free_pages());
-    drop(area);
-    vmalloc.purge(memory.tables, memory.frames, xen).unwrap();
-    assert_eq!(vmalloc.areas(), 0);
-    let table = xen.table_at(guard, Level::L1).unwrap();
-    xen.frame_mut(table)[Level::L1.index(guard)] = 0x40;
-    let error = vmalloc.allocate(Near::Kernel, 3, &mut memory, xen).unwrap_err();
-    assert!(matches!(error, MmError::Occupied { at, entry: 0x40, .. } if at == guard), "{error:?}");
-    assert_eq!(memory.frames.free_pages(), free + 3);
-    // One page behind the guard is somebody else's business.
-    xen.frame_mut(table)[Level::L1.index(guard)] = 0;
-    xen.frame_mut(table)[Level::L1.index(guard) + 1] = 0x40;
-    vmalloc.allocate(Near::Kernel, 3, &mut memory, xen).unwrap();
+    world.run(|memory, xen| {
+        let area = vmalloc.allocate(Near::Kernel, 3, memory, xen).unwrap();
+        assert_eq!(vmalloc.areas(), 1);
+        let (guard, free) = (area.guard(), memory.frames.free_pages());
+        drop(area);
+        vmalloc.purge(memory.tables, memory.frames, xen).unwrap();
+        assert_eq!(vmalloc.areas(), 0);
+        let table = xen.table_at(guard, Level::L1).unwrap();
+        xen.frame_mut(table)[Level::L1.index(guard)] = 0x40;
+        let error = vmalloc.allocate(Near::Kernel, 3, memory, xen).unwrap_err();
+        assert!(matches!(error, MmError::Occupied { at, entry: 0x40, .. } if at == guard), "{error:?}");
+        assert_eq!(memory.frames.free_pages(), free + 3);
+        // One page behind the guard is somebody else's business.
+        xen.frame_mut(table)[Level::L1.index(guard)] = 0;
+        xen.frame_mut(table)[Level::L1.index(guard) + 1] = 0x40;
+        vmalloc.allocate(Near::Kernel, 3, memory, xen).unwrap();
+    });
 }

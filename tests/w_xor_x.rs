@@ -173,33 +173,33 @@ fn a_refusal_anywhere_leaves_no_frame_executable_and_writable() {
 fn a_change_of_rights_is_done_wholly_or_not_at_all_in_every_mapping() {
     let mut world = moved(&Domain::guest(64), Strategy::Copy);
     let mut vmalloc = Vmalloc::new(world.clean().0);
-    let (memory, xen) = world.memory();
-    let mut memory = memory;
-    xen.watch(watch);
-    let parts = [(0, 3, Access::Code), (3, 2, Access::ReadOnly), (5, 2, Access::Data)];
-    for element in 0..12 {
-        let area = vmalloc.allocate(Near::Kernel, 7, &mut memory, xen).unwrap();
-        let own: Vec<_> = vmalloc.pages_behind(&area, 0, 7).unwrap().collect();
-        let hypercall = xen.issued();
-        xen.refuse(Refusal { hypercall, element, errno: Errno::EINVAL });
-        vmalloc.protect(&area, &parts, memory.tables, xen).unwrap_err();
-        vmalloc.protect(&area, &parts, memory.tables, xen).unwrap();
-        let alias = |pfn| memory.tables.alias(xen, pfn).unwrap().unwrap().1.is_writable();
-        let shown: Vec<_> = own.iter().map(|pfn| alias(*pfn)).collect();
-        assert_eq!(shown, [false, false, false, false, false, true, true]);
-        // Back to data, then code again, then away with it.
-        vmalloc.protect(&area, &[(0, 7, Access::Data)], memory.tables, xen).unwrap();
-        let alias = |pfn| memory.tables.alias(xen, pfn).unwrap().unwrap().1.is_writable();
-        assert!(own.iter().all(|pfn| alias(*pfn)));
-        vmalloc.protect(&area, &parts, memory.tables, xen).unwrap();
-        drop(area);
-        let hypercall = xen.issued();
-        xen.refuse(Refusal { hypercall, element, errno: Errno::EINVAL });
-        vmalloc.purge(memory.tables, memory.frames, xen).unwrap_err();
-        vmalloc.purge(memory.tables, memory.frames, xen).unwrap();
-        let alias = |pfn| memory.tables.alias(xen, pfn).unwrap().unwrap().1.is_writable();
-        assert!(own.iter().all(|pfn| alias(*pfn)));
-    }
+    world.run(|memory, xen| {
+        xen.watch(watch);
+        let parts = [(0, 3, Access::Code), (3, 2, Access::ReadOnly), (5, 2, Access::Data)];
+        for element in 0..12 {
+            let area = vmalloc.allocate(Near::Kernel, 7, memory, xen).unwrap();
+            let own: Vec<_> = vmalloc.pages_behind(&area, 0, 7).unwrap().collect();
+            let hypercall = xen.issued();
+            xen.refuse(Refusal { hypercall, element, errno: Errno::EINVAL });
+            vmalloc.protect(&area, &parts, memory.tables, xen).unwrap_err();
+            vmalloc.protect(&area, &parts, memory.tables, xen).unwrap();
+            let alias = |pfn| memory.tables.alias(xen, pfn).unwrap().unwrap().1.is_writable();
+            let shown: Vec<_> = own.iter().map(|pfn| alias(*pfn)).collect();
+            assert_eq!(shown, [false, false, false, false, false, true, true]);
+            // Back to data, then code again, then away with it.
+            vmalloc.protect(&area, &[(0, 7, Access::Data)], memory.tables, xen).unwrap();
+            let alias = |pfn| memory.tables.alias(xen, pfn).unwrap().unwrap().1.is_writable();
+            assert!(own.iter().all(|pfn| alias(*pfn)));
+            vmalloc.protect(&area, &parts, memory.tables, xen).unwrap();
+            drop(area);
+            let hypercall = xen.issued();
+            xen.refuse(Refusal { hypercall, element, errno: Errno::EINVAL });
+            vmalloc.purge(memory.tables, memory.frames, xen).unwrap_err();
+            vmalloc.purge(memory.tables, memory.frames, xen).unwrap();
+            let alias = |pfn| memory.tables.alias(xen, pfn).unwrap().unwrap().1.is_writable();
+            assert!(own.iter().all(|pfn| alias(*pfn)));
+        }
+    });
     rights_are_back(&world.built);
 }
 
@@ -208,25 +208,26 @@ fn a_change_of_rights_is_done_wholly_or_not_at_all_in_every_mapping() {
 fn a_direct_map_that_grows_over_code_shows_it_read_only() {
     let mut world = moved(&Domain::guest(1024), Strategy::Alias);
     let mut vmalloc = Vmalloc::new(world.clean().0);
-    let (mut memory, xen) = world.memory();
-    xen.watch(watch);
-    let area = vmalloc.allocate(Near::Kernel, 2, &mut memory, xen).unwrap();
-    vmalloc.protect(&area, &[(0, 1, Access::Code), (1, 1, Access::Data)], memory.tables, xen).unwrap();
-    let own: Vec<_> = vmalloc.pages_behind(&area, 0, 2).unwrap().collect();
-    assert_eq!(memory.tables.alias(xen, own[0]), Ok(None), "shown from the start: this tests nothing");
-    let pages = PfnRange::new(own[0], 2);
-    let p2m = memory.p2m;
-    direct_map::extend(memory.tables, &[pages], memory.frames, xen, |xen, window, slot| {
-        p2m.leaf_words(window, xen, slot)
-    })
-    .unwrap();
-    let writable = |tables: &revector::mm::tables::Tables, xen: &Xen, page: usize| {
-        tables.alias(xen, own[page]).unwrap().unwrap().1.is_writable()
-    };
-    assert_eq!([0, 1].map(|page| writable(memory.tables, xen, page)), [false, true]);
-    drop(area);
-    vmalloc.purge(memory.tables, memory.frames, xen).unwrap();
-    assert_eq!([0, 1].map(|page| writable(memory.tables, xen, page)), [true, true]);
+    world.run(|memory, xen| {
+        xen.watch(watch);
+        let area = vmalloc.allocate(Near::Kernel, 2, memory, xen).unwrap();
+        vmalloc.protect(&area, &[(0, 1, Access::Code), (1, 1, Access::Data)], memory.tables, xen).unwrap();
+        let own: Vec<_> = vmalloc.pages_behind(&area, 0, 2).unwrap().collect();
+        assert_eq!(memory.tables.alias(xen, own[0]), Ok(None), "shown from the start: this tests nothing");
+        let pages = PfnRange::new(own[0], 2);
+        let p2m = memory.p2m;
+        direct_map::extend(memory.tables, &[pages], memory.frames, xen, |xen, window, slot| {
+            p2m.leaf_words(window, xen, slot)
+        })
+        .unwrap();
+        let writable = |tables: &revector::mm::tables::Tables, xen: &Xen, page: usize| {
+            tables.alias(xen, own[page]).unwrap().unwrap().1.is_writable()
+        };
+        assert_eq!([0, 1].map(|page| writable(memory.tables, xen, page)), [false, true]);
+        drop(area);
+        vmalloc.purge(memory.tables, memory.frames, xen).unwrap();
+        assert_eq!([0, 1].map(|page| writable(memory.tables, xen, page)), [true, true]);
+    });
 }
 
 #[test]

@@ -10,7 +10,6 @@ use alloc::vec::Vec;
 use super::op::{At, Entry, Op, Page, Program};
 use crate::addr::{Mfn, PAGE_SIZE, VirtAddr};
 use crate::mm::area;
-use crate::mm::commit::Flush;
 use crate::mm::error::MmError;
 use crate::mm::frames::{Run, Zone};
 use crate::mm::growth::Growth;
@@ -49,8 +48,8 @@ pub fn run<X: Hypervisor, S: State>(
 ) -> Result<(), MmError> {
     let mut growth = Growth::new(memory.tables);
     let table = growth.table(xen, memory.frames, VirtAddr::new(SCRATCH), Level::L1, Reach::Inherit).map(drop);
-    growth.commit(table, memory.frames, xen, Flush::NotNeeded)?;
-    let run = memory.frames.take(Zone::Mapped, PAGES)?;
+    growth.commit(table, memory.frames, xen)?;
+    let run = memory.frames.take(Zone::Mapped(memory.tables.window()), PAGES)?;
     let window = memory.tables.window();
     let frame = |pfn| memory.p2m.frame(window, xen, pfn).ok_or(MmError::NoFrame { pfn });
     let mfns = run.pages().iter().map(frame).collect::<Result<Vec<_>, _>>()?;

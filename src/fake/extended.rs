@@ -23,7 +23,7 @@ impl Xen {
             // Loading a root is not modelled beyond its refusal: this project keeps the builder's.
             mmuext::NEW_BASEPTR => Err(Errno::EINVAL),
             mmuext::TLB_FLUSH_LOCAL | mmuext::TLB_FLUSH_MULTI | mmuext::TLB_FLUSH_ALL => {
-                self.forget_all();
+                self.flush();
                 Ok(())
             }
             mmuext::INVLPG_LOCAL | mmuext::INVLPG_MULTI | mmuext::INVLPG_ALL => {

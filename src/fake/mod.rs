@@ -10,10 +10,11 @@
 //!   at count zero only; hooking a table validates everything below it, dropping it takes that back (`types`).
 //! - **Entries.** Allowed bits per level, no large pages, Xen's own L4 slots, ownership of frames, bits that Xen
 //!   adds on the way in (`entry`). An entry that is not present but keeps an address crashes the domain (L1TF).
-//! - **`mmu_update`** stops at the first element it refuses and says how many were done; it flushes for levels 2
-//!   and above, never for level 1 (`update`).
-//! - **The processor.** Addresses are translated by the modelled tables and a TLB that forgets nothing by itself, so
-//!   a missing flush shows; a fault of the kernel is a panic that says what would have died (`translate`).
+//! - **`mmu_update`** stops at the first element it refuses and says how many were done (`update`).
+//! - **The processor.** Addresses are translated by the modelled tables and a TLB that remembers all that it may and
+//!   forgets nothing by itself, so a missing flush shows (`flushes`: there is the switch for what Xen flushes
+//!   unasked); a fault of the kernel is a panic that says what would have died (`translate`).
+//! - **The heap.** Guest code runs inside [`Xen::run`], with a heap as large as the image's and no larger (`heap`).
 //! - **Memory.** Frames are scattered over the machine; free RAM holds a debug Xen's scrub pattern (`memory`).
 //!
 //! # What is not
@@ -29,6 +30,8 @@ mod builder;
 mod entry;
 mod extended;
 mod faults;
+mod flushes;
+mod heap;
 mod machine;
 mod memory;
 mod translate;
@@ -39,6 +42,8 @@ mod xen;
 
 pub use builder::{BuildError, Built, Domain, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote, Rows};
 pub use faults::Refusal;
+pub use flushes::{Flushes, Stale};
+pub use heap::GuestHeap;
 pub use machine::Machine;
 pub use translate::{Mapping, Use};
 pub use types::Kind;

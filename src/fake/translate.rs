@@ -32,6 +32,19 @@ pub struct Mapping {
     pub executable: bool,
 }
 
+impl fmt::Display for Mapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mfn, writable, executable } = *self;
+        let rights = match (writable, executable) {
+            (true, true) => "read, write and execute it",
+            (true, false) => "read and write it",
+            (false, true) => "read and execute it",
+            (false, false) => "read it",
+        };
+        write!(f, "{mfn} ({rights})")
+    }
+}
+
 /// Why an access faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -79,6 +92,7 @@ impl Xen {
 
     /// Translates as the processor does: by the TLB, then by the tables.
     pub(super) fn translate(&self, at: VirtAddr, access: Use) -> Result<Mfn, Fault> {
+        self.check_stale();
         let page = at.as_u64() >> 12;
         let mut tlb = self.tlb.borrow_mut();
         let mapping = match tlb.get(&page) {
@@ -125,6 +139,7 @@ impl Xen {
     /// Forgets every translation.
     pub(super) fn forget_all(&self) {
         self.tlb.borrow_mut().clear();
+        self.note_forgotten();
     }
 
     /// The kernel runs while its tables change: its code must stay executable and its data writable.

@@ -42,7 +42,7 @@ impl Xen {
 
     /// Mirrors `_get_page_type`: one more use of the frame as `kind`, validating it if it is the first.
     ///
-    /// A frame that changes type loses its stale translations: Xen flushes then.
+    /// A frame that changes type loses its stale translations: Xen flushes then, though it promises nothing.
     pub(super) fn get_type(&mut self, mfn: Mfn, kind: Kind) -> Result<(), Errno> {
         let typed = self.types.entry(mfn.raw()).or_insert(Typed { kind, count: 0, pin: Pin::Loose });
         if typed.count > 0 {
@@ -56,7 +56,7 @@ impl Xen {
         let changed = core::mem::replace(&mut typed.kind, kind) != kind;
         typed.count = 1;
         if changed {
-            self.forget_frame(mfn);
+            self.flush_unasked(|xen| xen.forget_frame(mfn));
         }
         let Kind::Table(level) = kind else { return Ok(()) };
         self.validate(mfn, level).inspect_err(|_| {

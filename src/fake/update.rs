@@ -19,7 +19,8 @@ const PRESERVE_AD: u64 = 2;
 const NO_TRANSLATE: u64 = 3;
 
 impl Xen {
-    /// Mirrors `do_mmu_update`: in order, up to the first that is refused; one flush at the end for levels 2 to 4.
+    /// Mirrors `do_mmu_update`: in order, up to the first that is refused; an unasked flush at the end for levels
+    /// 2 to 4, as since XSA-286.
     ///
     /// # Errors
     /// The number of elements done, and the error of the next.
@@ -30,6 +31,7 @@ impl Xen {
         let refusal = self.script.next().map(|refusal| (refusal.element.min(batch.len() - 1), refusal.errno));
         let mut outcome = Ok(());
         let mut above_l1 = 0;
+        self.note_batch(batch.len());
         for (done, element) in batch.iter().enumerate() {
             let planned = refusal.filter(|(element, _)| *element == done).map(|(_, errno)| errno);
             match planned.map_or_else(|| self.element(*element), Err) {
@@ -42,7 +44,7 @@ impl Xen {
             self.work.entries += 1;
         }
         if above_l1 > 0 {
-            self.forget_all();
+            self.flush_unasked(Self::forget_all);
         }
         self.check_kernel();
         outcome
@@ -85,9 +87,11 @@ impl Xen {
             if entry::has_disallowed_bits(new, level, self.role) {
                 return Err(Errno::EINVAL);
             }
+            self.remember(table, index, level);
             self.memory.words_mut(table)[index] = entry::adjusted(new, level);
             return Ok(());
         }
+        self.remember(table, index, level);
         let word = self.get_entry(new, level)?;
         self.memory.words_mut(table)[index] = word;
         self.put_entry(old, level);

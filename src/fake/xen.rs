@@ -7,6 +7,8 @@ use core::fmt;
 use std::time::Instant;
 
 use super::faults::{Refusal, Script};
+use super::flushes::Ledger;
+use super::heap::{Lease, Running};
 use super::machine::Machine;
 use super::memory::{FrameMap, Memory};
 use super::translate::{Mapping, Use};
@@ -34,9 +36,12 @@ pub struct Xen {
     pub(super) root: Mfn,
     pub(super) shared_info: Mfn,
     pub(super) tlb: RefCell<FrameMap<Mapping>>,
+    pub(super) flushes: RefCell<Ledger>,
     pub(super) facts: Option<Facts>,
     pub(super) script: Script,
     pub(super) work: Counters,
+    /// What guest code allocates from, once it has run.
+    pub(super) heap: Option<Lease>,
     since: Instant,
     published: Option<Published>,
     rehomed: Option<VirtAddr>,
@@ -66,9 +71,11 @@ impl Xen {
             root,
             shared_info,
             tlb: RefCell::default(),
+            flushes: RefCell::default(),
             facts: None,
             script: Script::default(),
             work: Counters::default(),
+            heap: None,
             since: Instant::now(),
             published: None,
             rehomed: None,
@@ -168,6 +175,7 @@ fn pages_from(at: VirtAddr, pages: u64) -> impl Iterator<Item = VirtAddr> {
 #[expect(unsafe_code, reason = "implements the seam; every access is checked by the modelled tables instead")]
 impl Hypervisor for Xen {
     unsafe fn mmu_update(&mut self, batch: &[MmuUpdate]) -> Result<(), Stopped> {
+        let _host = Running::host_for_guest("mmu_update");
         self.work.calls.add(CallKind::Update);
         let outcome = self.update(batch);
         self.happened(Event::Tables);
@@ -175,12 +183,14 @@ impl Hypervisor for Xen {
     }
 
     fn flush_tlb(&mut self) -> Result<(), Errno> {
+        let _host = Running::host();
         self.count_mmu(CallKind::Extended)?;
-        self.forget_all();
+        self.flush();
         Ok(())
     }
 
     unsafe fn update_va_mapping(&mut self, at: VirtAddr, entry: u64) -> Result<(), Errno> {
+        let _host = Running::host();
         self.count_mmu(CallKind::OneEntry)?;
         Self::update_va_mapping(self, at, entry)?;
         self.work.entries += 1;
@@ -189,15 +199,18 @@ impl Hypervisor for Xen {
     }
 
     unsafe fn mmuext_op(&mut self, op: MmuExtOp) -> Result<(), Errno> {
+        let _host = Running::host();
         self.count_mmu(CallKind::Extended)?;
         self.extended(op)
     }
 
     fn m2p(&self, mfn: Mfn) -> Option<Claim> {
+        let _host = Running::host();
         self.memory.machine.m2p(mfn).map(|pfn| Claim::new(mfn, pfn))
     }
 
     fn probe(&self, at: VirtAddr) -> Result<u64, Faulted> {
+        let _host = Running::host();
         if let Some(word) = self.read_m2p(at) {
             return Ok(word);
         }
@@ -206,17 +219,20 @@ impl Hypervisor for Xen {
     }
 
     unsafe fn word(&self, at: VirtAddr) -> u64 {
+        let _host = Running::host();
         assert!(at.as_u64().is_multiple_of(8), "{at:#x} is not aligned for a word");
         self.memory.words(self.must_translate(at, Use::Read))[(at.as_u64() % PAGE_SIZE / 8) as usize]
     }
 
     unsafe fn page(&self, at: VirtAddr) -> Words {
+        let _host = Running::host();
         assert!(at.as_u64().is_multiple_of(PAGE_SIZE), "{at:#x} is not the start of a page");
         *self.memory.words(self.must_translate(at, Use::Read))
     }
 
     /// The ramdisk lies in one piece here; anything else is copied, and the copy kept forever.
     unsafe fn bytes<'r>(&self, at: VirtAddr, len: usize) -> &'r [u8] {
+        let _host = Running::host();
         let pages = pages_from(at, (len as u64).div_ceil(PAGE_SIZE));
         let frames: Vec<Mfn> = pages.map(|at| self.must_translate(at, Use::Read)).collect();
         let first = frames.first().and_then(|mfn| self.memory.ramdisk_number(*mfn)).unwrap_or(0);
@@ -230,12 +246,14 @@ impl Hypervisor for Xen {
     }
 
     unsafe fn page_mut(&mut self, at: VirtAddr) -> &mut Words {
+        let _host = Running::host();
         assert!(at.as_u64().is_multiple_of(PAGE_SIZE), "{at:#x} is not the start of a page");
         let mfn = self.must_translate(at, Use::Write);
         self.memory.words_mut(mfn)
     }
 
     unsafe fn copy_pages(&mut self, from: VirtAddr, to: VirtAddr, pages: u64) {
+        let _host = Running::host();
         for (from, to) in pages_from(from, pages).zip(pages_from(to, pages)) {
             let source = self.must_translate(from, Use::Read);
             let target = self.must_translate(to, Use::Write);
@@ -246,6 +264,7 @@ impl Hypervisor for Xen {
     }
 
     unsafe fn fill_pages(&mut self, at: VirtAddr, pages: u64, word: u64) {
+        let _host = Running::host();
         for at in pages_from(at, pages) {
             let mfn = self.must_translate(at, Use::Write);
             self.memory.fill(mfn, word);
@@ -263,7 +282,18 @@ impl Hypervisor for Xen {
         unsafe { self.fill_pages(at, pages, word) }
     }
 
+    unsafe fn lend(&mut self, _at: VirtAddr, pages: u64) {
+        let _host = Running::host();
+        self.heap.iter().for_each(|heap| heap.lend(pages));
+    }
+
+    fn take_back(&mut self) -> bool {
+        let _host = Running::host();
+        self.heap.as_ref().is_none_or(Lease::take_back)
+    }
+
     unsafe fn call(&mut self, entry: VirtAddr) -> Result<i32, Trapped> {
+        let _host = Running::host();
         self.must_translate(entry, Use::Execute);
         self.happened(Event::Call);
         self.called.push(entry);
@@ -271,18 +301,22 @@ impl Hypervisor for Xen {
     }
 
     fn publish_p2m(&mut self, top: Mfn, entries: u64) {
+        let _host = Running::host();
         self.published = Some(Published { top, entries });
     }
 
     fn rehome(&mut self, direct_map_base: VirtAddr) {
+        let _host = Running::host_for_guest("the end of stage 4");
         self.rehomed = Some(direct_map_base);
     }
 
     fn trace(&self) {
+        let _host = Running::host();
         log::warn!(target: "trace", "(no call trace on the host)");
     }
 
     fn counters(&self) -> Counters {
+        let _host = Running::host();
         let nanos = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
         Counters { nanos, ..self.work }
     }

@@ -10,14 +10,14 @@
 //! `cleanup_highmap`, `xen_cleanhighmap`.
 
 use super::area;
-use super::commit::{Batch, Flush};
+use super::commit::Batch;
 use super::error::MmError;
 use super::frames::Frames;
 use super::image;
 use super::p2m::Retired;
 use super::pte::{Level, Pte};
 use super::tables::{Tables, pages_of};
-use crate::addr::{L1_SPAN, L2_SPAN, VirtAddr, VirtRange};
+use crate::addr::{ENTRIES, L1_SPAN, L2_SPAN, VirtAddr, VirtRange};
 use crate::xen::Hypervisor;
 
 /// The module area, known to be empty.
@@ -65,11 +65,12 @@ impl Retired {
         xen: &mut X,
     ) -> Result<(ModuleSpace, Cleaned), MmError> {
         let mut batch = Batch::new();
+        batch.reserve(most_entries(image, tables));
         let mut cleaned = Cleaned::default();
         for at in high_slots() {
             clear_slot(at, image, tables, xen, &mut batch, &mut cleaned)?;
         }
-        batch.commit(xen, Flush::Implied)?;
+        batch.commit(xen)?;
         if let Some((at, level, entry)) = tables.first_entry(xen, area::MODULES)? {
             return Err(MmError::Leftover { at, level, entry: entry.word() });
         }
@@ -79,6 +80,13 @@ impl Retired {
         }
         Ok((ModuleSpace { range: area::MODULES }, cleaned))
     }
+}
+
+/// An entry for each of the builder's L1 tables, and each page that shares a slot with the image.
+fn most_entries(image: VirtRange, tables: &Tables) -> usize {
+    let beside_image = image::slots(image).count() as u64 * ENTRIES - image.pages();
+    // Both are bounded by the 2 GiB of the high mapping: fit any usize.
+    (tables.l1_shared() + beside_image) as usize
 }
 
 /// The 2 MiB slots of the high mapping's two L2 tables; one more slot, the last, would wrap around.

@@ -7,8 +7,15 @@
 //! Xen stops at the first element that it refuses, with those in front of it done. A batch knows what each entry was
 //! before, and takes those back, last one first, so that a stage is done wholly or not at all.
 //!
+//! A processor remembers translations, and the ABI promises no flush with `mmu_update`: Xen does so for entries of
+//! level 2 and above since XSA-286's fixes, and did not before. So a batch flushes by itself, and what it changes
+//! says whether: no caller can be wrong about it. In a hypercall of its own (`MMUEXT_TLB_FLUSH_LOCAL`), not both in
+//! a multicall: that carries its second call out although the first was refused, and saves less than a microsecond in
+//! a boot that has a dozen.
+//!
 //! Neighbours: `tables`, `direct_map`, `cleanup` and `vmalloc` fill batches.
-//! Sources: xen/include/public/xen.h (mmu_update); xen/arch/x86/mm.c (do_mmu_update, facts).
+//! Sources: xen/include/public/xen.h (mmu_update, MMUEXT_TLB_FLUSH_LOCAL); xen/arch/x86/mm.c (do_mmu_update) and the
+//! message of commit 16a20963b3 (facts).
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -27,17 +34,6 @@ pub struct Slot {
     pub level: Level,
     /// Index of the entry, 0 to 511.
     pub index: usize,
-}
-
-/// Who flushes translations that the batch makes stale.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flush {
-    /// Nobody needs to: only entries that were zero get a value.
-    NotNeeded,
-    /// Xen does, because the batch changes an entry of level 2 or above.
-    Implied,
-    /// We do: Xen never flushes for level 1 alone, and a stale read-only or stale mapping would be used.
-    Explicit,
 }
 
 /// A refused hypercall: verb, object, error.
@@ -104,61 +100,70 @@ impl fmt::Display for MmuError {
 }
 
 /// Changes that one hypercall should carry at most, where a stage may have any number: they are held in the heap.
-/// 4096 are 16 MiB of pages; past some hundreds, more to a hypercall gain nothing.
-const FULL: usize = 4096;
+/// 2048 are 8 MiB of pages and 64 KiB of heap; past some hundreds, more to a hypercall gain nothing.
+const FULL: usize = 2048;
 
-/// One entry to change.
+/// What an entry was before its change.
 #[derive(Clone, Copy, Debug)]
-struct Change {
-    slot: Slot,
-    before: Pte,
-    after: Pte,
-}
-
-impl Change {
-    fn element(&self, entry: Pte) -> MmuUpdate {
-        let offset = self.slot.index * size_of::<Pte>();
-        MmuUpdate { ptr: self.slot.table.raw() * PAGE_SIZE + offset as u64, val: entry.word() }
-    }
+struct Before {
+    level: Level,
+    entry: Pte,
 }
 
 /// Page-table writes that have not happened yet.
+///
+/// What Xen is handed is collected in Xen's own form, so that a commit, also one that is taken back, needs no more
+/// memory than the batch.
 #[derive(Debug, Default)]
 #[must_use = "a batch does nothing until it is committed"]
 pub struct Batch {
-    changes: Vec<Change>,
+    elements: Vec<MmuUpdate>,
+    before: Vec<Before>,
 }
 
 impl Batch {
     /// Starts an empty batch.
     pub const fn new() -> Self {
-        Self { changes: Vec::new() }
+        Self { elements: Vec::new(), before: Vec::new() }
     }
 
-    /// Adds a write behind those already there. `before` is what the entry is now: it comes back if Xen refuses.
+    /// Makes room for so many changes more, exactly: a collection that doubles would need three times the memory,
+    /// of a heap that is small. For batches whose size follows that of the domain.
+    pub(super) fn reserve(&mut self, changes: usize) {
+        self.elements.reserve_exact(changes);
+        self.before.reserve_exact(changes);
+    }
+
+    /// Adds a write after those already there. `before` is what the entry is now: it comes back if Xen refuses, and
+    /// a flush follows if translations by it may be remembered.
     pub(super) fn change(&mut self, slot: Slot, before: Pte, after: Pte) {
-        self.changes.push(Change { slot, before, after });
+        let offset = slot.index * size_of::<Pte>();
+        self.elements
+            .push(MmuUpdate { ptr: slot.table.raw() * PAGE_SIZE + offset as u64, val: after.word() });
+        self.before.push(Before { level: slot.level, entry: before });
     }
 
-    /// Carries the writes out, in one hypercall, and flushes if that is ours to do.
+    /// Carries the writes out, in one hypercall, and flushes the TLB in another if one of the entries was present:
+    /// what it allowed must not be used any more.
     ///
     /// # Errors
     /// [`MmuError`] naming the entry that Xen refused; every entry is what it was then, unless the error says no.
-    pub(super) fn commit<X: Hypervisor>(self, xen: &mut X, flush: Flush) -> Result<(), MmuError> {
-        if self.changes.is_empty() {
+    pub(super) fn commit<X: Hypervisor>(self, xen: &mut X) -> Result<(), MmuError> {
+        if self.elements.is_empty() {
             return Ok(());
         }
-        let elements: Vec<MmuUpdate> =
-            self.changes.iter().map(|change| change.element(change.after)).collect();
-        if let Err(stopped) = write(xen, &elements) {
+        if let Err(stopped) = write(xen, &self.elements) {
             return Err(self.refused(stopped, xen));
         }
-        match flush {
-            Flush::NotNeeded | Flush::Implied => Ok(()),
-            Flush::Explicit => {
-                xen.flush_tlb().map_err(|errno| MmuError::Flush { errno, undone: undo(&self.changes, xen) })
-            }
+        if !self.leaves_stale_translations() {
+            return Ok(());
         }
+        xen.flush_tlb().map_err(|errno| MmuError::Flush { errno, undone: self.undo(xen) })
+    }
+
+    /// Processors do not remember that something was absent; anything else they may.
+    fn leaves_stale_translations(&self) -> bool {
+        self.before.iter().any(|before| before.entry.is_present())
     }
 
     /// Commits and starts anew if there are enough changes for a hypercall; for changes that need not be made all
@@ -166,24 +171,43 @@ impl Batch {
     ///
     /// # Errors
     /// As for `commit`; earlier batches stay done.
-    pub(super) fn commit_if_full<X: Hypervisor>(
-        &mut self,
-        xen: &mut X,
-        flush: Flush,
-    ) -> Result<(), MmuError> {
-        if self.changes.len() < FULL { Ok(()) } else { core::mem::take(self).commit(xen, flush) }
+    pub(super) fn commit_if_full<X: Hypervisor>(&mut self, xen: &mut X) -> Result<(), MmuError> {
+        if self.elements.len() < FULL { Ok(()) } else { core::mem::take(self).commit(xen) }
     }
 
-    fn refused<X: Hypervisor>(&self, stopped: Stopped, xen: &mut X) -> MmuError {
-        let element = stopped.done.min(self.changes.len() - 1);
-        let Change { slot, after, .. } = self.changes[element];
-        let undone = undo(&self.changes[..element], xen);
-        let (value, of) = (after.word(), self.changes.len());
-        MmuError::Refused { slot, value, element, of, errno: stopped.errno, undone }
+    fn slot(&self, element: usize) -> Slot {
+        let ptr = self.elements[element].ptr;
+        // Below 512: fits any usize.
+        let index = (ptr % PAGE_SIZE) as usize / size_of::<Pte>();
+        Slot { table: Mfn::new(ptr / PAGE_SIZE), level: self.before[element].level, index }
+    }
+
+    fn refused<X: Hypervisor>(mut self, stopped: Stopped, xen: &mut X) -> MmuError {
+        let of = self.elements.len();
+        let element = stopped.done.min(of - 1);
+        let (slot, value) = (self.slot(element), self.elements[element].val);
+        self.elements.truncate(element);
+        MmuError::Refused { slot, value, element, of, errno: stopped.errno, undone: self.undo(xen) }
+    }
+
+    /// Takes the changes back, last one first: a table must be unhooked before its page can be writable again.
+    fn undo<X: Hypervisor>(mut self, xen: &mut X) -> Undone {
+        if self.elements.is_empty() {
+            return Undone::All;
+        }
+        for (element, before) in self.elements.iter_mut().zip(&self.before) {
+            element.val = before.entry.word();
+        }
+        self.elements.reverse();
+        // Translations of the refused state may have been used meanwhile.
+        let undone =
+            write(xen, &self.elements).map_err(|stopped| stopped.errno).and_then(|()| xen.flush_tlb());
+        undone.map_or_else(Undone::Failed, |()| Undone::All)
     }
 }
 
-/// Writes the one L1 entry for `at`, in a hypercall of its own: what batches are there to avoid (`p2m=baseline`).
+/// Writes the one L1 entry for `at`, in a hypercall of its own, which also forgets its translation: what batches are
+/// there to avoid (`p2m=baseline`).
 ///
 /// # Errors
 /// [`MmuError`] naming the entry.
@@ -203,17 +227,6 @@ pub(super) fn write_one<X: Hypervisor>(
         errno,
         undone: Undone::All,
     })
-}
-
-/// Takes changes back, last one first: a table must be unhooked before its page can be writable again.
-fn undo<X: Hypervisor>(changes: &[Change], xen: &mut X) -> Undone {
-    let elements: Vec<MmuUpdate> = changes.iter().rev().map(|change| change.element(change.before)).collect();
-    if elements.is_empty() {
-        return Undone::All;
-    }
-    // Translations of the refused state may have been used meanwhile.
-    let undone = write(xen, &elements).map_err(|stopped| stopped.errno).and_then(|()| xen.flush_tlb());
-    undone.map_or_else(Undone::Failed, |()| Undone::All)
 }
 
 #[expect(unsafe_code, reason = "the one place that changes page tables")]

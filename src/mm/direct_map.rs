@@ -4,15 +4,15 @@
 //! two places. So one L2 entry per 2 MiB shows the same pages a second time, at `DIRECT + n * 4096`: nothing is
 //! filled, and clearing an L2 entry of one view leaves the other. Because the tables are shared, the direct map is
 //! made non-executable at its L2 entries, and so is the high mapping but for the image: from here on no page can be
-//! written and run. RAM beyond the initial mapping is mapped when somebody needs it, by whole
-//! L1 tables, never because it exists.
+//! written and run. RAM beyond the initial mapping is mapped when somebody needs it, just the pages needed, never
+//! because it exists.
 //!
 //! Takes [`BootTables`] from `walk`; `p2m` is next. Lineage: Linux `xen_setup_kernel_pagetable`, level2_ident_pgt.
 
 use alloc::vec::Vec;
 
 use super::area;
-use super::commit::{Flush, Slot};
+use super::commit::Slot;
 use super::error::MmError;
 use super::frames::Frames;
 use super::growth::{Growth, Place};
@@ -46,13 +46,20 @@ pub fn graft<X: Hypervisor>(
     let end = boot.end;
     let mut tables = boot.into_tables();
     let mut growth = Growth::new(&mut tables);
+    growth.batch.reserve(most_entries(facts));
     let filled = share_l1_tables(&mut growth, end, facts.image, frames, xen)
         .and_then(|()| image::unshare(&mut growth, layout, facts, frames, xen));
-    growth.commit(filled, frames, xen, Flush::Implied)?;
+    growth.commit(filled, frames, xen)?;
     tables.note_shared(end.raw().div_ceil(ENTRIES));
     tables.set_window(Window::new(area::DIRECT, end));
     xen.rehome(area::DIRECT);
     Ok(tables)
+}
+
+/// An entry for each page that becomes read-only, and a few for tables.
+const fn most_entries(facts: &Facts) -> usize {
+    // The image has fewer pages than any usize holds.
+    (facts.text.pages() + facts.rodata.pages()) as usize + 64
 }
 
 /// Hooks the builder's L1 tables under the direct map, and makes both views non-executable but for the image's slots
@@ -85,12 +92,13 @@ fn share_l1_tables<X: Hypervisor>(
     Ok(())
 }
 
-/// Maps `pages` into the direct map where they are not yet, by whole L1 tables, all in one hypercall.
+/// Maps `pages` into the direct map where they are not yet, all in one hypercall; their slots get L1 tables where
+/// they have none. Nothing else is mapped, and the window shows just what is.
 ///
 /// `frames_of` is the P2M: the machine frames of the 512 pages from a slot on, all ones for a hole.
 ///
 /// # Errors
-/// [`MmError`] if memory runs out or Xen refuses an entry.
+/// [`MmError`] if memory runs out, a page has no frame or Xen refuses an entry; the direct map is as it was then.
 pub fn extend<X: Hypervisor>(
     tables: &mut Tables,
     pages: &[PfnRange],
@@ -98,52 +106,70 @@ pub fn extend<X: Hypervisor>(
     xen: &mut X,
     frames_of: impl Fn(&X, &Window, Pfn) -> Words,
 ) -> Result<(), MmError> {
-    let hidden = hidden_slots(pages, tables.window());
+    let window = tables.window();
+    let hidden: Vec<PfnRange> = pages.iter().flat_map(|range| window.hidden(*range)).collect();
     let mut growth = Growth::new(tables);
-    let filled = hidden.iter().try_for_each(|&slot| fill_l1(&mut growth, slot, frames, xen, &frames_of));
-    growth.commit(filled, frames, xen, Flush::Implied)?;
-    for slot in hidden {
-        tables.window_mut().extend(PfnRange::new(slot, ENTRIES));
+    growth.reserve(most_tables(&hidden));
+    let mut parts = hidden.iter().flat_map(|range| by_slot(*range));
+    let filled = parts.try_for_each(|part| show(&mut growth, part, frames, xen, &frames_of));
+    growth.commit(filled, frames, xen)?;
+    for part in hidden {
+        tables.window_mut().extend(part);
     }
     Ok(())
 }
 
-/// The slots that `pages` touch and the window does not show, each once, lowest first.
-fn hidden_slots(pages: &[PfnRange], window: &Window) -> Vec<Pfn> {
-    let touched = pages.iter().flat_map(|range| slots(*range));
-    let mut hidden: Vec<Pfn> = touched.filter(|slot| !window.shows(PfnRange::new(*slot, ENTRIES))).collect();
-    hidden.sort_unstable();
-    hidden.dedup();
-    hidden
+/// Tables that showing the ranges takes at most: an L1 for each slot, and those above.
+fn most_tables(hidden: &[PfnRange]) -> usize {
+    let l1_tables: usize = hidden.iter().map(|range| by_slot(*range).count()).sum();
+    l1_tables + l1_tables / 512 + 4
 }
 
-fn fill_l1<X: Hypervisor>(
+/// Enters pages of one slot into its L1 table, whose entries for them are zero.
+fn show<X: Hypervisor>(
     growth: &mut Growth<'_>,
-    slot: Pfn,
+    part: PfnRange,
     frames: &mut Frames,
     xen: &mut X,
     frames_of: &impl Fn(&X, &Window, Pfn) -> Words,
 ) -> Result<(), MmError> {
-    let l1 = match growth.table(xen, frames, address(slot), Level::L1, Reach::NeverExecute)? {
-        Place::Fresh(table) => table,
-        Place::Hooked(table) => {
-            let at = address(slot);
-            return Err(MmError::Leftover { at, level: Level::L2, entry: table.mfn.raw() });
-        }
+    let slot = part.start.slot_start();
+    let place = growth.table(xen, frames, address(slot), Level::L1, Reach::NeverExecute)?;
+    let words = frames_of(xen, growth.tables().window(), slot);
+    // Below 512: fits any usize.
+    let index = |pfn: Pfn| pfn.above(slot) as usize;
+    let entry = |tables: &Tables, pfn: Pfn| {
+        let frame = Mfn::from_p2m(words[index(pfn)]).ok_or(MmError::NoFrame { pfn })?;
+        Ok::<_, MmError>(tables.entry_to_show(pfn, frame))
     };
-    let frames_here = frames_of(xen, growth.tables().window(), slot);
-    let mut entries = frames_here;
-    for (word, pfn) in entries.iter_mut().zip(PfnRange::new(slot, ENTRIES).iter()) {
-        let show = |mfn| growth.tables().entry_to_show(pfn, mfn);
-        *word = Mfn::from_p2m(*word).map_or(Pte::ABSENT, show).word();
+    match place {
+        Place::Fresh(l1) => {
+            let table = growth.words(xen, l1)?;
+            part.iter().try_for_each(|pfn| {
+                table[index(pfn)] = entry(growth.tables(), pfn)?.word();
+                Ok(())
+            })
+        }
+        Place::Hooked(l1) => part.iter().try_for_each(|pfn| {
+            let at = address(pfn);
+            let before = growth.tables().entry(xen, l1, at);
+            if !before.is_zero() {
+                return Err(MmError::Leftover { at, level: Level::L1, entry: before.word() });
+            }
+            let entry = entry(growth.tables(), pfn)?;
+            growth.batch.change(l1.slot(at), before, entry);
+            Ok(())
+        }),
     }
-    growth.store_all(xen, l1, &entries)
 }
 
-/// The 2 MiB slots that a range touches, by their first pages.
-fn slots(pages: PfnRange) -> impl Iterator<Item = Pfn> {
-    let last = pages.end.raw().div_ceil(ENTRIES);
-    (pages.start.raw() / ENTRIES..last).map(|slot| Pfn::new(slot * ENTRIES))
+/// Cuts a range at the borders of the 2 MiB slots that it touches.
+fn by_slot(pages: PfnRange) -> impl Iterator<Item = PfnRange> {
+    let first = pages.start.slot_start().raw();
+    (first..pages.end.raw()).step_by(ENTRIES as usize).map(move |slot| {
+        let end = Pfn::new(slot + ENTRIES).min(pages.end);
+        PfnRange::between(Pfn::new(slot).max(pages.start), end)
+    })
 }
 
 /// Returns the direct map's L1 entry for a page that it shows.

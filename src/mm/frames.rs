@@ -9,6 +9,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::window::Window;
 use crate::addr::{Pfn, PfnRange};
 
 /// Pages owned by whoever holds this.
@@ -46,13 +47,13 @@ impl Run {
     }
 }
 
-/// Where a run should lie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Zone {
-    /// In the part of RAM that the direct map has shown since stage 4: page tables and tree pages, lowest first.
-    Mapped,
-    /// Beyond it if possible: pages that need no direct mapping, or get one on demand.
-    Far,
+/// Where a run should lie. What is mapped, the window says: the allocator has no account of its own.
+#[derive(Clone, Copy, Debug)]
+pub enum Zone<'w> {
+    /// Where the window shows it: page tables and tree pages, lowest first.
+    Mapped(&'w Window),
+    /// Where the window does not show it, if possible: pages that need no direct mapping, or get one on demand.
+    Far(&'w Window),
 }
 
 /// What can go wrong with frames.
@@ -70,6 +71,13 @@ pub enum FrameError {
         /// The pages.
         pages: PfnRange,
     },
+    /// There are enough free pages, but in more pieces than a list of them may have.
+    Scattered {
+        /// Pages asked for.
+        wanted: u64,
+        /// Most pieces.
+        most: usize,
+    },
 }
 
 impl fmt::Display for FrameError {
@@ -81,6 +89,11 @@ impl fmt::Display for FrameError {
                 wanted.saturating_sub(*free).div_ceil(256).max(1)
             ),
             Self::DoubleFree { pages } => write!(f, "{pages} given back twice"),
+            Self::Scattered { wanted, most } => write!(
+                f,
+                "{wanted} pages wanted, which lie in more than {most} pieces between holes: boot with p2m=alias, \
+                 or give the domain memory without holes"
+            ),
         }
     }
 }
@@ -90,16 +103,15 @@ impl fmt::Display for FrameError {
 pub struct Frames {
     /// Sorted, disjoint, never adjacent, never empty.
     free: Vec<PfnRange>,
-    mapped_end: Pfn,
     discarded: u64,
     taken: u64,
     returned: u64,
 }
 
 impl Frames {
-    /// Starts with the given disjoint gaps; pages below `mapped_end` are in the direct map from the start.
-    pub fn new(gaps: impl Iterator<Item = PfnRange>, mapped_end: Pfn) -> Self {
-        Self { free: gaps.collect(), mapped_end, discarded: 0, taken: 0, returned: 0 }
+    /// Starts with the given disjoint gaps.
+    pub fn new(gaps: impl Iterator<Item = PfnRange>) -> Self {
+        Self { free: gaps.collect(), discarded: 0, taken: 0, returned: 0 }
     }
 
     /// Returns the number of free pages.
@@ -154,16 +166,11 @@ impl Frames {
         }
     }
 
-    /// Notes that the direct map shows the pages below `end` now.
-    pub(super) fn raise_mapped_end(&mut self, end: Pfn) {
-        self.mapped_end = self.mapped_end.max(end);
-    }
-
     /// Takes exactly `pages` adjacent pages.
     ///
     /// # Errors
     /// [`FrameError::Exhausted`] if no extent of the zone has as many.
-    pub fn take(&mut self, zone: Zone, pages: u64) -> Result<Run, FrameError> {
+    pub fn take(&mut self, zone: Zone<'_>, pages: u64) -> Result<Run, FrameError> {
         let wanted = FrameError::Exhausted { wanted: pages, free: self.free_pages() };
         let (at, part) = self.candidates(zone).find(|(_, part)| part.pages() >= pages).ok_or(wanted)?;
         Ok(self.cut(at, PfnRange::new(part.start, pages)))
@@ -173,7 +180,7 @@ impl Frames {
     ///
     /// # Errors
     /// [`FrameError::Exhausted`] if nothing is left.
-    pub fn take_up_to(&mut self, zone: Zone, most: u64) -> Result<Run, FrameError> {
+    pub fn take_up_to(&mut self, zone: Zone<'_>, most: u64) -> Result<Run, FrameError> {
         let wanted = FrameError::Exhausted { wanted: most, free: self.free_pages() };
         let (at, part) = self.candidates(zone).next().ok_or(wanted)?;
         Ok(self.cut(at, PfnRange::new(part.start, part.pages().min(most))))
@@ -211,14 +218,17 @@ impl Frames {
     }
 
     /// Parts of extents that suit the zone, best first, with the extent's index.
-    fn candidates(&self, zone: Zone) -> impl Iterator<Item = (usize, PfnRange)> {
-        let low = move |extent: &PfnRange| PfnRange::between(extent.start, extent.end.min(self.mapped_end));
-        let far = move |extent: &PfnRange| PfnRange::between(extent.start.max(self.mapped_end), extent.end);
-        let pick = move |first: Zone| {
-            self.free.iter().map(move |extent| if first == Zone::Far { far(extent) } else { low(extent) })
+    fn candidates<'a>(&'a self, zone: Zone<'a>) -> impl Iterator<Item = (usize, PfnRange)> + 'a {
+        let (window, far) = match zone {
+            Zone::Mapped(window) => (window, None),
+            Zone::Far(window) => (window, Some(window)),
         };
-        let fallback = pick(Zone::Mapped).enumerate().filter(move |_| zone == Zone::Far);
-        pick(zone).enumerate().chain(fallback).filter(|(_, part)| !part.is_empty())
+        let extents = || (0..).zip(&self.free);
+        let hidden = move |window: &'a Window| {
+            extents().flat_map(move |(at, extent)| window.hidden(*extent).map(move |part| (at, part)))
+        };
+        let shown = extents().flat_map(move |(at, extent)| window.shown(*extent).map(move |part| (at, part)));
+        far.into_iter().flat_map(hidden).chain(shown)
     }
 
     fn cut(&mut self, at: usize, pages: PfnRange) -> Run {
@@ -233,42 +243,51 @@ impl Frames {
 }
 
 /// Gives all runs back.
-pub(super) fn give_back(runs: Vec<Run>, frames: &mut Frames) -> Result<(), FrameError> {
+pub(super) fn give_back(runs: impl IntoIterator<Item = Run>, frames: &mut Frames) -> Result<(), FrameError> {
     runs.into_iter().try_for_each(|run| frames.give_back(run))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::addr::VirtAddr;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
     use std::vec;
 
     fn frames() -> Frames {
         let gaps = [PfnRange::new(Pfn::new(0), 16), PfnRange::new(Pfn::new(32), 100)];
-        Frames::new(gaps.into_iter(), Pfn::new(64))
+        Frames::new(gaps.into_iter())
+    }
+
+    /// Shows the pages below 64.
+    fn window() -> Window {
+        Window::new(VirtAddr::zero(), Pfn::new(64))
     }
 
     #[test]
     fn far_pages_come_from_behind_the_mapped_part_until_there_are_none() {
         let mut frames = frames();
-        assert_eq!(frames.take(Zone::Far, 10).unwrap().first(), Pfn::new(64));
-        let rest = frames.take_up_to(Zone::Far, 1000).unwrap();
+        assert_eq!(frames.take(Zone::Far(&window()), 10).unwrap().first(), Pfn::new(64));
+        let rest = frames.take_up_to(Zone::Far(&window()), 1000).unwrap();
         assert_eq!(rest.pages(), PfnRange::new(Pfn::new(74), 58));
-        assert_eq!(frames.take(Zone::Far, 10).unwrap().first(), Pfn::new(0));
+        assert_eq!(frames.take(Zone::Far(&window()), 10).unwrap().first(), Pfn::new(0));
     }
 
     #[test]
     fn mapped_pages_never_come_from_behind_the_mapped_part() {
         let mut frames = frames();
-        assert_eq!(frames.take(Zone::Mapped, 20).unwrap().first(), Pfn::new(32));
-        assert!(matches!(frames.take(Zone::Mapped, 20), Err(FrameError::Exhausted { wanted: 20, free: 96 })));
+        assert_eq!(frames.take(Zone::Mapped(&window()), 20).unwrap().first(), Pfn::new(32));
+        assert!(matches!(
+            frames.take(Zone::Mapped(&window()), 20),
+            Err(FrameError::Exhausted { wanted: 20, free: 96 })
+        ));
     }
 
     #[test]
     fn a_page_given_back_twice_is_refused() {
         let mut frames = frames();
-        let run = frames.take(Zone::Mapped, 4).unwrap();
+        let run = frames.take(Zone::Mapped(&window()), 4).unwrap();
         let again = Run { pages: run.pages() };
         frames.give_back(run).unwrap();
         assert!(matches!(frames.give_back(again), Err(FrameError::DoubleFree { .. })));
@@ -291,9 +310,9 @@ mod tests {
             let mut owned = BTreeSet::new();
             for (kind, pages) in steps {
                 let taken = match kind {
-                    0 => frames.take(Zone::Mapped, pages).ok(),
-                    1 => frames.take(Zone::Far, pages).ok(),
-                    2 => frames.take_up_to(Zone::Far, pages).ok(),
+                    0 => frames.take(Zone::Mapped(&window()), pages).ok(),
+                    1 => frames.take(Zone::Far(&window()), pages).ok(),
+                    2 => frames.take_up_to(Zone::Far(&window()), pages).ok(),
                     _ => {
                         if let Some(run) = (!held.is_empty()).then(|| held.swap_remove(pages as usize % held.len())) {
                             for pfn in run.pages().iter() {

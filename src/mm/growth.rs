@@ -8,7 +8,7 @@
 
 use alloc::vec::Vec;
 
-use super::commit::{Batch, Flush};
+use super::commit::Batch;
 use super::error::MmError;
 use super::frames::{Frames, Run, Zone};
 use super::pte::{Level, Pte, Reach};
@@ -38,6 +38,13 @@ impl<'t> Growth<'t> {
     /// Starts with nothing to add.
     pub fn new(tables: &'t mut Tables) -> Self {
         Self { tables, batch: Batch::new(), fresh: Vec::new() }
+    }
+
+    /// Makes room for so many tables more, exactly, and for the changes that they take: one each to become read-only,
+    /// one each to be hooked. For growth whose extent follows the domain's.
+    pub fn reserve(&mut self, tables: usize) {
+        self.fresh.reserve_exact(tables);
+        self.batch.reserve(2 * tables);
     }
 
     /// Returns the tables as they are without the additions.
@@ -85,7 +92,7 @@ impl<'t> Growth<'t> {
         at: VirtAddr,
         level: Level,
     ) -> Result<Table, MmError> {
-        let run = frames.take(Zone::Mapped, 1)?;
+        let run = frames.take(Zone::Mapped(self.tables.window()), 1)?;
         let (slot, entry) = self.tables.shown(xen, run.first())?;
         self.confirm(xen, run.first(), entry.mfn())?;
         self.tables.window().page_mut(xen, &run, 0).fill(0);
@@ -135,7 +142,11 @@ impl<'t> Growth<'t> {
         Ok(())
     }
 
-    fn words<'x, X: Hypervisor>(&self, xen: &'x mut X, table: Table) -> Result<&'x mut Words, MmError> {
+    /// Borrows a table that is being made, to store its entries.
+    ///
+    /// # Errors
+    /// As for [`Growth::store`].
+    pub fn words<'x, X: Hypervisor>(&self, xen: &'x mut X, table: Table) -> Result<&'x mut Words, MmError> {
         let missing = MmError::NotMapped { at: self.tables.window().address(table.pfn) };
         let (_, _, run) = self.fresh.iter().rev().find(|(_, fresh, _)| *fresh == table).ok_or(missing)?;
         Ok(self.tables.window().page_mut(xen, run, 0))
@@ -150,12 +161,11 @@ impl<'t> Growth<'t> {
         filled: Result<(), MmError>,
         frames: &mut Frames,
         xen: &mut X,
-        flush: Flush,
     ) -> Result<(), MmError> {
         let Self { tables, batch, fresh } = self;
-        let done = filled.and_then(|()| Ok(batch.commit(xen, flush)?));
+        let done = filled.and_then(|()| Ok(batch.commit(xen)?));
         let l1_tables = fresh.iter().filter(|(_, table, _)| table.level == Level::L1).count();
-        let runs = fresh.into_iter().map(|(_, _, run)| run).collect();
+        let runs = fresh.into_iter().map(|(_, _, run)| run);
         match done {
             Ok(()) => tables.own(runs, l1_tables as u64),
             Err(error) => tables.release(runs, error, frames)?,

@@ -8,7 +8,7 @@
 
 use alloc::vec::Vec;
 
-use super::commit::{Batch, Flush};
+use super::commit::Batch;
 use super::direct_map;
 use super::error::MmError;
 use super::frames::{Run, give_back};
@@ -140,7 +140,7 @@ fn validate<X: Hypervisor, S: State>(
         let mut batch = Batch::new();
         batch.change(l2.slot(at), entry, Pte::ABSENT);
         batch.change(l2.slot(at), Pte::ABSENT, entry);
-        batch.commit(xen, Flush::Implied)?;
+        batch.commit(xen)?;
     }
     report::limit(Limit::Validation(VALIDATIONS), xen.counters().nanos.saturating_sub(start));
     Ok(())

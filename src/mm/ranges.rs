@@ -34,6 +34,25 @@ impl Ranges {
         self.ranges.iter().any(|range| range.contains(pfn))
     }
 
+    /// Returns the parts of `pages` that are in the set, lowest first.
+    pub(super) fn within(&self, pages: PfnRange) -> impl Iterator<Item = PfnRange> {
+        let part =
+            move |range: &PfnRange| PfnRange::between(range.start.max(pages.start), range.end.min(pages.end));
+        self.ranges.iter().map(part).filter(|part| !part.is_empty())
+    }
+
+    /// Returns the parts of `pages` that are not in the set, lowest first.
+    pub(super) fn without(&self, pages: PfnRange) -> impl Iterator<Item = PfnRange> {
+        let mut at = pages.start;
+        let behind = PfnRange::between(pages.end, pages.end);
+        let gap = move |part: PfnRange| {
+            let gap = PfnRange::between(at, part.start);
+            at = part.end;
+            gap
+        };
+        self.within(pages).chain(core::iter::once(behind)).map(gap).filter(|gap| !gap.is_empty())
+    }
+
     /// Adds pages.
     pub(super) fn insert(&mut self, pages: PfnRange) {
         if pages.is_empty() {
@@ -102,6 +121,12 @@ mod tests {
                 for page in 0..100 {
                     prop_assert_eq!(set.has(Pfn::new(page)), naive.contains(&page));
                 }
+                let asked = range(start / 2, 2 * pages);
+                let inside: Vec<_> = set.within(asked).flat_map(PfnRange::iter).map(Pfn::raw).collect();
+                let outside: Vec<_> = set.without(asked).flat_map(PfnRange::iter).map(Pfn::raw).collect();
+                let (expected, others): (Vec<_>, Vec<_>) =
+                    asked.iter().map(Pfn::raw).partition(|page| naive.contains(page));
+                prop_assert_eq!((inside, outside), (expected, others));
                 prop_assert!(set.ranges.iter().all(|range| !range.is_empty()));
                 let sorted = set.ranges.windows(2).all(|pair| pair[0].end < pair[1].start);
                 prop_assert!(sorted, "{:?}", set.ranges);

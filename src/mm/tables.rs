@@ -87,7 +87,7 @@ impl Tables {
     /// next owner of a page that is still mapped could not make a page table of it.
     pub(super) fn release(
         &mut self,
-        runs: Vec<Run>,
+        runs: impl IntoIterator<Item = Run>,
         error: MmError,
         frames: &mut Frames,
     ) -> Result<(), MmError> {
@@ -100,7 +100,7 @@ impl Tables {
 
     /// Keeps the pages of tables for good; neighbours become one run, or a kernel that maps all its RAM would hold
     /// a run for each 2 MiB.
-    pub(super) fn own(&mut self, runs: Vec<Run>, l1_tables: u64) {
+    pub(super) fn own(&mut self, runs: impl IntoIterator<Item = Run>, l1_tables: u64) {
         self.l1_built += l1_tables;
         for run in runs {
             match self.owned.last_mut() {

@@ -20,7 +20,7 @@ use core::cell::RefCell;
 
 use super::area;
 use super::cleanup::ModuleSpace;
-use super::commit::{Batch, Flush};
+use super::commit::Batch;
 use super::error::MmError;
 use super::frames::{Frames, Run, give_back};
 use super::growth::{Growth, Place};
@@ -226,7 +226,7 @@ fn map<X: Hypervisor, S: State>(
         let mfn = reader.frame(growth.tables().window(), xen, pfn)?;
         add_page(&mut growth, at, mfn, memory.frames, xen)
     });
-    growth.commit(filled, memory.frames, xen, Flush::NotNeeded)
+    growth.commit(filled, memory.frames, xen)
 }
 
 fn add_page<X: Hypervisor>(
@@ -260,9 +260,9 @@ fn unmap<X: Hypervisor>(
             batch.change(slot, before, Pte::ABSENT);
         }
         tables.release_alias(xen, &mut batch, pfn)?;
-        batch.commit_if_full(xen, Flush::Explicit)?;
+        batch.commit_if_full(xen)?;
     }
-    Ok(batch.commit(xen, Flush::Explicit)?)
+    Ok(batch.commit(xen)?)
 }
 
 /// Looks at every page of the area and its guard; something there is somebody else's.

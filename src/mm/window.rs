@@ -1,8 +1,8 @@
 //! The only way from a page number to its content: a linear mapping that is known to be there.
 //!
 //! Two mappings of RAM exist in a boot: the builder's high mapping, which shows the first pages, and the direct
-//! map, which takes its place. Both put page n at `base + n * 4096`; both are a [`Window`], which knows how far it
-//! reaches. Reading a page needs a window that shows it; writing needs the page's [`Run`] as well. This
+//! map, which takes its place. Both put page n at `base + n * 4096`; both are a [`Window`], which knows which pages
+//! it shows: exactly those that are mapped. That is the one account of it; the allocator asks here too. Reading a page needs a window that shows it; writing needs the page's [`Run`] as well. This
 //! file, `commit` and `module::load` are where the boot calls unsafe methods of the seam.
 //!
 //! Neighbours: `walk` makes the first window, `direct_map` the second; everybody reads through one.
@@ -30,7 +30,7 @@ impl Window {
         window
     }
 
-    /// Notes that more pages are mapped now.
+    /// Notes that more pages are mapped now: each of them, by a batch that Xen has accepted.
     pub(super) fn extend(&mut self, pages: PfnRange) {
         self.shown.insert(pages);
     }
@@ -45,6 +45,16 @@ impl Window {
     #[must_use]
     pub fn shows(&self, pages: PfnRange) -> bool {
         self.shown.contains(pages)
+    }
+
+    /// Returns the parts of `pages` that are shown, lowest first.
+    pub(super) fn shown(&self, pages: PfnRange) -> impl Iterator<Item = PfnRange> {
+        self.shown.within(pages)
+    }
+
+    /// Returns the parts of `pages` that are not shown, lowest first.
+    pub(super) fn hidden(&self, pages: PfnRange) -> impl Iterator<Item = PfnRange> {
+        self.shown.without(pages)
     }
 
     /// Returns the page's address in this mapping, shown or not.

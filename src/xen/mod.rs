@@ -68,7 +68,8 @@ pub struct ModuleNames {
 pub trait Hypervisor {
     /// Writes page-table entries in order, stopping at the first that Xen refuses.
     ///
-    /// Flushes the TLB at the end if an element was at level 2 or above; never for L1 elements alone.
+    /// What the processor remembers of the old entries stays usable until [`Hypervisor::flush_tlb`]. Some versions of
+    /// Xen flush by themselves; none promises it.
     ///
     /// # Errors
     /// The number of elements done, and Xen's error for the next.

@@ -81,7 +81,16 @@ pub struct BootInfo {
     pub page_tables: VirtRange,
 }
 
-/// A field of start_info that cannot be true.
+/// Who has to do something about a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The builder: the field is false.
+    Builder,
+    /// The person who starts the domain: the field is true, and more than this kernel can do.
+    Limit,
+}
+
+/// A field of start_info that cannot be true, or that this kernel cannot work with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldError {
     /// Name of the field.
@@ -92,11 +101,13 @@ pub struct FieldError {
     pub found: u64,
     /// What to do about it.
     pub advice: &'static str,
+    /// Who has to.
+    pub fault: Fault,
 }
 
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { field, expected, found, advice } = self;
+        let Self { field, expected, found, advice, fault: _ } = self;
         write!(f, "start_info.{field}: expected {expected}, found {found:#x}; {advice}")
     }
 }
@@ -112,9 +123,7 @@ impl BootInfo {
         check_magic(raw)?;
         high_page("(own address)", facts.start_info.as_u64())?;
         let role = if raw.flags & SIF_INITDOMAIN != 0 { Role::InitialDomain } else { Role::Guest };
-        let nr_pages = checked("nr_pages", "1 to 2^27 pages (512 GiB)", raw.nr_pages, |pages| {
-            pages > 0 && pages <= MAX_PAGES
-        })?;
+        let nr_pages = nr_pages(raw)?;
         let shared_info = checked("shared_info", "a page-aligned machine address", raw.shared_info, |at| {
             at != 0 && at % PAGE_SIZE == 0
         })?;
@@ -177,7 +186,28 @@ fn checked(
     found: u64,
     holds: impl Fn(u64) -> bool,
 ) -> Result<u64, FieldError> {
-    if holds(found) { Ok(found) } else { Err(FieldError { field, expected, found, advice: BUILDER }) }
+    if holds(found) { Ok(found) } else { Err(false_field(field, expected, found)) }
+}
+
+const fn false_field(field: &'static str, expected: &'static str, found: u64) -> FieldError {
+    FieldError { field, expected, found, advice: BUILDER, fault: Fault::Builder }
+}
+
+/// A domain that is larger than the tree is no fault of its builder's.
+fn nr_pages(raw: &StartInfo) -> Result<u64, FieldError> {
+    let pages = checked("nr_pages", "1 to 2^40 pages, which entries can name", raw.nr_pages, |pages| {
+        (1..=1 << 40).contains(&pages)
+    })?;
+    if pages <= MAX_PAGES {
+        return Ok(pages);
+    }
+    Err(FieldError {
+        field: "nr_pages",
+        expected: "2^27 pages (512 GiB) or fewer",
+        found: pages,
+        advice: "this kernel cannot do more: its P2M tree has three levels of 512; give the domain 512 GiB or less",
+        fault: Fault::Limit,
+    })
 }
 
 fn check_magic(raw: &StartInfo) -> Result<(), FieldError> {
@@ -191,6 +221,7 @@ fn check_magic(raw: &StartInfo) -> Result<(), FieldError> {
         expected: "a string that starts with xen-3.",
         found: u64::from_be_bytes(first),
         advice: "%rsi does not point to start_info: was the image started by something other than a Xen PV builder?",
+        fault: Fault::Builder,
     })
 }
 
@@ -208,6 +239,7 @@ fn mfn_list(raw: &StartInfo, nr_pages: u64) -> Result<VirtRange, FieldError> {
             expected: "an address of the high mapping",
             found: raw.mfn_list,
             advice: "the image carries the INIT_P2M note, which this boot does not handle: build it without",
+            fault: Fault::Limit,
         });
     }
     let start = high_page("mfn_list", raw.mfn_list)?;
@@ -252,5 +284,5 @@ fn page_tables(raw: &StartInfo) -> Result<VirtRange, FieldError> {
 fn ring(field: &'static str, mfn: u64, list: List, xen: &impl Hypervisor) -> Result<Pfn, FieldError> {
     let expected = "a machine frame of this domain, by M2P and by the P2M";
     let page = list.page_of(xen, Mfn::new(mfn));
-    page.ok_or(FieldError { field, expected, found: mfn, advice: BUILDER })
+    page.ok_or(false_field(field, expected, mfn))
 }

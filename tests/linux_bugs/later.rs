@@ -40,12 +40,13 @@ fn b1_every_entry_of_the_module_area_is_zero_and_it_can_be_filled_to_its_end() {
     let (space, _) = world.clean();
     assert_high_entries_are_the_images(&world);
     let mut vmalloc = Vmalloc::new(space);
-    let (mut memory, xen) = world.memory();
     let all = (0xffff_ffff_ff00_0000_u64 - MODULES) / PAGE_SIZE;
-    let areas: Vec<_> =
-        (0..8).map(|_| vmalloc.allocate(Near::Kernel, all / 8 - 1, &mut memory, xen).unwrap()).collect();
+    let (areas, full) = world.run(|memory, xen| {
+        let areas: Vec<_> =
+            (0..8).map(|_| vmalloc.allocate(Near::Kernel, all / 8 - 1, memory, xen).unwrap()).collect();
+        (areas, vmalloc.allocate(Near::Kernel, 1, memory, xen))
+    });
     assert_eq!(areas.last().unwrap().guard().as_u64(), 0xffff_ffff_ff00_0000 - PAGE_SIZE);
-    let full = vmalloc.allocate(Near::Kernel, 1, &mut memory, xen);
     assert!(matches!(full, Err(MmError::NoRoom { .. })));
 }
 
@@ -179,7 +180,7 @@ fn d8_every_page_of_the_domain_is_free_or_accounted_for() {
         let kept =
             [rows.image, rows.ramdisk, rows.start_info, rows.store, rows.console, rows.tables, rows.stack];
         let kept: u64 = kept.iter().map(|row| row.pages()).sum();
-        let free = drain(&mut world.frames).len() as u64;
+        let free = drain(&mut world.frames, &world.tables).len() as u64;
         // As many pages of list as before, old or new.
         let tree = world.p2m.own_pages() + rows.list.pages();
         assert_eq!(free + kept + tree + world.tables.added() as u64, ODD);

@@ -16,6 +16,9 @@ const MODULES: u64 = 0xffff_ffff_a000_0000;
 
 /// Everything that holds after any boot that got to its end, whatever its options.
 pub(crate) fn always(built: &Built) -> (Walk, Saved) {
+    if let Some(stale) = built.xen.stale() {
+        panic!("after the boot: {stale}");
+    }
     let walk = Walk::of(&built.xen);
     page_tables_are_read_only(built, &walk);
     direct_map_is_linear(built, &walk);

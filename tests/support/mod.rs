@@ -12,11 +12,15 @@ pub(crate) mod walk;
 use revector::addr::VirtAddr;
 use revector::boot::{self, Setup};
 use revector::error::BootError;
-use revector::fake::Built;
+use revector::fake::{Built, GuestHeap};
 use revector::module::load::Export;
 use revector::module::source::Source;
 use revector::options::Options;
 use revector::xen::start_info::Facts;
+
+/// Guest code has the image's heap, the rest has the host's.
+#[global_allocator]
+static HEAP: GuestHeap = GuestHeap;
 
 #[repr(C, align(16))]
 struct Aligned<T: ?Sized>(T);
@@ -47,11 +51,14 @@ pub(crate) fn boot(built: &mut Built, line: &str) -> Result<(), BootError> {
 
 /// Boots a built domain with a command line, and with whatever watch it has.
 pub(crate) fn boot_watched(built: &mut Built, line: &str) -> Result<(), BootError> {
-    let options = options(line);
-    let exports = exports(&built.facts);
-    let built_in = Source { name: "hello", object: hello() };
-    let setup = Setup { facts: built.facts, options: &options, exports: &exports, built_in };
-    boot::boot(&built.start_info, &setup, &mut built.xen)
+    let Built { xen, start_info, facts, .. } = built;
+    xen.run(|xen| {
+        let options = options(line);
+        let exports = exports(facts);
+        let built_in = Source { name: "hello", object: hello() };
+        let setup = Setup { facts: *facts, options: &options, exports: &exports, built_in };
+        boot::boot(start_info, &setup, xen)
+    })
 }
 
 /// Writes a newc archive, as `cpio -o -H newc` does.

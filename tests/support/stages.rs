@@ -1,7 +1,7 @@
 //! Stages run one by one, with their products in hand: what `boot` hides from outside.
 
 use revector::addr::{Pfn, PfnRange, pages_for};
-use revector::fake::{Built, Domain};
+use revector::fake::{Built, Domain, Xen};
 use revector::mm::cleanup::ModuleSpace;
 use revector::mm::direct_map;
 use revector::mm::error::MmError;
@@ -12,7 +12,8 @@ use revector::mm::tables::Tables;
 use revector::mm::vmalloc::Memory;
 use revector::mm::walk::BootTables;
 use revector::options::Strategy;
-use revector::xen::start_info::{BootInfo, RamdiskPlace};
+use revector::xen::abi::StartInfo;
+use revector::xen::start_info::{BootInfo, Facts, RamdiskPlace};
 
 /// A domain after stage 5.
 #[derive(Debug)]
@@ -40,37 +41,49 @@ pub(crate) struct World {
 pub(crate) struct Failed {
     pub(crate) error: MmError,
     pub(crate) built: Built,
+    pub(crate) tables: Tables,
     pub(crate) frames: Frames,
 }
 
 /// Runs stages 1 to 5.
 pub(crate) fn plant(domain: &Domain) -> Planted {
     let mut built = domain.build().unwrap();
-    let info = BootInfo::parse(&built.start_info, built.facts, &built.xen).unwrap();
+    let Built { xen, start_info, facts, .. } = &mut built;
+    let (layout, tables, frames, p2m) = xen.run(|xen| stages_1_to_5(start_info, facts, xen));
+    Planted { built, layout, tables, frames, p2m }
+}
+
+fn stages_1_to_5(
+    start_info: &StartInfo,
+    facts: &Facts,
+    xen: &mut Xen,
+) -> (Layout, Tables, Frames, P2m<Initial>) {
+    let info = BootInfo::parse(start_info, *facts, xen).unwrap();
     let layout = Layout::plan(&info).unwrap();
-    let walked = BootTables::walk(&layout, &built.facts, &mut built.xen, |_| ()).unwrap();
-    let mut frames = Frames::new(layout.free(), walked.end);
+    let walked = BootTables::walk(&layout, facts, xen, |_| ()).unwrap();
+    let mut frames = Frames::new(layout.free());
     if let Some(ramdisk) = layout.ramdisk
         && let RamdiskPlace::Unmapped(first) = ramdisk.place
     {
         frames.reserve(PfnRange::new(first, pages_for(ramdisk.bytes)));
     }
-    let tables = direct_map::graft(walked, &layout, &built.facts, &mut frames, &mut built.xen).unwrap();
-    let p2m = P2m::build(&layout, &tables, &mut frames, &mut built.xen).unwrap();
-    Planted { built, layout, tables, frames, p2m }
+    let tables = direct_map::graft(walked, &layout, facts, &mut frames, xen).unwrap();
+    let p2m = P2m::build(&layout, &tables, &mut frames, xen).unwrap();
+    (layout, tables, frames, p2m)
 }
 
 impl Planted {
     /// Runs stage 6; on an error, gives back what is left of the domain.
     pub(crate) fn revector(self, strategy: Strategy) -> Result<World, Box<Failed>> {
         let Self { mut built, layout, mut tables, mut frames, p2m } = self;
-        let outcome = p2m::revector(p2m, strategy, &layout, &mut tables, &mut frames, &mut built.xen);
+        let outcome =
+            built.xen.run(|xen| p2m::revector(p2m, strategy, &layout, &mut tables, &mut frames, xen));
         match outcome {
             Ok(Outcome::Moved(p2m, retired)) => {
                 Ok(World { built, layout, tables, frames, p2m, retired: Some(retired) })
             }
             Ok(Outcome::Kept(_)) => panic!("p2m=keep has no product"),
-            Err(error) => Err(Box::new(Failed { error, built, frames })),
+            Err(error) => Err(Box::new(Failed { error, built, tables, frames })),
         }
     }
 }
@@ -84,28 +97,28 @@ impl World {
     /// Runs stage 7; returns the module space and the pages given back.
     pub(crate) fn clean(&mut self) -> (ModuleSpace, u64) {
         let retired = self.retired.take().unwrap();
-        let image = self.built.facts.image;
-        let (space, cleaned) =
-            retired.clean(image, &self.tables, &mut self.frames, &mut self.built.xen).unwrap();
+        let Built { xen, facts, .. } = &mut self.built;
+        let cleaned = xen.run(|xen| retired.clean(facts.image, &self.tables, &mut self.frames, xen));
+        let (space, cleaned) = cleaned.unwrap();
         (space, cleaned.freed)
     }
 
-    /// Lends what vmalloc needs, and Xen.
-    pub(crate) fn memory(&mut self) -> (Memory<'_, Moved>, &mut revector::fake::Xen) {
-        let memory = Memory { tables: &mut self.tables, p2m: &self.p2m, frames: &mut self.frames };
-        (memory, &mut self.built.xen)
+    /// Runs guest code, with what vmalloc needs.
+    pub(crate) fn run<R>(&mut self, guest: impl FnOnce(&mut Memory<'_, Moved>, &mut Xen) -> R) -> R {
+        let Self { built, tables, frames, p2m, .. } = self;
+        built.xen.run(|xen| guest(&mut Memory { tables, p2m, frames }, xen))
     }
 
     /// Takes every free page out of the allocator.
     pub(crate) fn drain(&mut self) -> Vec<Pfn> {
-        drain(&mut self.frames)
+        drain(&mut self.frames, &self.tables)
     }
 }
 
 /// Takes every free page out of an allocator.
-pub(crate) fn drain(frames: &mut Frames) -> Vec<Pfn> {
+pub(crate) fn drain(frames: &mut Frames, tables: &Tables) -> Vec<Pfn> {
     let mut pages = Vec::new();
-    while let Ok(run) = frames.take_up_to(Zone::Far, u64::MAX) {
+    while let Ok(run) = frames.take_up_to(Zone::Far(tables.window()), u64::MAX) {
         pages.extend(run.pages().iter());
     }
     pages

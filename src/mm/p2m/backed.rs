@@ -14,6 +14,10 @@ use crate::mm::frames::{FrameError, Frames, Run, Zone, give_back};
 use crate::mm::window::Window;
 use crate::xen::{Hypervisor, Words};
 
+/// Most runs that a request may come in: the list of them is in the heap, and nothing there may follow the domain's
+/// size. No builder leaves holes; a domain that has so many has them by its own doing.
+const MOST_PIECES: usize = 512;
+
 /// Looks up machine frames of rising pfns, a leaf at a time.
 pub(in crate::mm) struct FrameReader<'p, S: State> {
     p2m: &'p P2m<S>,
@@ -45,7 +49,7 @@ impl<S: State> P2m<S> {
     /// Takes `wanted` pages that have a frame, in as few runs as possible; prefers those that no mapping shows.
     ///
     /// # Errors
-    /// [`MmError::Frames`] if there are not so many; nothing stays taken then.
+    /// [`MmError::Frames`] if there are not so many, or only in very many pieces; nothing stays taken then.
     pub fn take_backed<X: Hypervisor>(
         &self,
         wanted: u64,
@@ -58,7 +62,7 @@ impl<S: State> P2m<S> {
         let mut runs = Vec::new();
         let mut missing = wanted;
         while missing > 0 {
-            let Ok(mut run) = frames.take_up_to(Zone::Far, missing) else {
+            let Ok(mut run) = frames.take_up_to(Zone::Far(window), missing) else {
                 give_back(runs, frames)?;
                 return Err(FrameError::Exhausted { wanted, free: frames.free_pages() }.into());
             };
@@ -67,6 +71,11 @@ impl<S: State> P2m<S> {
             missing -= solid;
             if solid > 0 {
                 runs.push(front);
+            }
+            if runs.len() > MOST_PIECES {
+                frames.give_back(run)?;
+                give_back(runs, frames)?;
+                return Err(FrameError::Scattered { wanted, most: MOST_PIECES }.into());
             }
             let holes = run.pages().iter().take_while(|pfn| !backed(pfn)).count() as u64;
             frames.discard(run.split_front(holes));

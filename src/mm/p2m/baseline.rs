@@ -2,9 +2,9 @@
 //!
 //! This is how PV kernels have brought their memory up since the first of them. Every page of RAM gets an entry in
 //! the direct map, by one element of `mmu_update` each, as many in a hypercall as an L1 table has entries; every L1
-//! table takes a hypercall of its own to become one. The list is then copied a page at a time, each page of the new
-//! list mapped by one `update_va_mapping`. Cost: some 8 hypercalls and 2048 elements for each 8 MiB of RAM, whatever
-//! the P2M needs. `revector` has the two ways that need none of this.
+//! table takes a hypercall of its own to become one, and a flush. The list is then copied a page at a time, each page
+//! of the new list mapped by one `update_va_mapping`. Cost: some 12 hypercalls and 2048 elements for each 8 MiB of
+//! RAM, whatever the P2M needs. `revector` has the two ways that need none of this.
 //!
 //! Lineage: Mini-OS `build_pagetable`; Linux `xen_revector_p2m_tree`.
 
@@ -13,8 +13,8 @@ use alloc::vec::Vec;
 use super::backed::FrameReader;
 use super::revector::{Outcome, new_list, retire, targets};
 use super::tree::{INVALID, Initial, P2m};
-use crate::addr::{ENTRIES, Pfn, PfnRange, VirtRange};
-use crate::mm::commit::{Batch, Flush, write_one};
+use crate::addr::{ENTRIES, Mfn, Pfn, PfnRange, VirtRange};
+use crate::mm::commit::{Batch, write_one};
 use crate::mm::direct_map;
 use crate::mm::error::MmError;
 use crate::mm::frames::{Frames, Run};
@@ -35,7 +35,7 @@ pub(super) fn copy<X: Hypervisor>(
     xen: &mut X,
 ) -> Result<Outcome, MmError> {
     let runs = new_list(&p2m, tables.window(), frames, xen)?;
-    let first = tables.window().end();
+    let first = tables.window().end().slot_start();
     for slot in (first.raw()..p2m.nr_pages).step_by(512).map(Pfn::new) {
         map_slot(&p2m, slot, &runs, tables, frames, xen)?;
     }
@@ -59,23 +59,21 @@ fn map_slot<X: Hypervisor>(
     let l1 = hook_l1(slot, tables, frames, xen)?;
     let words = p2m.leaf_words(tables.window(), xen, slot);
     let mut batch = Batch::new();
-    let mut shown = PfnRange::new(slot, 0);
-    for (pfn, word) in PfnRange::new(slot, ENTRIES).iter().zip(words) {
-        let Some(mfn) = crate::addr::Mfn::from_p2m(word) else { continue };
-        if new_list.iter().any(|run| run.pages().contains(pfn)) {
-            continue;
-        }
+    batch.reserve(words.len());
+    let mut shown: Vec<PfnRange> = Vec::new();
+    let hidden = tables.window().hidden(PfnRange::new(slot, ENTRIES)).flat_map(PfnRange::iter);
+    for pfn in hidden.filter(|pfn| !new_list.iter().any(|run| run.pages().contains(*pfn))) {
+        // Below 512: fits any usize.
+        let Some(mfn) = Mfn::from_p2m(words[pfn.above(slot) as usize]) else { continue };
         batch.change(l1.slot(direct_map::address(pfn)), Pte::ABSENT, tables.entry_to_show(pfn, mfn));
-        if shown.end != pfn {
-            tables.window_mut().extend(shown);
-            shown = PfnRange::new(pfn, 0);
+        match shown.last_mut() {
+            Some(last) if last.end == pfn => last.end = pfn.plus(1),
+            _ => shown.push(PfnRange::new(pfn, 1)),
         }
-        shown.end = pfn.plus(1);
     }
-    batch.commit(xen, Flush::NotNeeded)?;
-    tables.window_mut().extend(shown);
-    if shown == PfnRange::new(slot, ENTRIES) {
-        frames.raise_mapped_end(shown.end);
+    batch.commit(xen)?;
+    for pages in shown {
+        tables.window_mut().extend(pages);
     }
     Ok(())
 }
@@ -92,7 +90,7 @@ fn hook_l1<X: Hypervisor>(
     let table = growth.table(xen, frames, at, Level::L1, Reach::NeverExecute).map(|place| match place {
         Place::Fresh(table) | Place::Hooked(table) => table,
     });
-    growth.commit(table.map(|_| ()), frames, xen, Flush::Implied)?;
+    growth.commit(table.map(|_| ()), frames, xen)?;
     table
 }
 

@@ -39,7 +39,7 @@ impl P2m<Initial> {
         let p2m = Self {
             nr_pages: layout.nr_pages,
             plan,
-            pages: frames.take(Zone::Mapped, plan.pages())?,
+            pages: frames.take(Zone::Mapped(window), plan.pages())?,
             list: vec![frames.adopt(list)?],
             split: vec![],
             identity: Ranges::new(),

@@ -77,7 +77,7 @@ impl<S: State> P2m<S> {
         index: Index,
     ) -> Result<Run, MmError> {
         let window = tables.window();
-        let run = frames.take(Zone::Mapped, 1)?;
+        let run = frames.take(Zone::Mapped(window), 1)?;
         window.page_mut(xen, &run, 0).fill(INVALID);
         let (_, entry) = tables.shown(xen, run.first())?;
         self.point(window, xen, index, window.address(run.first()), entry.mfn());
@@ -121,22 +121,24 @@ mod tests {
     fn a_leaf_of_identity_pages_points_to_the_shared_one_until_a_page_of_it_is_not() {
         let hole = PfnRange::new(Pfn::new(0x2000), 1024);
         let mut built = Domain { holes: vec![hole], ..Domain::guest(64) }.build().unwrap();
-        let xen = &mut built.xen;
-        let info = BootInfo::parse(&built.start_info, built.facts, xen).unwrap();
-        let layout = Layout::plan(&info).unwrap();
-        let walked = BootTables::walk(&layout, &built.facts, xen, |_| ()).unwrap();
-        let mut frames = Frames::new(layout.free(), walked.end);
-        let tables = direct_map::graft(walked, &layout, &built.facts, &mut frames, xen).unwrap();
-        let mut p2m = P2m::build(&layout, &tables, &mut frames, xen).unwrap();
-        let (window, index) = (tables.window(), Index::of(hole.start).unwrap());
-        assert_eq!(p2m.leaf_address(window, xen, index), p2m.shared(window, Plan::MISSING));
-        for pfn in hole.iter().take(512) {
-            p2m.set(&tables, &mut frames, xen, pfn, Slot::Identity).unwrap();
-        }
-        assert_eq!(p2m.leaf_address(window, xen, index), p2m.shared(window, Plan::IDENTITY));
-        p2m.set(&tables, &mut frames, xen, hole.start, Slot::Missing).unwrap();
-        assert_eq!(p2m.leaf_address(window, xen, index), p2m.shared(window, Plan::MISSING));
-        assert_eq!(p2m.get(window, xen, hole.start), Slot::Missing);
-        assert_eq!(p2m.get(window, xen, hole.start.plus(1)), Slot::Identity);
+        let (start_info, facts) = (built.start_info, built.facts);
+        built.xen.run(|xen| {
+            let info = BootInfo::parse(&start_info, facts, xen).unwrap();
+            let layout = Layout::plan(&info).unwrap();
+            let walked = BootTables::walk(&layout, &facts, xen, |_| ()).unwrap();
+            let mut frames = Frames::new(layout.free());
+            let tables = direct_map::graft(walked, &layout, &facts, &mut frames, xen).unwrap();
+            let mut p2m = P2m::build(&layout, &tables, &mut frames, xen).unwrap();
+            let (window, index) = (tables.window(), Index::of(hole.start).unwrap());
+            assert_eq!(p2m.leaf_address(window, xen, index), p2m.shared(window, Plan::MISSING));
+            for pfn in hole.iter().take(512) {
+                p2m.set(&tables, &mut frames, xen, pfn, Slot::Identity).unwrap();
+            }
+            assert_eq!(p2m.leaf_address(window, xen, index), p2m.shared(window, Plan::IDENTITY));
+            p2m.set(&tables, &mut frames, xen, hole.start, Slot::Missing).unwrap();
+            assert_eq!(p2m.leaf_address(window, xen, index), p2m.shared(window, Plan::MISSING));
+            assert_eq!(p2m.get(window, xen, hole.start), Slot::Missing);
+            assert_eq!(p2m.get(window, xen, hole.start.plus(1)), Slot::Identity);
+        });
     }
 }

@@ -7,7 +7,7 @@
 
 use super::{Area, Record, Vmalloc};
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
-use crate::mm::commit::{Batch, Flush};
+use crate::mm::commit::Batch;
 use crate::mm::error::MmError;
 use crate::mm::frames::Run;
 use crate::mm::pte::{Access, Pte};
@@ -37,10 +37,10 @@ impl Vmalloc {
             let own = record.part(first, pages).flat_map(PfnRange::iter);
             for (at, pfn) in pages_of(VirtRange::new(start, pages * PAGE_SIZE)).zip(own) {
                 protect_page(at, pfn, access, tables, &mut batch, xen)?;
-                batch.commit_if_full(xen, Flush::Explicit)?;
+                batch.commit_if_full(xen)?;
             }
         }
-        batch.commit(xen, Flush::Explicit)?;
+        batch.commit(xen)?;
         for &(first, pages, _) in parts.iter().filter(|(.., access)| *access == Access::Data) {
             record.part(first, pages).for_each(|part| tables.unseal(part));
         }
