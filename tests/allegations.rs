@@ -16,7 +16,9 @@ use support::boot;
 const HIGH: u64 = 0xffff_ffff_8000_0000;
 
 fn domain(role: Role) -> Domain {
-    Domain { role, ramdisk: Some(Ramdisk::blank(10_000)), ..Domain::guest(32) }
+    // Xen alone takes 32 MiB for the initial mapping, and the ramdisk's pages besides.
+    let mib = if role == Role::Guest { 32 } else { 64 };
+    Domain { role, ramdisk: Some(Ramdisk::blank(10_000)), ..Domain::guest(mib) }
 }
 
 fn roles() -> impl Strategy<Value = Role> {

@@ -2,10 +2,20 @@
 //!
 //! Frame = first + (page * factor + offset) mod 2^k, factor odd: invertible by one multiplication, so M2P and P2M
 //! need no memory at any size. At least half of the machine's frames belong to somebody else.
+//!
+//! Xen maps the initial domain's list by large pages, whose frames are adjacent and aligned. Such pages get blocks of
+//! frames above the scattered ones.
 
 use alloc::vec::Vec;
 
 use crate::addr::{Mfn, Pfn, PfnRange};
+
+/// Adjacent frames, aligned to their number.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    pages: PfnRange,
+    first: u64,
+}
 
 /// The machine's memory, and the part of it that the domain owns.
 #[derive(Clone, Debug)]
@@ -17,6 +27,9 @@ pub struct Machine {
     inverse: u64,
     offset: u64,
     holes: Vec<PfnRange>,
+    blocks: Vec<Block>,
+    /// Frame behind the last frame of RAM.
+    end: u64,
 }
 
 impl Machine {
@@ -25,7 +38,19 @@ impl Machine {
         let mask = (pages * 2).next_power_of_two() - 1;
         let factor = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let offset = seed.rotate_left(17) & mask;
-        Self { pages, first: first.raw(), mask, factor, inverse: inverse(factor), offset, holes }
+        let (first, inverse) = (first.raw(), inverse(factor));
+        let end = first + mask + 1;
+        Self { pages, first, mask, factor, inverse, offset, holes, blocks: Vec::new(), end }
+    }
+
+    /// Backs each of these ranges by frames in one piece, aligned as a large page of that length must be.
+    pub(super) fn with_blocks(mut self, ranges: impl Iterator<Item = PfnRange>) -> Self {
+        for pages in ranges {
+            let first = self.end.next_multiple_of(pages.pages());
+            self.blocks.push(Block { pages, first });
+            self.end = first + pages.pages();
+        }
+        self
     }
 
     /// Returns the number of entries of the P2M.
@@ -39,6 +64,9 @@ impl Machine {
     pub fn mfn(&self, pfn: Pfn) -> Option<Mfn> {
         let is_ours = pfn.raw() < self.pages && !self.is_hole(pfn);
         is_ours.then(|| {
+            if let Some(block) = self.blocks.iter().find(|block| block.pages.contains(pfn)) {
+                return Mfn::new(block.first + pfn.above(block.pages.start));
+            }
             let number = pfn.raw().wrapping_mul(self.factor).wrapping_add(self.offset) & self.mask;
             Mfn::new(self.first + number)
         })
@@ -49,22 +77,25 @@ impl Machine {
     pub fn pfn(&self, mfn: Mfn) -> Option<Pfn> {
         let number = mfn.raw().wrapping_sub(self.first);
         if number > self.mask {
-            return None;
+            let offset = |block: &Block| mfn.raw().wrapping_sub(block.first);
+            let block = self.blocks.iter().find(|block| offset(block) < block.pages.pages())?;
+            return Some(block.pages.start.plus(offset(block)));
         }
         let pfn = Pfn::new(number.wrapping_sub(self.offset).wrapping_mul(self.inverse) & self.mask);
-        (pfn.raw() < self.pages && !self.is_hole(pfn)).then_some(pfn)
+        let is_elsewhere = self.is_hole(pfn) || self.blocks.iter().any(|block| block.pages.contains(pfn));
+        (pfn.raw() < self.pages && !is_elsewhere).then_some(pfn)
     }
 
     /// Tells whether the frame is RAM, the domain's or not.
     #[must_use]
     pub const fn is_ram(&self, mfn: Mfn) -> bool {
-        mfn.raw().wrapping_sub(self.first) <= self.mask
+        mfn.raw() >= self.first && mfn.raw() < self.end
     }
 
     /// Returns the frame behind the last frame of RAM: Xen's heap in this model.
     #[must_use]
     pub const fn limit(&self) -> Mfn {
-        Mfn::new(self.first + self.mask + 1)
+        Mfn::new(self.end)
     }
 
     /// Returns a frame of RAM that belongs to another domain.
@@ -119,5 +150,24 @@ mod tests {
             assert_eq!(machine.mfn(Pfn::new(700)), None);
             assert_eq!(machine.pfn(machine.foreign()), None);
         }
+    }
+
+    #[test]
+    fn a_block_has_aligned_frames_and_its_scattered_ones_are_somebody_elses() {
+        let large = [PfnRange::new(Pfn::new(1001), 512), PfnRange::new(Pfn::new(1513), 512)];
+        let scattered = Machine::new(5000, Mfn::new(0x105), 7, Vec::new());
+        let machine = scattered.clone().with_blocks(large.into_iter());
+        for pages in large {
+            let first = machine.mfn(pages.start).unwrap();
+            assert_eq!(first.raw() % 512, 0);
+            assert!(machine.is_ram(first) && first < machine.limit());
+            for pfn in pages.iter() {
+                let mfn = machine.mfn(pfn).unwrap();
+                assert_eq!(mfn.raw(), first.raw() + pfn.above(pages.start));
+                assert_eq!(machine.pfn(mfn), Some(pfn));
+                assert_eq!(machine.pfn(scattered.mfn(pfn).unwrap()), None);
+            }
+        }
+        assert_eq!(machine.mfn(Pfn::new(1000)), scattered.mfn(Pfn::new(1000)));
     }
 }
