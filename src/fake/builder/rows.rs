@@ -199,15 +199,17 @@ mod tests {
         assert_eq!(rows.mapped_end.raw() % ALIGN, 0);
     }
 
-    /// Xen asks for the list's pages and three more before it takes the first, whatever it will need.
+    /// Xen wants room for three tables, also for a list of one page of 2 MiB, which needs two.
     #[test]
     fn xen_wants_three_pages_for_the_tables_of_a_list_with_a_mapping_of_its_own() {
-        let notes = super::super::Notes { p2m: P2mNote::InitP2m, ramdisk: RamdiskNote::None };
-        let of = |pages| Domain { pages, notes, role: Role::InitialDomain, ..Domain::guest(0) }.rows();
-        let placed = of(1 << 16).unwrap().placed.raw();
-        let least = placed + 17 + 3;
-        assert_eq!(of(least).unwrap().end.raw(), least);
-        assert_eq!(of(least - 1).unwrap_err(), BuildError::NoMemory { needed: least });
+        let notes = super::super::Notes { p2m: P2mNote::InitP2m, ramdisk: RamdiskNote::ModStartPfn };
+        let with_free = |free: u64| {
+            let pages = 0x4_0000;
+            let ramdisk = Some(Ramdisk::blank((pages - 0x2000 - 512 - free) * PAGE_SIZE));
+            Domain { pages, notes, ramdisk, role: Role::InitialDomain, ..Domain::guest(0) }.rows()
+        };
+        assert_eq!(with_free(3).unwrap().end.raw(), 0x4_0000 - 1);
+        assert_eq!(with_free(2).unwrap_err(), BuildError::NoMemory { needed: 0x4_0000 + 1 });
     }
 
     #[test]
@@ -215,6 +217,8 @@ mod tests {
         let notes = super::super::Notes { p2m: P2mNote::InitP2m, ramdisk: RamdiskNote::ModStartPfn };
         let domain = Domain { notes, role: Role::InitialDomain, ..Domain::guest(512 * 1024 + 1) };
         let rows = domain.rows().unwrap();
+        let exact = Domain { pages: 512 << 18, ..domain.clone() }.rows().unwrap();
+        assert_eq!(exact.physmap.len(), 2);
         let parts: Vec<_> = rows.physmap.iter().map(|piece| (piece.part, piece.pages)).collect();
         let pages = |first: u64, pages: u64| PfnRange::new(rows.placed.plus(first), pages);
         let expected = [
