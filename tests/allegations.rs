@@ -12,7 +12,7 @@ mod support;
 
 use proptest::prelude::*;
 use revector::addr::{Mfn, Pfn, PfnRange};
-use revector::fake::{Built, Domain, Ramdisk};
+use revector::fake::{Built, Domain, Notes, P2mNote, Ramdisk, RamdiskNote};
 use revector::mm::layout::Layout;
 use revector::xen::abi::{SIF_INITDOMAIN, SIF_MOD_START_PFN, StartInfo};
 use revector::xen::start_info::{BootInfo, RamdiskPlace, Role};
@@ -24,6 +24,10 @@ fn domain(role: Role) -> Domain {
     // Xen alone takes 32 MiB for the initial mapping, and the ramdisk's pages besides.
     let mib = if role == Role::Guest { 32 } else { 64 };
     Domain { role, ramdisk: Some(Ramdisk::blank(10_000)), ..Domain::guest(mib) }
+}
+
+fn ramdisk_notes() -> impl Strategy<Value = RamdiskNote> {
+    prop_oneof![Just(RamdiskNote::None), Just(RamdiskNote::ModStartPfn)]
 }
 
 fn roles() -> impl Strategy<Value = Role> {
@@ -163,11 +167,13 @@ proptest! {
     #[test]
     fn no_false_start_info_is_believed_or_makes_the_boot_panic(
         role in roles(),
+        note in ramdisk_notes(),
         line in lines(),
         lies in proptest::collection::vec((0_usize..9, lie()), 1..4),
         flags in prop_oneof![4 => Just(0_u32), 1 => any::<u32>()],
     ) {
-        let mut built = domain(role).build().unwrap();
+        let notes = Notes { p2m: P2mNote::None, ramdisk: note };
+        let mut built = Domain { notes, ..domain(role) }.build().unwrap();
         let truth = built.start_info;
         for (number, lie) in lies {
             tell(&mut built.start_info, number, lie);
