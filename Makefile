@@ -138,7 +138,7 @@ test-host: ## Unit and property tests, on the host
 
 test-xen: image seed ## Boots on real Xen, each held against what it must lead to
 	@$(TOOL) suite --xen $(XEN)
-	@cargo test --quiet --package revector --test linux_objects
+	@cargo test --quiet --package revector --test linux_objects -- --include-ignored
 
 test-long: image seed $(IMAGES)/fill.cpio ## What is too long for every change: the module area filled to its end, every Xen
 	@$(TOOL) suite --long --out target/lab/suite-long

@@ -32,7 +32,7 @@ fn load(bytes: &[u8]) -> Result<u64, ModuleError> {
     Ok(end)
 }
 
-fn assembled(name: &str, source: &str) -> Option<Vec<u8>> {
+fn assembled(name: &str, source: &str) -> Vec<u8> {
     gcc(&format!("{name}.s"), &format!("{source}\n.text\n{INIT}"))
 }
 
@@ -90,7 +90,7 @@ fn a_c_module_is_relocated_as_gnu_ld_does() {
             revector_print("c", 1); return choose(early) + *where[0]; }
         void cleanup_module(void) { revector_print("done", 4); }
     "#;
-    let Some(object) = gcc("sample.c", source) else { return };
+    let object = gcc("sample.c", source);
     let image = plan(&object).unwrap();
     let kinds = image.parts().map(|part| part.kind).collect::<Vec<_>>();
     use PartKind::{Data, InitData, InitText, Rodata, Text};
@@ -115,7 +115,7 @@ fn every_type_of_relocation_comes_out_as_gnu_ld_has_it() {
         .section .rodata\n.balign 32\ntable: .quad local, cold - ., perhaps, fixed\n .long cold - table, fixed
         .data\n.balign 128\nvalue: .quad table + 0x1000, blank - 8\n .reloc ., R_X86_64_NONE, local
         .bss\nblank: .skip 5000";
-    let Some(object) = assembled("kinds", source) else { return };
+    let object = assembled("kinds", source);
     let image = plan(&object).unwrap();
     assert_eq!(image.got_range().end - image.got_range().start, 16, "two symbols are wanted by address");
     assert_eq!(image.parts().find(|part| part.kind == PartKind::Data).unwrap().pages(), 2);
@@ -125,7 +125,7 @@ fn every_type_of_relocation_comes_out_as_gnu_ld_has_it() {
 #[test]
 fn all_unknown_symbols_are_named_at_once() {
     let source = ".text\n call beta\n call alpha\n .weak perhaps\n call perhaps\n call revector_print";
-    let Some(object) = assembled("unknown", source) else { return };
+    let object = assembled("unknown", source);
     let error = plan(&object).unwrap().relocate(VirtAddr::new(BASE), exports).unwrap_err();
     assert_eq!(error.to_string(), "unknown symbols: beta, alpha");
 }
@@ -149,7 +149,7 @@ fn a_symbol_out_of_reach_is_named_with_its_distance_and_a_bad_base_refused() {
 #[test]
 fn what_cannot_be_loaded_is_refused_by_name() {
     let refused = |name: &str, source: &str, expected: &str| {
-        let Some(object) = assembled(name, source) else { return };
+        let object = assembled(name, source);
         let text = plan(&object).map(|_| ()).unwrap_err().to_string();
         assert!(text.contains(expected), "{name}: {text}");
     };
@@ -166,9 +166,9 @@ fn what_cannot_be_loaded_is_refused_by_name() {
 
 #[test]
 fn a_module_without_init_module_is_refused() {
-    let Some(object) = gcc("noinit.s", ".globl other\nother: ret\n") else { return };
+    let object = gcc("noinit.s", ".globl other\nother: ret\n");
     assert_eq!(plan(&object).map(|_| ()), Err(ModuleError::Symbol(SymbolError::NoInit)));
-    let Some(object) = gcc("datainit.s", ".data\n.globl init_module\ninit_module: .quad 1\n") else { return };
+    let object = gcc("datainit.s", ".data\n.globl init_module\ninit_module: .quad 1\n");
     assert!(matches!(plan(&object), Err(ModuleError::Symbol(SymbolError::Entry { .. }))));
 }
 

@@ -37,6 +37,11 @@ pub(super) const fn is_present(entry: u64) -> bool {
     entry & PRESENT != 0
 }
 
+/// Tells whether an entry maps a large page: bit 7 is a memory type at level 1, and reserved at level 4.
+pub(super) const fn is_large(entry: u64, level: Level) -> bool {
+    matches!(level, Level::L2 | Level::L3) && entry & LARGE != 0
+}
+
 /// Mirrors `l1_disallow_mask` and `base_disallow_mask`: cache attributes are for domains with hardware.
 pub(super) const fn has_disallowed_bits(entry: u64, level: Level, role: Role) -> bool {
     let base = PRESENT | WRITABLE | USER | ACCESSED | DIRTY | AVAILABLE | AVAILABLE_HIGH | NO_EXECUTE | FRAME;

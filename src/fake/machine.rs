@@ -3,10 +3,20 @@
 //! Frame = first + (page * factor + offset) mod 2^k, factor odd: invertible by one multiplication, so M2P and P2M
 //! need no memory at any size. At least half of the machine's frames are not the domain's: another one of the same
 //! size has as many, pages from 0 on like ours, frames of our holes among them; the rest is free.
+//!
+//! Xen maps the initial domain's list by large pages, whose frames are adjacent and aligned. Such pages get blocks of
+//! frames above the scattered ones.
 
 use alloc::vec::Vec;
 
 use crate::addr::{Mfn, Pfn, PfnRange};
+
+/// Adjacent frames, aligned to their number.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    pages: PfnRange,
+    first: u64,
+}
 
 /// The machine's memory, and the part of it that the domain owns.
 #[derive(Clone, Debug)]
@@ -18,6 +28,9 @@ pub struct Machine {
     inverse: u64,
     offset: u64,
     holes: Vec<PfnRange>,
+    blocks: Vec<Block>,
+    /// Frame behind the last frame of RAM.
+    end: u64,
 }
 
 impl Machine {
@@ -26,7 +39,19 @@ impl Machine {
         let mask = (pages * 2).next_power_of_two() - 1;
         let factor = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let offset = seed.rotate_left(17) & mask;
-        Self { pages, first: first.raw(), mask, factor, inverse: inverse(factor), offset, holes }
+        let (first, inverse) = (first.raw(), inverse(factor));
+        let end = first + mask + 1;
+        Self { pages, first, mask, factor, inverse, offset, holes, blocks: Vec::new(), end }
+    }
+
+    /// Backs each of these ranges by frames in one piece, aligned as a large page of that length must be.
+    pub(super) fn with_blocks(mut self, ranges: impl Iterator<Item = PfnRange>) -> Self {
+        for pages in ranges {
+            let first = self.end.next_multiple_of(pages.pages());
+            self.blocks.push(Block { pages, first });
+            self.end = first + pages.pages();
+        }
+        self
     }
 
     /// Returns the number of entries of the P2M.
@@ -39,20 +64,29 @@ impl Machine {
     #[must_use]
     pub fn mfn(&self, pfn: Pfn) -> Option<Mfn> {
         let is_ours = pfn.raw() < self.pages && !self.is_hole(pfn);
-        is_ours.then(|| self.frame(pfn.raw()))
+        is_ours.then(|| match self.blocks.iter().find(|block| block.pages.contains(pfn)) {
+            Some(block) => Mfn::new(block.first + pfn.above(block.pages.start)),
+            None => self.frame(pfn.raw()),
+        })
     }
 
     /// Returns the page that a frame backs; `None` if it is not the domain's.
     #[must_use]
     pub fn pfn(&self, mfn: Mfn) -> Option<Pfn> {
-        let pfn = self.number(mfn).map(Pfn::new)?;
-        (pfn.raw() < self.pages && !self.is_hole(pfn)).then_some(pfn)
+        self.in_block(mfn).or_else(|| {
+            let pfn = self.number(mfn).map(Pfn::new)?;
+            let is_elsewhere = self.is_hole(pfn) || self.blocks.iter().any(|block| block.pages.contains(pfn));
+            (pfn.raw() < self.pages && !is_elsewhere).then_some(pfn)
+        })
     }
 
     /// Returns what M2P has for a frame: the page of whoever owns it, so another domain's frame may have a number
     /// that is one of ours. Mirrors `set_gpfn_from_mfn`, which knows no owner; free frames have none.
     #[must_use]
     pub fn m2p(&self, mfn: Mfn) -> Option<Pfn> {
+        if let Some(pfn) = self.in_block(mfn) {
+            return Some(pfn);
+        }
         let number = self.number(mfn)?;
         let theirs = number.checked_sub(self.pages).filter(|page| *page < self.pages);
         if number < self.pages { Some(Pfn::new(number)) } else { theirs.map(Pfn::new) }
@@ -67,13 +101,13 @@ impl Machine {
     /// Tells whether the frame is RAM, the domain's or not.
     #[must_use]
     pub const fn is_ram(&self, mfn: Mfn) -> bool {
-        mfn.raw().wrapping_sub(self.first) <= self.mask
+        mfn.raw() >= self.first && mfn.raw() < self.end
     }
 
     /// Returns the frame behind the last frame of RAM: Xen's heap in this model.
     #[must_use]
     pub const fn limit(&self) -> Mfn {
-        Mfn::new(self.first + self.mask + 1)
+        Mfn::new(self.end)
     }
 
     /// Returns a frame of RAM that belongs to another domain.
@@ -103,6 +137,13 @@ impl Machine {
             return None;
         }
         Some(place.wrapping_sub(self.offset).wrapping_mul(self.inverse) & self.mask)
+    }
+
+    /// The page behind a frame of a block.
+    fn in_block(&self, mfn: Mfn) -> Option<Pfn> {
+        let offset = |block: &Block| mfn.raw().wrapping_sub(block.first);
+        let block = self.blocks.iter().find(|block| offset(block) < block.pages.pages())?;
+        Some(block.pages.start.plus(offset(block)))
     }
 
     fn is_hole(&self, pfn: Pfn) -> bool {
@@ -145,5 +186,24 @@ mod tests {
                 assert_eq!((machine.pfn(theirs), machine.m2p(theirs)), (None, Some(pfn)));
             }
         }
+    }
+
+    #[test]
+    fn a_block_has_aligned_frames_and_its_scattered_ones_are_somebody_elses() {
+        let large = [PfnRange::new(Pfn::new(1001), 512), PfnRange::new(Pfn::new(1513), 512)];
+        let scattered = Machine::new(5000, Mfn::new(0x105), 7, Vec::new());
+        let machine = scattered.clone().with_blocks(large.into_iter());
+        for pages in large {
+            let first = machine.mfn(pages.start).unwrap();
+            assert_eq!(first.raw() % 512, 0);
+            assert!(machine.is_ram(first) && first < machine.limit());
+            for pfn in pages.iter() {
+                let mfn = machine.mfn(pfn).unwrap();
+                assert_eq!(mfn.raw(), first.raw() + pfn.above(pages.start));
+                assert_eq!(machine.pfn(mfn), Some(pfn));
+                assert_eq!(machine.pfn(scattered.mfn(pfn).unwrap()), None);
+            }
+        }
+        assert_eq!(machine.mfn(Pfn::new(1000)), scattered.mfn(Pfn::new(1000)));
     }
 }

@@ -20,8 +20,8 @@ pub(super) const SCRUB: u64 = 0xc2c2_c2c2_c2c2_c2c2;
 /// Where the builder put what this file generates.
 #[derive(Clone)]
 pub(super) struct Contents {
-    /// The P2M list.
-    pub(super) list: PfnRange,
+    /// The P2M list, in runs of pages, first entries first.
+    pub(super) list: Vec<PfnRange>,
     /// Word behind the list's last entry, in its last page.
     pub(super) list_tail: u64,
     /// The ramdisk.
@@ -53,11 +53,10 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn new(machine: Machine, contents: Contents) -> Self {
-        let cells = |pages: PfnRange| (0..pages.pages()).map(|_| OnceCell::new()).collect();
         let mut memory = Self {
             machine,
-            lists: cells(contents.list),
-            ramdisks: cells(contents.ramdisk),
+            lists: contents.list.iter().flat_map(|run| run.iter().map(|_| OnceCell::new())).collect(),
+            ramdisks: contents.ramdisk.iter().map(|_| OnceCell::new()).collect(),
             contents,
             written: FrameMap::default(),
             same: Vec::new(),
@@ -131,13 +130,28 @@ impl Memory {
         if let Some(content) = self.written.get(&mfn.raw()) {
             return content.clone();
         }
-        let Contents { list, ramdisk, zeroed, .. } = self.contents;
-        match self.machine.pfn(mfn) {
-            Some(pfn) if list.contains(pfn) => Content::List(pfn.above(list.start) as usize),
+        let Contents { ramdisk, zeroed, .. } = self.contents;
+        let pfn = self.machine.pfn(mfn);
+        if let Some(page) = pfn.and_then(|pfn| self.list_number(pfn)) {
+            return Content::List(page as usize);
+        }
+        match pfn {
             Some(pfn) if ramdisk.contains(pfn) => Content::Ramdisk(pfn.above(ramdisk.start) as usize),
             Some(pfn) if !zeroed.contains(pfn) => Content::Same(SCRUB),
             _ => Content::Same(0),
         }
+    }
+
+    /// Returns which page of the list a page is.
+    fn list_number(&self, pfn: Pfn) -> Option<u64> {
+        let mut before = 0;
+        for run in &self.contents.list {
+            if run.contains(pfn) {
+                return Some(before + pfn.above(run.start));
+            }
+            before += run.pages();
+        }
+        None
     }
 
     fn list_page(&self, page: usize) -> Words {

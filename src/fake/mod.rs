@@ -8,8 +8,9 @@
 //!
 //! - **Frame types.** A frame is writable, or a page table of one level, or neither, with a count. It changes type
 //!   at count zero only; hooking a table validates everything below it, dropping it takes that back (`types`).
-//! - **Entries.** Allowed bits per level, no large pages, Xen's own L4 slots, ownership of frames, bits that Xen
-//!   adds on the way in (`entry`). An entry that is not present but keeps an address crashes the domain (L1TF).
+//! - **Entries.** Allowed bits per level, no large pages but those that Xen made, Xen's own L4 slots, ownership of
+//!   frames, bits that Xen adds on the way in (`entry`). An entry that is not present but keeps an address crashes the
+//!   domain (L1TF).
 //! - **`mmu_update`** stops at the first element it refuses and says how many were done (`update`).
 //! - **The processor.** Addresses are translated by the modelled tables and a TLB that remembers all that it may and
 //!   forgets nothing by itself, so a missing flush shows (`flushes`: there is the switch for what Xen flushes
@@ -40,7 +41,9 @@ mod update;
 mod watch;
 mod xen;
 
-pub use builder::{BuildError, Built, Domain, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote, Rows};
+pub use builder::{
+    BuildError, Built, Domain, ImageShape, Notes, P2mNote, Part, Piece, Ramdisk, RamdiskNote, Rows,
+};
 pub use faults::Refusal;
 pub use flushes::{Flushes, Stale};
 pub use heap::GuestHeap;

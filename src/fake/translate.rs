@@ -7,7 +7,7 @@ use core::fmt;
 
 use super::entry::{self, XEN_SLOTS};
 use super::xen::Xen;
-use crate::addr::{Mfn, VirtAddr};
+use crate::addr::{Mfn, PAGE_SIZE, VirtAddr};
 use crate::mm::pte::Level;
 
 /// What is done with an address.
@@ -75,6 +75,10 @@ impl Xen {
             mapping.mfn = entry::frame(word);
             mapping.writable &= word & entry::WRITABLE != 0;
             mapping.executable &= word & entry::NO_EXECUTE == 0;
+            if entry::is_large(word, level) {
+                mapping.mfn = Mfn::new(mapping.mfn.raw() + at.as_u64() % level.span() / PAGE_SIZE);
+                break;
+            }
         }
         Some(mapping)
     }
@@ -85,7 +89,8 @@ impl Xen {
         let mut table = (self.root, Level::L4);
         while table.1 > level {
             let word = self.memory.words(table.0)[table.1.index(at)];
-            table = (entry::frame(word), table.1.below().filter(|_| entry::is_present(word))?);
+            let is_table = entry::is_present(word) && !entry::is_large(word, table.1);
+            table = (entry::frame(word), table.1.below().filter(|_| is_table)?);
         }
         Some(table.0)
     }

@@ -5,7 +5,7 @@
 
 use super::entry::{self, XEN_SLOTS};
 use super::xen::Xen;
-use crate::addr::Mfn;
+use crate::addr::{Mfn, PAGE_SIZE, VirtAddr};
 use crate::mm::pte::Level;
 use crate::xen::Errno;
 
@@ -31,6 +31,12 @@ pub(super) struct Typed {
     pub(super) kind: Kind,
     pub(super) count: u64,
     pub(super) pin: Pin,
+}
+
+/// The frames that an entry of this level maps.
+fn frames(word: u64, level: Level) -> impl Iterator<Item = Mfn> {
+    let first = entry::frame(word).raw();
+    (first..first + level.span() / PAGE_SIZE).map(Mfn::new)
 }
 
 impl Xen {
@@ -147,10 +153,42 @@ impl Xen {
         self.get_type(mfn, Kind::Writable).map_err(|_| Errno::EBUSY)
     }
 
-    /// Mirrors `put_page_from_l1e` to `put_page_from_l4e`.
+    /// Mirrors `put_page_from_l1e` to `put_page_from_l4e`, and `put_superpage`.
     pub(super) fn put_entry(&mut self, word: u64, level: Level) {
-        if entry::is_present(word) && (level > Level::L1 || word & entry::WRITABLE != 0) {
+        if !entry::is_present(word) {
+            return;
+        }
+        let maps_pages = level == Level::L1 || entry::is_large(word, level);
+        if !maps_pages {
             self.put_type(entry::frame(word));
+        } else if word & entry::WRITABLE != 0 {
+            frames(word, level).for_each(|mfn| self.put_type(mfn));
+        }
+    }
+
+    /// Mirrors how `dom0_construct` and `setup_pv_physmap` give types to the initial domain's list: by hand, past the
+    /// validation that would refuse a large page. Hooks the L3 table of `word` into the L4 table in use.
+    pub(super) fn hook_unchecked(&mut self, at: VirtAddr, word: u64) {
+        self.memory.words_mut(self.root)[Level::L4.index(at)] = word;
+        self.take_unchecked(word, Level::L4);
+    }
+
+    fn take_unchecked(&mut self, word: u64, level: Level) {
+        match level.below() {
+            Some(below) if !entry::is_large(word, level) => {
+                let mfn = entry::frame(word);
+                self.types.insert(mfn.raw(), Typed { kind: Kind::Table(below), count: 1, pin: Pin::Loose });
+                for word in *self.memory.words(mfn) {
+                    if entry::is_present(word) {
+                        self.take_unchecked(word, below);
+                    }
+                }
+            }
+            _ => {
+                for mfn in frames(word, level) {
+                    self.get_type(mfn, Kind::Writable).expect("a page of the list is nothing else");
+                }
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ pub(crate) fn always(built: &Built) -> (Walk, Saved) {
     let walk = Walk::of(&built.xen);
     page_tables_are_read_only(built, &walk);
     direct_map_is_linear(built, &walk);
+    direct_map_is_writable(built, &walk);
     let left: Vec<_> = walk.within(VMALLOC, HIGH).collect();
     assert!(left.is_empty(), "left in the vmalloc range: {:x?}", left.first());
     let saved = p2m_is_the_builders(built);
@@ -59,6 +60,18 @@ fn direct_map_is_linear(built: &Built, walk: &Walk) {
         shown += u64::from(pfn < built.rows.mapped_end);
     }
     assert_eq!(shown, built.rows.mapped_end.raw(), "every page of the initial mapping is in the direct map");
+}
+
+/// Whoever takes a page writes to it there; tables, code and constants are the only ones that nobody may.
+fn direct_map_is_writable(built: &Built, walk: &Walk) {
+    let image = built.rows.image;
+    let fixed = built.facts.text.pages() + built.facts.rodata.pages();
+    for leaf in walk.within(DIRECT, DIRECT_END) {
+        let pfn = Pfn::new((leaf.at - DIRECT) / 4096);
+        let is_constant = image.contains(pfn) && pfn.above(image.start) < fixed;
+        let is_table = walk.tables.contains_key(&leaf.mfn);
+        assert_eq!(leaf.writable, !is_constant && !is_table, "{leaf:x?}");
+    }
 }
 
 /// Only the image is left: its own frames, shared_info in its place, rights as linked.

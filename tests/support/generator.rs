@@ -1,7 +1,7 @@
 //! Random domains from a seed: the same number always makes the same domain.
 
 use revector::addr::{Mfn, Pfn, PfnRange};
-use revector::fake::{Built, Domain, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
+use revector::fake::{BuildError, Built, Domain, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
 use revector::xen::start_info::Role;
 
 /// A small generator (xorshift64*).
@@ -96,10 +96,18 @@ impl Case {
             first_mfn: Mfn::new(random.pick(&[0x100, 0x10_0000, 1 << 33, (1 << 34) + 7])),
         };
         domain.ramdisk = ramdisk(random, &domain);
+        give_what_xen_allocates(&mut domain);
         domain.holes = holes(random, &domain);
         let line = line(random);
         let planted = Planted::new(random, &domain);
         Self { domain, line, planted }
+    }
+}
+
+/// Xen allocates a power of two of pages for what it maps, and refuses where that is more than the domain's memory.
+fn give_what_xen_allocates(domain: &mut Domain) {
+    if let (Role::InitialDomain, Err(BuildError::NoMemory { needed })) = (domain.role, domain.rows()) {
+        domain.pages = needed + 8192;
     }
 }
 

@@ -1,9 +1,9 @@
 //! `revector report` on logs in every dialect that it reads, held against outputs that a person has read.
 //!
 //! `logs/NAME.log` is the input, `logs/NAME.txt` the expected text. After a change on purpose, `REVECTOR_BLESS=1 cargo
-//! test -p revector-tools --test report_outputs` writes the outputs anew; read the difference before committing it. Logs of
-//! Xen 4.14, 4.17 and 4.20 and of Linux 6.1 are from real boots, with lines left out; the others are written from the
-//! formats in Xen's and Linux's sources.
+//! test -p revector-tools --test report_outputs` writes the outputs anew and fails for each that changed; read the
+//! difference before committing it. Logs of Xen 4.14, 4.17 and 4.20 and of Linux 6.1 are from real boots, with lines left
+//! out; the others are written from the formats in Xen's and Linux's sources.
 
 mod support;
 
@@ -60,19 +60,26 @@ fn every_log_is_expected() {
 
 #[test]
 fn every_output_is_the_one_that_was_read() {
-    for (name, _) in EXPECTED {
-        hold(&format!("{name}.txt"), &plain(&report_of(&[name])));
-    }
+    let held = EXPECTED.iter().map(|(name, _)| hold(&format!("{name}.txt"), &plain(&report_of(&[name]))));
+    let differ: Vec<_> = held.filter_map(Result::err).collect();
+    assert!(differ.is_empty(), "{}", differ.join("\n\n"));
 }
 
-/// Compares an output with the one in a file, or writes the file.
-fn hold(name: &str, found: &str) {
+/// Compares an output with the one in a file; with `REVECTOR_BLESS` it writes the file too, and fails all the same: what
+/// was just written equals itself.
+fn hold(name: &str, found: &str) -> Result<(), String> {
     let path = logs().join(name);
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    if found == expected {
+        return Ok(());
+    }
     if std::env::var_os("REVECTOR_BLESS").is_some() {
         fs::write(&path, found).expect("the output can be written");
+        return Err(format!("{name}: written anew; read the difference"));
     }
-    let expected = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(found, expected, "{name}: if the change is wanted, set REVECTOR_BLESS=1");
+    Err(format!(
+        "{name}: if the change is wanted, set REVECTOR_BLESS=1; found\n{found}\nexpected\n{expected}"
+    ))
 }
 
 #[test]
@@ -87,5 +94,5 @@ fn no_line_is_longer_than_80_columns() {
 #[test]
 fn the_seeds_json_is_the_one_that_was_read() {
     let found = Format::Json.show(&report_of(&["seed"])).expect("JSON can be written");
-    hold("seed.json", &found);
+    assert_eq!(hold("seed.json", &found), Ok(()));
 }

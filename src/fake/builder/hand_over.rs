@@ -2,7 +2,7 @@
 //!
 //! Mirrors `start_info_x86_64` (tools/libs/guest/xg_dom_x86.c), `dom0_construct`, and this project's `hw::entry`.
 
-use super::tables::INIT_P2M;
+use super::physmap::INIT_P2M;
 use super::{Domain, Rows};
 use crate::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
 use crate::fake::entry::{PRESENT, WRITABLE};
@@ -10,6 +10,13 @@ use crate::fake::xen::Xen;
 use crate::mm::area;
 use crate::xen::abi::{SIF_INITDOMAIN, SIF_MOD_START_PFN, StartInfo};
 use crate::xen::start_info::{Facts, Role};
+
+/// `SIF_PRIVILEGED`.
+const SIF_PRIVILEGED: u32 = 1;
+/// Xen's default in `SIF_PM_MASK`: the initial domain passes on idle and performance states of processors.
+const SIF_PM: u32 = 3 << 8;
+/// `sizeof(struct dom0_vga_console_info)`.
+const DOM0_VGA_BYTES: u64 = 0x28;
 
 fn high(pfn: Pfn) -> VirtAddr {
     VirtAddr::new_truncate(area::HIGH.as_u64() + pfn.raw() * PAGE_SIZE)
@@ -35,26 +42,59 @@ pub(super) fn start_info(domain: &Domain, rows: &Rows, xen: &Xen) -> StartInfo {
     let ring =
         |row: PfnRange| xen.machine().mfn(row.start).filter(|_| !row.is_empty()).map_or(0, |mfn| mfn.raw());
     let (flags, mod_start, mod_len) = ramdisk(domain, rows);
-    let role = if domain.role == Role::Guest { 0 } else { 1 | SIF_INITDOMAIN };
-    let has_note = !domain.list_is_mapped();
-    let mfn_list = if has_note { INIT_P2M } else { high(rows.list.start) };
+    let role = Words::of(domain.role);
+    let mfn_list = if domain.list_is_mapped() { high(rows.list.start) } else { INIT_P2M };
+    let (first_p2m_pfn, nr_p2m_frames) = physmap(domain, rows);
     StartInfo {
         magic,
         nr_pages: domain.pages,
         shared_info: xen.shared_info.raw() * PAGE_SIZE,
-        flags: flags | role,
+        flags: flags | role.flags,
         store_mfn: ring(rows.store),
-        store_evtchn: 1,
-        console_mfn: ring(rows.console),
-        console_evtchn: 2,
+        store_evtchn: role.store_evtchn,
+        console_mfn: ring(rows.console) | role.console,
+        console_evtchn: role.console_evtchn,
         pt_base: high(rows.tables.start).as_u64(),
         nr_pt_frames: rows.tables.pages(),
         mfn_list: mfn_list.as_u64(),
         mod_start,
         mod_len,
         cmd_line: [0; 1024],
-        first_p2m_pfn: if has_note { rows.list.start.raw() } else { 0 },
-        nr_p2m_frames: if has_note { rows.list.pages() + rows.list_tables.pages() } else { 0 },
+        first_p2m_pfn,
+        nr_p2m_frames,
+    }
+}
+
+/// What follows from who builds.
+struct Words {
+    flags: u32,
+    store_evtchn: u32,
+    console: u64,
+    console_evtchn: u32,
+}
+
+impl Words {
+    /// The initial domain has no rings. In the console's place it is told where in this page its screen is described,
+    /// and how long that is, if Xen has a screen, as it has under QEMU.
+    const fn of(role: Role) -> Self {
+        match role {
+            Role::Guest => Self { flags: 0, store_evtchn: 1, console: 0, console_evtchn: 2 },
+            Role::InitialDomain => Self {
+                flags: SIF_PRIVILEGED | SIF_INITDOMAIN | SIF_PM,
+                store_evtchn: 0,
+                console: (DOM0_VGA_BYTES << 32) | size_of::<StartInfo>() as u64,
+                console_evtchn: 0,
+            },
+        }
+    }
+}
+
+/// The toolstack tells of the list's own pages only with the note; Xen always says where they would begin.
+fn physmap(domain: &Domain, rows: &Rows) -> (u64, u64) {
+    let pages = PfnRange::between(rows.placed, rows.end).pages();
+    match domain.role {
+        Role::Guest if domain.list_is_mapped() => (0, 0),
+        Role::Guest | Role::InitialDomain => (rows.placed.raw(), pages),
     }
 }
 

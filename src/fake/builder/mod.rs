@@ -8,6 +8,7 @@
 //! `alloc_pgtables_pv`, `alloc_p2m_list_x86_64`, `start_info_x86_64`) and xen/arch/x86/pv/dom0_build.c.
 
 mod hand_over;
+mod physmap;
 mod rows;
 mod tables;
 
@@ -24,6 +25,7 @@ use crate::addr::{Mfn, PAGE_SIZE, PfnRange};
 use crate::mm::pte::Level;
 use crate::xen::abi::StartInfo;
 use crate::xen::start_info::{Facts, Role};
+pub use physmap::{Part, Piece};
 pub use rows::Rows;
 
 /// Pages of the image's parts; data is the rest.
@@ -185,26 +187,34 @@ impl Domain {
     /// If the model refuses the builder's own page tables: one of the two is wrong.
     pub fn build(&self) -> Result<Built, BuildError> {
         let rows = self.rows()?;
-        let machine = Machine::new(self.pages, self.first_mfn, self.seed, self.holes.clone());
+        let large =
+            rows.physmap.iter().filter(|piece| matches!(piece.part, Part::List(Level::L2 | Level::L3)));
+        let machine = Machine::new(self.pages, self.first_mfn, self.seed, self.holes.clone())
+            .with_blocks(large.map(|piece| piece.pages));
         let mut memory = Memory::new(machine, self.contents(&rows));
         let root = tables::fill(&mut memory, self, &rows);
         let mut xen = Xen::new(memory, self.role, root);
         xen.pin(root, Level::L4).expect("the builder pins its L4 table");
         xen.load(root).expect("the builder's L4 table is loaded");
+        if self.role == Role::InitialDomain && !rows.physmap.is_empty() {
+            let top = tables::fill_physmap(&mut xen.memory, &rows.physmap, self.role);
+            xen.hook_unchecked(physmap::INIT_P2M, top);
+        }
         let facts = hand_over::facts(self, &rows);
         let start_info = hand_over::start_info(self, &rows, &xen);
         hand_over::enter(&mut xen, &start_info, &facts);
         Ok(Built { xen, start_info, facts, rows })
     }
 
-    /// A guest's builder clears its segments; Xen's own clears the tables, start_info and the image's bss.
+    /// A guest's builder clears its segments; Xen's own clears the tables, start_info and the image's bss, not the stack.
     fn contents(&self, rows: &Rows) -> Contents {
+        let cleared = if self.role == Role::Guest { rows.stack.end } else { rows.tables.end };
         Contents {
-            list: rows.list,
+            list: rows.list_runs().collect(),
             list_tail: if self.role == Role::Guest { 0 } else { SCRUB },
             ramdisk: rows.ramdisk,
             ramdisk_bytes: self.ramdisk.map_or(&[], |ramdisk| ramdisk.pages),
-            zeroed: PfnRange::between(rows.image.start, rows.stack.end),
+            zeroed: PfnRange::between(rows.image.start, cleared),
         }
     }
 }

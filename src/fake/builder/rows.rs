@@ -1,5 +1,8 @@
 //! Where a builder puts what: arithmetic alone.
 
+use alloc::vec::Vec;
+
+use super::physmap::{self, Piece};
 use super::{BuildError, Domain, P2mNote, RamdiskNote};
 use crate::addr::{ENTRIES, Pfn, PfnRange, pages_for};
 use crate::xen::start_info::Role;
@@ -20,7 +23,7 @@ pub struct Rows {
     pub image: PfnRange,
     /// The ramdisk, mapped or not.
     pub ramdisk: PfnRange,
-    /// The P2M list, mapped high or by `INIT_P2M`.
+    /// The P2M list in the initial mapping; empty if it has a mapping of its own.
     pub list: PfnRange,
     /// start_info.
     pub start_info: PfnRange,
@@ -34,8 +37,10 @@ pub struct Rows {
     pub stack: PfnRange,
     /// First page behind the initial mapping.
     pub mapped_end: Pfn,
-    /// The page tables of an `INIT_P2M` list.
-    pub list_tables: PfnRange,
+    /// The P2M list and the tables of its own mapping (`INIT_P2M`), by page number; empty without the note.
+    pub physmap: Vec<Piece>,
+    /// Pages that the builder has placed before those in `physmap`.
+    pub placed: Pfn,
     /// First page that no builder touches.
     pub end: Pfn,
 }
@@ -69,7 +74,7 @@ impl Domain {
         let mut next = Next(IMAGE_PFN);
         let image = next.row(self.image.pages);
         let mut ramdisk = next.row(if self.ramdisk_is_mapped() { ramdisk_pages } else { 0 });
-        let mut list = next.row(if self.list_is_mapped() { list_pages } else { 0 });
+        let list = next.row(if self.list_is_mapped() { list_pages } else { 0 });
         let start_info = next.row(1);
         let store = next.row(rings);
         let console = next.row(rings);
@@ -79,17 +84,16 @@ impl Domain {
         if mapped_end.raw() >= ADDRESSES {
             return Err(BuildError::NoAddresses);
         }
-        let mut next = Next(mapped_end);
+        let mut next = Next(self.allocated(mapped_end, ramdisk.pages()));
         if !self.ramdisk_is_mapped() {
             ramdisk = next.row(ramdisk_pages);
         }
-        let mut list_tables = next.row(0);
-        if !self.list_is_mapped() {
-            list = next.row(list_pages);
-            list_tables = next.row(tables_for(list_pages).iter().sum());
-        }
-        let end = next.0;
-        let rows = Rows {
+        let placed = next.0;
+        self.check(placed)?;
+        let physmap = self.physmap(list_pages, placed)?;
+        let end = physmap.last().map_or(placed, |piece| piece.pages.end);
+        self.check(end)?;
+        Ok(Rows {
             image,
             ramdisk,
             list,
@@ -99,16 +103,32 @@ impl Domain {
             tables,
             stack,
             mapped_end,
-            list_tables,
+            physmap,
+            placed,
             end,
-        };
-        self.check(&rows)?;
-        Ok(rows)
+        })
     }
 
-    fn check(&self, rows: &Rows) -> Result<(), BuildError> {
-        let needed = rows.end.raw();
-        let placed = PfnRange::between(Pfn::ZERO, rows.end);
+    /// The toolstack goes on where its mapping ends. Xen has allocated a power of two of pages for it, less those of a
+    /// mapped ramdisk, which the boot loader had placed: pages behind the mapping that nothing shows.
+    const fn allocated(&self, mapped_end: Pfn, given: u64) -> Pfn {
+        match self.role {
+            Role::Guest => mapped_end,
+            Role::InitialDomain => Pfn::new((mapped_end.raw() - given).next_power_of_two() + given),
+        }
+    }
+
+    fn physmap(&self, list_pages: u64, first: Pfn) -> Result<Vec<Piece>, BuildError> {
+        match self.role {
+            _ if self.list_is_mapped() => Ok(Vec::new()),
+            Role::Guest => Ok(physmap::of_toolstack(list_pages, first)),
+            Role::InitialDomain => physmap::of_xen(list_pages, first, self.pages),
+        }
+    }
+
+    fn check(&self, end: Pfn) -> Result<(), BuildError> {
+        let needed = end.raw();
+        let placed = PfnRange::between(Pfn::ZERO, end);
         let is_in_the_way = self.holes.iter().any(|hole| hole.overlaps(placed));
         if needed > self.pages || is_in_the_way { Err(BuildError::NoMemory { needed }) } else { Ok(()) }
     }
@@ -143,29 +163,29 @@ impl Domain {
 }
 
 impl Rows {
+    /// Returns the list's pages, lowest address first.
+    pub fn list_runs(&self) -> impl Iterator<Item = PfnRange> {
+        let separate = self.physmap.iter().filter(|piece| piece.is_list()).map(|piece| piece.pages);
+        core::iter::once(self.list).chain(separate).filter(|run| !run.is_empty())
+    }
+
     /// Tells whether a builder put something there that a guest must keep.
     #[must_use]
     pub fn holds(&self, pfn: Pfn) -> bool {
-        [
-            self.image,
-            self.ramdisk,
-            self.list,
-            self.start_info,
-            self.store,
-            self.console,
-            self.tables,
-            self.stack,
-        ]
-        .iter()
-        .any(|row| row.contains(pfn))
+        let rows =
+            [self.image, self.ramdisk, self.start_info, self.store, self.console, self.tables, self.stack];
+        let physmap = PfnRange::between(self.placed, self.end);
+        rows.iter().chain([&self.list, &physmap]).any(|row| row.contains(pfn))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::physmap::Part;
     use super::*;
     use crate::addr::PAGE_SIZE;
     use crate::fake::{ImageShape, Ramdisk};
+    use crate::mm::pte::Level;
 
     #[test]
     fn the_seeds_guest_is_laid_out_as_its_toolstack_log_says() {
@@ -179,15 +199,35 @@ mod tests {
         assert_eq!(rows.mapped_end.raw() % ALIGN, 0);
     }
 
+    /// Xen wants room for three tables, also for a list of one page of 2 MiB, which needs two.
     #[test]
-    fn the_initial_domain_has_no_rings_and_a_list_of_its_own_is_behind_an_unmapped_ramdisk() {
-        let dom0 = Domain { role: Role::InitialDomain, ..Domain::guest(256) };
-        let rows = dom0.rows().unwrap();
-        assert_eq!(rows.tables.start, rows.start_info.end);
+    fn xen_wants_three_pages_for_the_tables_of_a_list_with_a_mapping_of_its_own() {
         let notes = super::super::Notes { p2m: P2mNote::InitP2m, ramdisk: RamdiskNote::ModStartPfn };
-        let rows = Domain { notes, ramdisk: Some(Ramdisk::blank(5000)), ..dom0 }.rows().unwrap();
-        assert_eq!(rows.ramdisk, PfnRange::new(rows.mapped_end, 2));
-        assert_eq!(rows.list.start, rows.ramdisk.end);
-        assert_eq!(rows.list_tables, PfnRange::new(rows.list.end, 3));
+        let with_free = |free: u64| {
+            let pages = 0x4_0000;
+            let ramdisk = Some(Ramdisk::blank((pages - 0x2000 - 512 - free) * PAGE_SIZE));
+            Domain { pages, notes, ramdisk, role: Role::InitialDomain, ..Domain::guest(0) }.rows()
+        };
+        assert_eq!(with_free(3).unwrap().end.raw(), 0x4_0000 - 1);
+        assert_eq!(with_free(2).unwrap_err(), BuildError::NoMemory { needed: 0x4_0000 + 1 });
+    }
+
+    #[test]
+    fn a_list_of_512_gib_is_one_page_of_1_gib_to_xen() {
+        let notes = super::super::Notes { p2m: P2mNote::InitP2m, ramdisk: RamdiskNote::ModStartPfn };
+        let domain = Domain { notes, role: Role::InitialDomain, ..Domain::guest(512 * 1024 + 1) };
+        let rows = domain.rows().unwrap();
+        let exact = Domain { pages: 512 << 18, ..domain.clone() }.rows().unwrap();
+        assert_eq!(exact.physmap.len(), 2);
+        let parts: Vec<_> = rows.physmap.iter().map(|piece| (piece.part, piece.pages)).collect();
+        let pages = |first: u64, pages: u64| PfnRange::new(rows.placed.plus(first), pages);
+        let expected = [
+            (Part::Table(Level::L3), pages(0, 1)),
+            (Part::List(Level::L3), pages(1, 0x4_0000)),
+            (Part::Table(Level::L2), pages(0x4_0001, 1)),
+            (Part::Table(Level::L1), pages(0x4_0002, 1)),
+            (Part::List(Level::L1), pages(0x4_0003, 1)),
+        ];
+        assert_eq!(parts, expected);
     }
 }

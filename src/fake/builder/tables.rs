@@ -1,22 +1,24 @@
-//! The page tables of the initial mapping: page n at VIRT_BASE + n * 4096, everything writable but the tables.
+//! The page tables of the initial mapping: page n at VIRT_BASE + n * 4096, everything writable but the tables. And
+//! those of a list with a mapping of its own, which show none of these tables.
 //!
 //! Mirrors `setup_pgtables_x86_64` (tools/libs/guest/xg_dom_x86.c) and the loop in `dom0_construct`
-//! (xen/arch/x86/pv/dom0_build.c). Entries are written as the builders write them; Xen edits them when the L4 table
+//! and `setup_pv_physmap` (xen/arch/x86/pv/dom0_build.c). Entries are written as the builders write them; Xen edits them when the L4 table
 //! is pinned.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use super::physmap::{INIT_P2M, Part, Piece};
 use super::rows::tables_for;
 use super::{Domain, Rows};
 use crate::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr};
-use crate::fake::entry::{ACCESSED, DIRTY, GUEST_KERNEL, PRESENT, USER, WRITABLE};
+use crate::fake::entry::{ACCESSED, DIRTY, GUEST_KERNEL, LARGE, PRESENT, USER, WRITABLE};
 use crate::fake::memory::Memory;
 use crate::mm::area;
 use crate::mm::pte::Level;
 use crate::xen::start_info::Role;
 
-/// Where an `INIT_P2M` list is mapped.
-pub(super) const INIT_P2M: VirtAddr = VirtAddr::new(1 << 39);
+const ABOVE: u64 = PRESENT | WRITABLE | USER | ACCESSED | DIRTY;
 
 /// Which pages hold the tables of one mapping below the L4 table.
 struct Tables {
@@ -32,15 +34,53 @@ pub(super) fn fill(memory: &mut Memory, domain: &Domain, rows: &Rows) -> Mfn {
     let mapped = PfnRange::between(Pfn::ZERO, rows.mapped_end);
     let tables = Tables::place(below, mapped.pages(), domain.role);
     tables.map(memory, root, area::HIGH, mapped, rows, domain.role);
-    if !domain.list_is_mapped() {
-        for pfn in rows.list_tables.iter() {
-            let table = frame(memory, pfn);
-            memory.fill(table, 0);
-        }
-        let tables = Tables::place(rows.list_tables, rows.list.pages(), Role::Guest);
-        tables.map(memory, root, INIT_P2M, rows.list, rows, domain.role);
+    if domain.role == Role::Guest && !rows.physmap.is_empty() {
+        let top = fill_physmap(memory, &rows.physmap, domain.role);
+        memory.words_mut(root)[Level::L4.index(INIT_P2M)] = top;
     }
     root
+}
+
+/// Writes the tables of a list's own mapping; returns the entry for the L4 table.
+pub(super) fn fill_physmap(memory: &mut Memory, physmap: &[Piece], role: Role) -> u64 {
+    let mut tables = BTreeMap::new();
+    for piece in physmap {
+        if let Part::Table(level) = piece.part {
+            let mfn = frame(memory, piece.pages.start);
+            memory.fill(mfn, 0);
+            tables.insert((level, covering(level.above(), piece.at)), mfn);
+        }
+    }
+    for ((level, at), mfn) in tables.iter().filter(|((level, _), _)| *level < Level::L3) {
+        let above = tables[&(level.above(), covering(level.above().above(), VirtAddr::new(*at)))];
+        memory.words_mut(above)[level.above().index(VirtAddr::new(*at))] = entry(*mfn, ABOVE);
+    }
+    for piece in physmap {
+        if let Part::List(level) = piece.part {
+            let bits = list_bits(level, role);
+            for number in 0..piece.pages.pages() / (level.span() / PAGE_SIZE) {
+                let at = piece.at + number * level.span();
+                let word =
+                    entry(frame(memory, piece.pages.start.plus(number * level.span() / PAGE_SIZE)), bits);
+                let table = tables[&(level, covering(level.above(), at))];
+                memory.words_mut(table)[level.index(at)] = word;
+            }
+        }
+    }
+    entry(tables[&(Level::L3, covering(Level::L4, INIT_P2M))], ABOVE)
+}
+
+/// Start of what an entry of `level` spans around `at`: that is where the table below it begins.
+const fn covering(level: Level, at: VirtAddr) -> u64 {
+    at.as_u64() - at.as_u64() % level.span()
+}
+
+const fn list_bits(level: Level, role: Role) -> u64 {
+    match (role, level) {
+        (Role::Guest, _) => PRESENT | WRITABLE | ACCESSED,
+        (Role::InitialDomain, Level::L1) => ABOVE | GUEST_KERNEL,
+        (Role::InitialDomain, _) => ABOVE | GUEST_KERNEL | LARGE,
+    }
 }
 
 fn frame(memory: &Memory, pfn: Pfn) -> Mfn {
@@ -76,7 +116,6 @@ impl Tables {
 
     /// Maps `pages` from `base` on; the builder's own tables read-only.
     fn map(&self, memory: &mut Memory, root: Mfn, base: VirtAddr, pages: PfnRange, rows: &Rows, role: Role) {
-        const ABOVE: u64 = PRESENT | WRITABLE | USER | ACCESSED | DIRTY;
         let leaf = match role {
             Role::Guest => PRESENT | WRITABLE | ACCESSED,
             Role::InitialDomain => PRESENT | WRITABLE | ACCESSED | USER | GUEST_KERNEL,
