@@ -1,6 +1,6 @@
-# Verbs of revector. `make help` lists them; each installs or downloads what it lacks and says so.
+# Verbs of revector. `make help` lists them; each says at once which programs it lacks, and downloads the rest.
 #
-# Variables: MEM (MiB), RAMDISK (a file, or a size in MiB), CMDLINE, XEN (4.14, 4.17, 4.20).
+# Variables: MEM (MiB), RAMDISK (a file, or a size in MiB), CMDLINE, XEN (4.14, 4.17, 4.17-debug, 4.20).
 
 MEM     ?= 64
 RAMDISK ?= $(ARCHIVE)
@@ -9,10 +9,6 @@ XEN     ?= 4.17
 # For `make fuzz`: seconds for each target, and which targets.
 FUZZ_SECONDS ?= 300
 FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
-
-ifeq ($(shell command -v cargo),)
-$(error cargo is missing. Install it with: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y)
-endif
 
 IMAGES  := target/image
 TOOL    := target/debug/revector
@@ -24,12 +20,13 @@ ramdisk  = $(if $(shell echo '$(1)' | grep -Ex '[0-9]+'),$(1)M --archive $(ARCHI
 boot     = $(TOOL) run --xen $(XEN) --cmdline '$(CMDLINE)'
 
 .DEFAULT_GOAL := image
-.PHONY: image seed tool archive man report explain run run-small run-128g run-dom0 test test-host test-xen test-long bench bench-gauge fuzz check fmt clean help
+.PHONY: image seed tool inputs man report explain run run-small run-128g run-dom0 test test-host test-xen test-long bench \
+	bench-gauge fuzz check clean help needs needs-build needs-run needs-host needs-test needs-check needs-bench
 
 # An image carries the names for its own traces; what else describes it, for symbolize and debuggers, stays beside it.
 without_debug = objcopy --strip-all $(IMAGES)/$(1).debug $(IMAGES)/$(1)
 
-image: tool archive ## Build the image: target/image/revector
+image: tool $(ARCHIVE) ## Build the image: target/image/revector
 	@$(KERNEL)
 	@$(TOOL) embed-symbols target/release/revector-kernel $(IMAGES)/revector.debug
 	@$(call without_debug,revector)
@@ -37,27 +34,28 @@ image: tool archive ## Build the image: target/image/revector
 man: tool ## Write the man pages and shell completions: target/man, target/completions
 	@$(TOOL) manual target
 
-report: seed ## Boot the seed's guest, draw its memory before and after: docs/layout.svg, docs/report.html
+report: needs-run seed $(IMAGES)/big.cpio ## Boot the seed's guest, draw its memory before and after: docs/layout.svg, docs/report.html
 	@$(TOOL) run --xen $(XEN) --image $(IMAGES)/revector-seed --memory 128G --ramdisk 0x10784p --archive $(IMAGES)/big.cpio --timeout 300 \
 		--cmdline loglevel=debug --report docs/layout.svg --report docs/report.html
 
-seed: tool archive ## Build the image with exactly the seed's 0xe43 pages: target/image/revector-seed
+seed: tool ## Build the image with exactly the seed's 0xe43 pages: target/image/revector-seed
 	@IMAGE_PAGES=0xe43 $(KERNEL) --target-dir target/seed
 	@$(TOOL) embed-symbols target/seed/release/revector-kernel $(IMAGES)/revector-seed.debug
 	@$(call without_debug,revector-seed)
 
-tool:
+tool: needs-build
 	@mkdir -p $(IMAGES)
 	@echo "building the host command and the image" >&2
 	@cargo build --quiet --package revector-tools
 
 # Besides the archive that ramdisks begin with: one with a chain in the wrong order, also compressed, one where each
-# broken module is followed by a sound one, and one of damaged modules.
+# broken module is followed by a sound one, and one of damaged modules. A packed module is refused by its first bytes,
+# so that the one here has no more of an xz stream than its header.
 SAMPLES := $(addprefix $(IMAGES)/,chain_top.o sample.o hello.o chain_base.o)
 BROKEN  := unknown duplicate far init_error init_fault init_wild
 
-archive: $(ARCHIVE) $(IMAGES)/random.bin $(IMAGES)/empty.bin $(IMAGES)/truncated.cpio $(IMAGES)/samples.cpio.gz $(IMAGES)/broken.cpio \
-	$(IMAGES)/mutants.cpio $(IMAGES)/linux_calls.o $(IMAGES)/big.cpio
+inputs: $(ARCHIVE) $(IMAGES)/random.bin $(IMAGES)/empty.bin $(IMAGES)/truncated.cpio $(IMAGES)/samples.cpio.gz \
+	$(IMAGES)/broken.cpio $(IMAGES)/mutants.cpio $(IMAGES)/linux_calls.o $(IMAGES)/big.cpio ## Build what the suite's guests load
 
 $(IMAGES)/hello.o: modules/hello.rs modules/rustc.args
 	@mkdir -p $(IMAGES)
@@ -86,7 +84,7 @@ $(IMAGES)/samples.cpio.gz: $(IMAGES)/samples.cpio
 
 $(IMAGES)/broken.cpio: $(BROKEN:%=$(IMAGES)/broken/%.o) $(IMAGES)/broken/good.o | tool
 	@for n in 1 2 3 4 5 6 7; do cp $(IMAGES)/broken/good.o $(IMAGES)/broken/good$$n.o; done
-	@xz --stdout $(IMAGES)/broken/good.o > $(IMAGES)/broken/packed.ko.xz
+	@{ printf '\3757zXZ\000\000\004\346\326\264F'; cat $(IMAGES)/broken/good.o; } > $(IMAGES)/broken/packed.ko.xz
 	@n=1; set --; for name in $(BROKEN:%=%.o) packed.ko.xz; do \
 		set -- "$$@" $(IMAGES)/broken/$$name $(IMAGES)/broken/good$$n.o; n=$$((n + 1)); done; \
 		$(TOOL) archive $@ "$$@"
@@ -116,45 +114,46 @@ $(IMAGES)/empty.bin: | tool
 $(IMAGES)/truncated.cpio: $(ARCHIVE)
 	@head -c 3001 $< > $@
 
-run: image ## Boot the image as a guest of QEMU-hosted Xen, by xl
+# A ramdisk that this file knows how to make is made.
+run: needs-run image $(filter $(IMAGES)/%,$(RAMDISK)) ## Boot the image as a guest of QEMU-hosted Xen, by xl
 	@$(boot) --memory $(MEM) --ramdisk $(call ramdisk,$(RAMDISK))
 
-run-small: image ## The problem in a 1 GiB guest: a ramdisk that puts the P2M across the module area's start
+run-small: needs-run image ## The problem in a 1 GiB guest: a ramdisk that puts the P2M across the module area's start
 	@$(boot) --memory 1024 --ramdisk 494M --archive $(ARCHIVE)
 
-run-128g: seed ## The seed's guest: 128 GiB, kernel of 0xe43 pages, ramdisk of 0x10784 pages
+run-128g: needs-run seed $(IMAGES)/big.cpio ## The seed's guest: 128 GiB, kernel of 0xe43 pages, ramdisk of 0x10784 pages
 	@$(boot) --image $(IMAGES)/revector-seed --memory 131072 --ramdisk 67460p --archive $(IMAGES)/big.cpio --timeout 300
 
-run-dom0: image ## Boot the image as the initial domain, without a toolstack
+run-dom0: needs-run image ## Boot the image as the initial domain, without a toolstack
 	@$(boot) --dom0 --memory $(if $(filter 64,$(MEM)),256,$(MEM))
 
 explain: tool ## Explain a log, anybody's: make explain LOG=file
 	@$(TOOL) report $(LOG)
 
-test: test-host test-xen ## Every test; CI runs this and check
+test: needs-test test-host test-xen ## Every test; CI runs this and check
 
-test-host: ## Unit and property tests, on the host
+test-host: needs-host ## Unit and property tests, on the host
 	@cargo test --workspace
 
-test-xen: image seed ## Boots on real Xen, each held against what it must lead to
+test-xen: needs-test image seed inputs ## Boots on real Xen, each held against what it must lead to
 	@$(TOOL) suite --xen $(XEN)
 	@cargo test --quiet --package revector --test linux_objects -- --include-ignored
 
-test-long: image seed $(IMAGES)/fill.cpio ## What is too long for every change: the module area filled to its end, every Xen
+test-long: needs-test image seed inputs $(IMAGES)/fill.cpio ## What is too long for every change: the module area filled to its end, every Xen
 	@$(TOOL) suite --long --out target/lab/suite-long
-	@for xen in 4.14 4.20; do $(TOOL) suite --xen $$xen --out target/lab/suite-$$xen || exit 1; done
+	@for xen in 4.14 4.20 4.17-debug; do $(TOOL) suite --xen $$xen --out target/lab/suite-$$xen || exit 1; done
 
 # Sizes in MiB, and boots of each kind up to 1 GiB.
 BENCH_SIZES ?= 64,1024,16384,131072
 BENCH_RUNS  ?= 5
 
-bench: bench-gauge image seed ## Boots beside Linux and the classic way, 64 MiB to 128 GiB, and instruction counts (about 15 min)
+bench: needs-bench bench-gauge image seed ## Boots beside Linux and the classic way, 64 MiB to 128 GiB, and instruction counts (about 15 min)
 	@$(TOOL) bench --xen $(XEN) --sizes $(BENCH_SIZES) --runs $(BENCH_RUNS)
 
-bench-gauge: image ## Instruction counts against docs/bench-baseline.json; ACCEPT=1 writes them there
+bench-gauge: needs-bench image ## Instruction counts against docs/bench-baseline.json; ACCEPT=1 writes them there
 	@$(TOOL) bench --gauge $(if $(ACCEPT),--accept)
 
-check: ## Formatting, lints, documentation, shell scripts
+check: needs-check ## Formatting, lints, documentation, shell scripts
 	@cargo fmt --all --check
 	@cargo fmt --manifest-path fuzz/Cargo.toml --check
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
@@ -162,7 +161,7 @@ check: ## Formatting, lints, documentation, shell scripts
 	@RUSTDOCFLAGS='-D warnings' cargo doc --quiet --no-deps --package revector --lib
 	@scripts/check-shell
 
-fuzz: ## Look for inputs that break a parser, FUZZ_SECONDS (300) for each target, one target after the other
+fuzz: needs-host ## Look for inputs that break a parser, FUZZ_SECONDS (300) for each target, one target after the other
 	@rustup run nightly rustc --version > /dev/null 2>&1 || \
 		{ echo 'make fuzz needs a nightly compiler. Install it with: rustup toolchain install nightly' >&2; exit 1; }
 	@command -v cargo-fuzz > /dev/null || \
@@ -174,10 +173,21 @@ fuzz: ## Look for inputs that break a parser, FUZZ_SECONDS (300) for each target
 			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 -verbosity=0 || exit 1; \
 	done
 
+needs: ## Say what is missing on this machine, for all verbs
+	@scripts/needs build run test check bench && echo 'nothing is missing'
+
+# All that a verb lacks is said before it begins.
+needs-build: ; @scripts/needs build
+needs-run:   ; @scripts/needs build run
+needs-host:  ; @scripts/needs build test
+needs-test:  ; @scripts/needs build run test
+needs-check: ; @scripts/needs build check
+needs-bench: ; @scripts/needs build run bench
+
 clean: ## Remove everything built, keep what was downloaded
 	@cargo clean --quiet --package revector --package revector-tools
 	@rm -rf $(IMAGES) target/seed target/lab/run
 
 help: ## List the verbs
-	@echo 'make VERB [MEM=MiB] [RAMDISK=FILE|MiB] [CMDLINE="p2m=copy|alias|keep ..."] [XEN=4.14|4.17|4.20]'
+	@echo 'make VERB [MEM=MiB] [RAMDISK=FILE|MiB] [CMDLINE="p2m=copy|alias|keep ..."] [XEN=4.14|4.17|4.17-debug|4.20]'
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 14

@@ -74,7 +74,7 @@ pub(crate) fn boot_at(
     lay_out(files, folder, guest)?;
     let memory_mib =
         guest.memory_mib + guest.memory_mib / 32 + BESIDES_MIB + guest.ramdisk.bytes().div_ceil(1 << 20);
-    let mut qemu = Qemu::start(folder, memory_mib, pace, &arguments(guest))?;
+    let mut qemu = Qemu::start(files.qemu(), folder, memory_mib, pace, &arguments(guest))?;
     let mut xen = Tail::new(folder.join("xen.log"));
     let mut com2 = Tail::new(folder.join("com2.log"));
     let mut console = Vec::new();
@@ -121,7 +121,7 @@ fn lay_out(files: &BootFiles, folder: &Path, guest: &Guest) -> Result<()> {
     for name in ["xen", "image", "ramdisk", "xen.log", "com2.log"] {
         let _ = fs::remove_file(folder.join(name));
     }
-    link_or_copy(&files.xen(), &folder.join("xen"))?;
+    link_or_copy(files.xen(), &folder.join("xen"))?;
     link_or_copy(&guest.image, &folder.join("image"))?;
     match &guest.ramdisk {
         Ramdisk::None => Ok(()),

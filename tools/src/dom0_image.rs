@@ -3,7 +3,8 @@
 //! They are made once per Xen release and kept in `target/lab/xen-VERSION/boot-KEY`, where the key is a digest of
 //! the script that becomes `/init`, of the lists below and of the release's folder. Both kernels are stored
 //! uncompressed: QEMU's multiboot loader wants Xen so, and unpacking Linux under emulation costs seconds at each
-//! boot. `lab` fetches the release before, `session` boots the result.
+//! boot. A debug build of Xen takes the place of the release's own. `lab` fetches the release before, `session` boots
+//! the result.
 
 use crate::{
     elf_needs,
@@ -53,23 +54,36 @@ const FOLDERS: [&str; 14] = [
 pub(crate) struct BootFiles {
     release: Release,
     folder: PathBuf,
+    xen: PathBuf,
+    qemu: PathBuf,
 }
 
 impl BootFiles {
     /// The bootable files, made first if they are missing or stale.
     pub(crate) fn ready(lab: &Lab, version: XenVersion, progress: &Progress) -> Result<Self> {
+        let qemu = lab.qemu(progress)?;
         lab.fetch(version, progress)?;
-        let release = Release::new(version, lab.xen(version).join("root"));
+        let home = lab.xen(version.release());
+        let release = Release::new(version.release(), home.join("root"));
         let init = fs::read(lab.path("scripts/dom0-init")).context("no scripts/dom0-init")?;
-        let folder = lab.xen(version).join(format!("boot-{:016x}", key(&release, &init)?));
+        let folder = home.join(format!("boot-{:016x}", key(&release, &init)?));
         if !folder.is_dir() {
-            remove_stale(&lab.xen(version))?;
+            remove_stale(&home)?;
             let step = progress.step(format!("building the initial domain for Xen {version}"));
             build(&release, &init, &folder)
                 .with_context(|| format!("cannot build the initial domain for Xen {version}"))?;
             step.done();
         }
-        Ok(Self { release, folder })
+        let xen = match version {
+            XenVersion::V4_17Debug => lab.debug_hypervisor(),
+            _ => folder.join("xen"),
+        };
+        Ok(Self { release, folder, xen, qemu })
+    }
+
+    /// The QEMU that boots them.
+    pub(crate) fn qemu(&self) -> &Path {
+        &self.qemu
     }
 
     /// The release that they were made of.
@@ -78,8 +92,8 @@ impl BootFiles {
     }
 
     /// The hypervisor, uncompressed.
-    pub(crate) fn xen(&self) -> PathBuf {
-        self.folder.join("xen")
+    pub(crate) fn xen(&self) -> &Path {
+        &self.xen
     }
 
     /// The initial domain's kernel.

@@ -3,7 +3,7 @@
 //! ```text
 //! main -> run       -> session | direct -> qemu         one boot
 //!      -> suite     -> cases, session | direct, rows    a table of boots
-//!         session, direct <- dom0_image <- release <- lab (scripts/fetch-xen)
+//!         session, direct <- dom0_image <- release <- lab (scripts/)
 //!      -> report                                        logs explained
 //!      -> predict   -> domain (arithmetic), image       a layout without a boot
 //!      -> check     -> image (notes), predict           a kernel without a boot

@@ -61,6 +61,22 @@ impl Step<'_> {
         time
     }
 
+    /// Tells how far the step is: beside the spinner, or as a line if nobody is watching.
+    pub(crate) fn say(&self, text: &str) {
+        match &self.spinner {
+            Some(spinner) => spinner.set_message(format!("{}: {text}", self.what)),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    /// Shows what the spinner has shown and forgotten, after the step went wrong.
+    pub(crate) fn repeat(&self, lines: &[String]) {
+        self.clear();
+        if self.spinner.is_some() {
+            lines.iter().for_each(|line| eprintln!("{line}"));
+        }
+    }
+
     fn clear(&self) {
         if let Some(spinner) = &self.spinner {
             spinner.finish_and_clear();

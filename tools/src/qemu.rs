@@ -52,9 +52,15 @@ pub(crate) struct Qemu {
 
 impl Qemu {
     /// Starts a machine with `memory_mib` in `folder`; its own messages go to `qemu.log` there.
-    pub(crate) fn start(folder: &Path, memory_mib: u64, pace: Pace, arguments: &[OsString]) -> Result<Self> {
+    pub(crate) fn start(
+        program: &Path,
+        folder: &Path,
+        memory_mib: u64,
+        pace: Pace,
+        arguments: &[OsString],
+    ) -> Result<Self> {
         let log = File::create(folder.join("qemu.log"))?;
-        let mut command = Command::new("qemu-system-x86_64");
+        let mut command = Command::new(program);
         command
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
             .args(["-cpu", CPU, "-smp", "1"])
@@ -67,7 +73,7 @@ impl Qemu {
             .stderr(log);
         // SAFETY: between fork and exec the closure makes one system call; it allocates nothing and takes no lock.
         unsafe { command.pre_exec(die_with_parent) };
-        let child = command.spawn().context("cannot start qemu-system-x86_64: run scripts/fetch-xen")?;
+        let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         Ok(Self { child })
     }
 

@@ -88,7 +88,7 @@ impl Session {
         // What an earlier session said must not be taken for this one's.
         let _ = fs::remove_file(folder.join("xen.log"));
         link_files(files, folder)?;
-        let mut qemu = Qemu::start(folder, size.total_mib, Pace::Host, &arguments(size))?;
+        let mut qemu = Qemu::start(files.qemu(), folder, size.total_mib, Pace::Host, &arguments(size))?;
         let (commands, output) = qemu.pipes().context("QEMU was started without pipes")?;
         let mut session = Self {
             qemu,
@@ -255,7 +255,9 @@ impl<'a> Console<'a> {
 }
 
 fn link_files(files: &BootFiles, folder: &Path) -> Result<()> {
-    for (from, name) in [(files.xen(), "xen"), (files.linux(), "vmlinux"), (files.initramfs(), "dom0.cpio")] {
+    for (from, name) in
+        [(files.xen().to_owned(), "xen"), (files.linux(), "vmlinux"), (files.initramfs(), "dom0.cpio")]
+    {
         let to = folder.join(name);
         let _ = fs::remove_file(&to);
         link_or_copy(&from, &to)?;

@@ -57,8 +57,9 @@ pub(crate) struct SuiteArgs {
 
 /// Runs the verb.
 pub(crate) fn run(lab: &Lab, args: &SuiteArgs) -> Result<ExitCode> {
-    let fits =
-        |case: &&Case| case.name.contains(&args.filter) && case.only_xen.is_none_or(|xen| xen == args.xen);
+    let fits = |case: &&Case| {
+        case.name.contains(&args.filter) && case.only_xen.is_none_or(|xen| xen == args.xen.release())
+    };
     let all = if args.long { cases::long() } else { cases::all() };
     let cases: Vec<_> = all.iter().filter(fits).collect();
     if cases.is_empty() {

@@ -165,7 +165,7 @@ impl Gzip {
     /// What this release's toolstack does.
     pub(crate) fn by_toolstack(xen: XenVersion) -> Self {
         match xen {
-            XenVersion::V4_14 | XenVersion::V4_17 => Self::Unpacked,
+            XenVersion::V4_14 | XenVersion::V4_17 | XenVersion::V4_17Debug => Self::Unpacked,
             XenVersion::V4_20 => Self::Kept,
         }
     }

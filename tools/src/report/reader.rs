@@ -211,8 +211,7 @@ impl Reader {
 
 /// A line without its end may have lost digits of its last number, and a shorter number is a wrong one.
 fn without_last_number(line: &str) -> &str {
-    let start =
-        line.rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |at| line.ceil_char_boundary(at + 1));
+    let start = line.trim_end_matches(|c: char| c.is_ascii_alphanumeric()).len();
     let last = line.get(start..).unwrap_or_default();
     if last.contains(|c: char| c.is_ascii_digit()) { &line[..start] } else { line }
 }

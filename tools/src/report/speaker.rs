@@ -16,7 +16,8 @@ pub(super) enum Stream {
 
 /// Reads the mark of a line.
 pub(super) fn stream(line: &str) -> Stream {
-    let mut marks = line[..line.floor_char_boundary(REACH)].match_indices("(d");
+    let head = (0..=REACH).rev().find_map(|end| line.get(..end)).unwrap_or_default();
+    let mut marks = head.match_indices("(d");
     let domain = marks.find_map(|(at, mark)| {
         let (number, _) = line[at + mark.len()..].split_once(')')?;
         number.parse::<u32>().ok()
