@@ -2,8 +2,8 @@
 //!
 //! A panic here would be a page fault, a lost count or an assertion in a real guest. "Right" is measured from outside:
 //! what `parse` returned against what the model's builder really made, and after a boot that got to its end the whole
-//! domain against the same (`support::checks`). Where nobody inside can tell a lie from the truth, or was told not to look
-//! (`verify=off`), what is held is that the boot did with it what it was told, and nothing else.
+//! domain against the same (`support::checks`). Where nobody inside can tell a lie from the truth, or was told not to
+//! look (`verify=off`), what is held is that the boot did with it what it was told, and nothing else.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 

@@ -1,8 +1,8 @@
 //! Every module of a distribution kernel, as far as one is unpacked here: planned and relocated without a panic, and
 //! for a sample every byte compared with what GNU ld makes of the same object at the same addresses.
 //!
-//! `make test-xen` unpacks the kernel package of the initial domain and runs these tests, which fail without it. Any other
-//! run leaves them out, and says so: `ignored`.
+//! `make test-xen` unpacks the kernel package of the initial domain and runs these tests, which fail without it. Any
+//! other run leaves them out, and says so: `ignored`.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 

@@ -1,9 +1,9 @@
 //! Two accounts of the builders' arithmetic, over random domains: the host command's and the model's.
 //!
 //! The host command wrote its own (`tools/src/predict`), for a second opinion; the model builds the domains that the
-//! library's tests boot. Whatever one of them places, the other must place there too. Two accounts by one hand may share
-//! a mistake, so each is held to real builders as well: here and in `builders` to what those handed over, and in the
-//! boots of `make test-xen` the first to each toolstack's log.
+//! library's tests boot. Whatever one of them places, the other must place there too. Two accounts by one hand may
+//! share a mistake, so each is held to real builders as well: here and in `builders` to what those handed over, and in
+//! the boots of `make test-xen` the first to each toolstack's log.
 
 #[path = "builders/captured.rs"]
 mod captured;

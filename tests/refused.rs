@@ -189,6 +189,22 @@ fn a_p2m_entry_that_m2p_contradicts_ends_the_boot_before_anything_moves() {
     assert!(built.xen.probe_high_list());
 }
 
+/// Every change of a table is addressed by its frame, the root's first: the list alone is not believed.
+#[test]
+fn a_list_that_names_another_frame_for_the_root_ends_the_boot_before_any_hypercall() {
+    for other in [1, 2, 0x2000] {
+        let mut built = domain().build().unwrap();
+        let root = built.rows.tables.start;
+        let leaf = built.xen.machine().mfn(built.rows.list.start.plus(root.raw() / 512)).unwrap();
+        let word = built.xen.machine().mfn(Pfn::new(root.raw() + other)).unwrap().raw();
+        let before = built.xen.issued();
+        built.xen.frame_mut(leaf)[root.raw() as usize % 512] = word;
+        let error = boot(&mut built, "verify=off").unwrap_err();
+        assert!(matches!(error, BootError::Walk(_)), "{error}");
+        assert_eq!(built.xen.issued(), before);
+    }
+}
+
 /// Whether the list is still where the builder put it.
 trait ListInPlace {
     fn probe_high_list(&self) -> bool;

@@ -220,6 +220,8 @@ mod tests {
         for len in 0..PACKED.len() {
             assert!(measure(&PACKED[..len]).is_err(), "{len}");
         }
+        let mut whole = Vec::new();
+        unpack(PACKED, |_, bytes| whole.extend_from_slice(bytes)).unwrap();
         for at in 0..PACKED.len() {
             for byte in 0..=u8::MAX {
                 let mut damaged = PACKED.to_vec();
@@ -227,7 +229,7 @@ mod tests {
                 if let Ok(len) = measure(&damaged) {
                     let mut out = Vec::new();
                     unpack(&damaged, |_, bytes| out.extend_from_slice(bytes)).unwrap();
-                    assert_eq!(out.len() as u64, len);
+                    assert_eq!((out.len() as u64, &out), (len, &whole), "offset {at}: {byte:#x}");
                 }
             }
         }

@@ -206,7 +206,8 @@ impl Domain {
         Ok(Built { xen, start_info, facts, rows })
     }
 
-    /// A guest's builder clears its segments; Xen's own clears the tables, start_info and the image's bss, not the stack.
+    /// A guest's builder clears its segments; Xen's own clears the tables, start_info and the image's bss, but not the
+    /// stack.
     fn contents(&self, rows: &Rows) -> Contents {
         let cleared = if self.role == Role::Guest { rows.stack.end } else { rows.tables.end };
         Contents {

@@ -1,9 +1,9 @@
 //! The page tables of the initial mapping: page n at VIRT_BASE + n * 4096, everything writable but the tables. And
 //! those of a list with a mapping of its own, which show none of these tables.
 //!
-//! Mirrors `setup_pgtables_x86_64` (tools/libs/guest/xg_dom_x86.c) and the loop in `dom0_construct`
-//! and `setup_pv_physmap` (xen/arch/x86/pv/dom0_build.c). Entries are written as the builders write them; Xen edits them when the L4 table
-//! is pinned.
+//! Mirrors `setup_pgtables_x86_64` (tools/libs/guest/xg_dom_x86.c), and the loop in `dom0_construct` and
+//! `setup_pv_physmap` (xen/arch/x86/pv/dom0_build.c). Entries are written as the builders write them; Xen edits them
+//! when the L4 table is pinned.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

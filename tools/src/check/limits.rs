@@ -112,6 +112,7 @@ mod tests {
     #[test]
     fn one_page_less_than_the_limit_does_not_collide_and_the_limit_does() {
         let question = question(Kernel::of_pages(0xe43));
+        let mut held = 0;
         for limits in question.table() {
             for (limit, worse) in [(limits.collides_from, Fate::SmallRows), (limits.p2m_from, Fate::P2m)] {
                 let Some(limit) = limit else { continue };
@@ -119,9 +120,11 @@ mod tests {
                 if limit.0 > 0 {
                     let less = question.fate(limits.memory, Size(limit.0 - PAGE));
                     assert!(rank(less) < rank(worse), "{limits:?}");
+                    held += 1;
                 }
             }
         }
+        assert!(held > 3, "{held} limits with a neighbour");
     }
 
     #[test]
