@@ -16,7 +16,9 @@ use super::types::{Kind, Pin, Typed};
 use crate::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use crate::xen::abi::{MACH2PHYS_BYTES, MACH2PHYS_START, MmuExtOp, MmuUpdate};
 use crate::xen::start_info::{Facts, Role};
-use crate::xen::{CallKind, Counters, Errno, Faulted, Hypervisor, Loop, Stopped, Trapped, Words};
+use crate::xen::{
+    CallKind, Counters, Errno, Faulted, Hypervisor, Loop, ModuleNames, Stopped, Trapped, Words,
+};
 
 /// Where the guest said its P2M is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct Xen {
     rehomed: Option<VirtAddr>,
     called: Vec<VirtAddr>,
     answers: VecDeque<Result<i32, Trapped>>,
+    /// Names of modules' functions: the image keeps them, so they stay in the guest's heap.
+    names: Vec<ModuleNames>,
 }
 
 /// Short: a failed test prints it.
@@ -79,6 +83,7 @@ impl Xen {
             rehomed: None,
             called: Vec::new(),
             answers: VecDeque::new(),
+            names: Vec::new(),
         }
     }
 
@@ -295,6 +300,17 @@ impl Hypervisor for Xen {
     fn rehome(&mut self, direct_map_base: VirtAddr) {
         let _host = Running::host_for_guest("the end of stage 4");
         self.rehomed = Some(direct_map_base);
+    }
+
+    fn learn_names(&mut self, names: ModuleNames) {
+        let _host = Running::host();
+        self.names.retain(|known| known.range.start != names.range.start);
+        self.names.push(names);
+    }
+
+    fn forget_names(&mut self, at: VirtAddr) {
+        let _host = Running::host();
+        self.names.retain(|known| !known.range.contains(at));
     }
 
     fn trace(&self) {

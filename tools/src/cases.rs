@@ -107,6 +107,11 @@ pub(crate) fn all() -> Vec<Case> {
     .concat()
 }
 
+/// Cases that take too long, or too much of the host's memory, for every change.
+pub(crate) fn long() -> Vec<Case> {
+    [cases_modules::long(), edge()].concat()
+}
+
 pub(crate) const fn case(name: &'static str) -> Case {
     Case { name: Cow::Borrowed(name), ..CASE }
 }
@@ -267,6 +272,39 @@ fn seeds() -> Vec<Case> {
             never_says: &["panic"],
             mmu_at_most: None,
             ..seed("seed-keep", "p2m=keep")
+        },
+    ]
+}
+
+/// The largest guests that a tree of three levels can describe, and one that it cannot. QEMU takes 10 GiB for each.
+fn edge() -> Vec<Case> {
+    let edge = |name, gib: u64, cmdline, says| Case {
+        memory_mib: gib * 1024,
+        timeout_secs: 600,
+        cmdline,
+        says,
+        mmu_at_most: Some(40),
+        ..case(name)
+    };
+    let full = &["verify: 134217728 of 134217728 entries equal M2P", HELLO];
+    vec![
+        edge("edge-511g", 511, "", &["verify: 133955584 of 133955584 entries equal M2P", HELLO]),
+        edge("edge-512g", 512, "", full),
+        edge("edge-512g-alias", 512, "p2m=alias", full),
+        Case {
+            outcome: Outcome::Skip,
+            never_says: &["panic", "the domain builder is at fault"],
+            mmu_at_most: None,
+            rows: Rows::Ignore,
+            ..edge(
+                "edge-513g",
+                513,
+                "",
+                &[
+                    "start_info: start_info.nr_pages: expected 2^27 pages (512 GiB) or fewer, found 0x8040000; \
+                   this kernel cannot do more: *; give the domain 512 GiB or less",
+                ],
+            )
         },
     ]
 }

@@ -6,7 +6,7 @@
 
 use crate::{
     cases::{self, Case, Image, Start},
-    cases_modules::{self, LINUX, LINUX_ALL},
+    cases_modules::{LINUX, LINUX_ALL},
     direct,
     dom0_image::BootFiles,
     expect::{Seen, complaints},
@@ -59,7 +59,7 @@ pub(crate) struct SuiteArgs {
 pub(crate) fn run(lab: &Lab, args: &SuiteArgs) -> Result<ExitCode> {
     let fits =
         |case: &&Case| case.name.contains(&args.filter) && case.only_xen.is_none_or(|xen| xen == args.xen);
-    let all = if args.long { cases_modules::long() } else { cases::all() };
+    let all = if args.long { cases::long() } else { cases::all() };
     let cases: Vec<_> = all.iter().filter(fits).collect();
     if cases.is_empty() {
         bail!("no case's name contains '{}': see revector suite --list", args.filter);
