@@ -11,7 +11,8 @@
 //!   host, a model of Xen does (feature `model`), and the whole boot is an ordinary program.
 //! - **Plan, then commit.** Page-table writes and relocations are data until one hypercall carries them out.
 //! - **An oracle that is not ours** for every claim: Xen's M2P for the P2M, the processor for what is unmapped.
-//! - **Unsafe code at the seam only**: declared in `xen`, called from `mm::window`, `mm::commit` and `module::load`.
+//! - **Unsafe code at the seam only**: declared in `xen`, called from `mm::window`, `mm::commit` and `module::load`;
+//!   besides, `heap` hands memory to the allocator.
 
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]

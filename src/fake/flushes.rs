@@ -171,7 +171,7 @@ impl Xen {
         }
     }
 
-    /// Finds a translation that may be remembered and is not in the tables.
+    /// Finds a translation that may be remembered and is not in the tables; a strict model finds all that there are.
     #[must_use]
     pub fn stale(&self) -> Option<Stale> {
         if !self.flushes.borrow().changed {

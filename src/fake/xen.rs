@@ -17,7 +17,9 @@ use super::watch::{Event, Watchers};
 use crate::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use crate::xen::abi::{MACH2PHYS_BYTES, MACH2PHYS_START, MmuExtOp, MmuUpdate};
 use crate::xen::start_info::{Facts, Role};
-use crate::xen::{CallKind, Claim, Counters, Errno, Faulted, Hypervisor, Loop, Stopped, Trapped, Words};
+use crate::xen::{
+    CallKind, Claim, Counters, Errno, Faulted, Hypervisor, Loop, ModuleNames, Stopped, Trapped, Words,
+};
 
 /// Where the guest said its P2M is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub struct Xen {
     called: Vec<VirtAddr>,
     answers: VecDeque<Result<i32, Trapped>>,
     pub(super) watchers: Watchers,
+    /// Names of modules' functions: the image keeps them, so they stay in the guest's heap.
+    names: Vec<ModuleNames>,
 }
 
 /// Short: a failed test prints it.
@@ -82,6 +86,7 @@ impl Xen {
             called: Vec::new(),
             answers: VecDeque::new(),
             watchers: Watchers::default(),
+            names: Vec::new(),
         }
     }
 
@@ -308,6 +313,17 @@ impl Hypervisor for Xen {
     fn rehome(&mut self, direct_map_base: VirtAddr) {
         let _host = Running::host_for_guest("the end of stage 4");
         self.rehomed = Some(direct_map_base);
+    }
+
+    fn learn_names(&mut self, names: ModuleNames) {
+        let _host = Running::host();
+        self.names.retain(|known| known.range.start != names.range.start);
+        self.names.push(names);
+    }
+
+    fn forget_names(&mut self, at: VirtAddr) {
+        let _host = Running::host();
+        self.names.retain(|known| !known.range.contains(at));
     }
 
     fn trace(&self) {

@@ -9,9 +9,8 @@
 //!
 //! A processor remembers translations, and the ABI promises no flush with `mmu_update`: Xen does so for entries of
 //! level 2 and above since XSA-286's fixes, and did not before. So a batch flushes by itself, and what it changes
-//! says whether: no caller can be wrong about it. In a hypercall of its own (`MMUEXT_TLB_FLUSH_LOCAL`), not both in
-//! a multicall: that carries its second call out although the first was refused, and saves less than a microsecond in
-//! a boot that has a dozen.
+//! says whether: no caller can be wrong about it. The flush is a hypercall of its own (`MMUEXT_TLB_FLUSH_LOCAL`): a boot has
+//! a dozen, and a multicall would save it less than a microsecond each, for one more way of being refused halfway.
 //!
 //! Neighbours: `tables`, `direct_map`, `cleanup` and `vmalloc` fill batches.
 //! Sources: xen/include/public/xen.h (mmu_update, MMUEXT_TLB_FLUSH_LOCAL); xen/arch/x86/mm.c (do_mmu_update) and the

@@ -26,7 +26,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// For Xen and the initial domain; Xen walks over all memory, so a large machine gets more.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(120);
+const MIB_PER_SECOND_MORE: u64 = 4096;
 /// For the reading of logs and the destroying of a guest, after it has ended.
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(20);
@@ -97,7 +99,8 @@ impl Session {
             folder: folder.to_path_buf(),
             xen_console: Tail::new(folder.join("xen.log")),
         };
-        session.wait_for("ready", Instant::now() + BOOT_TIMEOUT, &mut || ())?;
+        let limit = BOOT_TIMEOUT + Duration::from_secs(size.total_mib / MIB_PER_SECOND_MORE);
+        session.wait_for("ready", Instant::now() + limit, &mut || ())?;
         step.done();
         Ok(session)
     }
