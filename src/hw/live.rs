@@ -127,8 +127,8 @@ impl Hypervisor for Live {
     }
 
     unsafe fn page(&self, at: VirtAddr) -> Words {
-        // SAFETY: the caller's clause, for each of the page's words, which the index keeps within it.
-        core::array::from_fn(|index| unsafe { volatile::read(volatile::field(at, index * 8)) })
+        // SAFETY: the caller's clause; any bit pattern is a word.
+        unsafe { volatile::read_page(at) }
     }
 
     unsafe fn bytes<'r>(&self, at: VirtAddr, len: usize) -> &'r [u8] {

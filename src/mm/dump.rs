@@ -9,7 +9,7 @@ use core::fmt;
 
 use super::error::MmError;
 use super::pte::{Level, Pte};
-use super::tables::Tables;
+use super::tables::{Table, Tables};
 use crate::addr::{ENTRIES, VirtAddr, VirtRange};
 use crate::xen::{Hypervisor, Words};
 
@@ -124,8 +124,8 @@ pub fn dump<X: Hypervisor>(
     while at < range.end_raw() && at >= range.start.as_u64() {
         let here = VirtAddr::new_truncate(at);
         let step = match lowest(tables, xen, here)? {
-            Some((rights, words)) => {
-                add_table(&mut merger, here, rights, &words);
+            Some((rights, l1)) => {
+                add_table(&mut merger, here, rights, &tables.window().page(xen, l1.pfn));
                 Level::L2.span()
             }
             None if tables.find(xen, here, Level::L2)?.is_some() => Level::L2.span(),
@@ -137,7 +137,8 @@ pub fn dump<X: Hypervisor>(
     Ok(())
 }
 
-fn lowest<X: Hypervisor>(tables: &Tables, xen: &X, at: VirtAddr) -> Result<Option<(Rights, Words)>, MmError> {
+/// The L1 table that covers `at`, and the rights that the levels above leave it.
+fn lowest<X: Hypervisor>(tables: &Tables, xen: &X, at: VirtAddr) -> Result<Option<(Rights, Table)>, MmError> {
     let Some(l1) = tables.find(xen, at, Level::L1)? else { return Ok(None) };
     let mut rights = Rights::ALL;
     for level in [Level::L4, Level::L3, Level::L2] {
@@ -145,7 +146,7 @@ fn lowest<X: Hypervisor>(tables: &Tables, xen: &X, at: VirtAddr) -> Result<Optio
             rights = rights.and(tables.entry(xen, table, at));
         }
     }
-    Ok(Some((rights, tables.window().page(xen, l1.pfn))))
+    Ok(Some((rights, l1)))
 }
 
 fn add_table<F: FnMut(Line)>(merger: &mut Merger<F>, at: VirtAddr, above: Rights, words: &Words) {

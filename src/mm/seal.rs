@@ -19,7 +19,7 @@ use crate::xen::Hypervisor;
 impl Tables {
     /// Returns the entry with which the direct map shows a page.
     pub(super) fn entry_to_show(&self, pfn: Pfn, mfn: Mfn) -> Pte {
-        Pte::leaf(mfn, if self.sealed.has(pfn) { Access::ReadOnly } else { Access::Data })
+        Pte::leaf(mfn, if self.is_sealed(pfn) { Access::ReadOnly } else { Access::Data })
     }
 
     /// Finds the direct map's entry of a page, if it is shown.
@@ -44,7 +44,7 @@ impl Tables {
         self.sealed.remove(pages);
     }
 
-    /// Adds to `batch` what makes a sealed page's alias read-only. Goes in front of the change that makes it code.
+    /// Adds to `batch` what makes a sealed page's alias read-only. Goes before the change that makes it code.
     pub(super) fn protect_alias<X: Hypervisor>(
         &self,
         xen: &X,
@@ -57,7 +57,13 @@ impl Tables {
         Ok(())
     }
 
-    /// Adds to `batch` what gives a sealed page's alias the right to be written back. Goes behind the change after
+    /// Tells whether a page is sealed. Of most that are unmapped none is: this is all that they cost.
+    #[inline]
+    pub(super) fn is_sealed(&self, pfn: Pfn) -> bool {
+        self.sealed.has(pfn)
+    }
+
+    /// Adds to `batch` what gives a sealed page's alias the right to be written back. Goes after the change by
     /// which it is code no more; the page's next owner may write to it, or make a page table of it.
     pub(super) fn release_alias<X: Hypervisor>(
         &self,
@@ -65,9 +71,6 @@ impl Tables {
         batch: &mut Batch,
         pfn: Pfn,
     ) -> Result<(), MmError> {
-        if !self.sealed.has(pfn) {
-            return Ok(());
-        }
         if let Some((slot, entry)) = self.alias(xen, pfn)?.filter(|(_, entry)| !entry.is_writable()) {
             batch.change(slot, entry, Pte::leaf(entry.mfn(), Access::Data));
         }

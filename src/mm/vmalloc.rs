@@ -259,7 +259,9 @@ fn unmap<X: Hypervisor>(
         if let Some((slot, before)) = tables.leaf(xen, at)?.filter(|(_, entry)| !entry.is_zero()) {
             batch.change(slot, before, Pte::ABSENT);
         }
-        tables.release_alias(xen, &mut batch, pfn)?;
+        if tables.is_sealed(pfn) {
+            tables.release_alias(xen, &mut batch, pfn)?;
+        }
         batch.commit_if_full(xen)?;
     }
     Ok(batch.commit(xen)?)

@@ -83,6 +83,7 @@ impl Window {
     /// # Panics
     /// If the window does not show it: a mistake of the caller, not of the domain.
     #[expect(unsafe_code, reason = "reads through the seam")]
+    #[inline]
     pub fn page<X: Hypervisor>(&self, xen: &X, pfn: Pfn) -> Words {
         let at = self.checked(PfnRange::new(pfn, 1));
         // SAFETY: mapped, because this window shows it (checked above) and is dropped before its mapping goes.

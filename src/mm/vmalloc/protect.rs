@@ -92,7 +92,9 @@ fn protect_page<X: Hypervisor>(
         }
         Access::Data => {
             batch.change(slot, entry, now);
-            tables.release_alias(xen, batch, pfn)?;
+            if tables.is_sealed(pfn) {
+                tables.release_alias(xen, batch, pfn)?;
+            }
         }
     }
     Ok(())
