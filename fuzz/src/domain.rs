@@ -48,6 +48,7 @@ impl Domain {
         info.flags = if initial { SIF_INITDOMAIN } else { 0 } | if unmapped { SIF_MOD_START_PFN } else { 0 };
         info.store_mfn = if initial { 0 } else { FIRST_MFN + own_page + 1 };
         info.console_mfn = if initial { 0 } else { FIRST_MFN + own_page + 2 };
+        info.console_evtchn = if initial { 0 } else { 2 };
         info.pt_base = address(tables_at);
         info.nr_pt_frames = nr_pt_frames;
         info.mfn_list = address(list_at);

@@ -2,19 +2,21 @@
 
 use core::arch::global_asm;
 
-use revector::addr::{Mfn, PAGE_SIZE, Pfn};
-use revector::addr::{VirtAddr, VirtRange};
+use revector::addr::{PAGE_SIZE, VirtAddr, VirtRange};
 use revector::boot::{self, Setup};
 use revector::mm::area;
 use revector::module::source::Source;
 use revector::options::{Console, Options};
 use revector::verdict::Verdict;
-use revector::xen::abi::{SIF_INITDOMAIN, Shutdown, StartInfo};
-use revector::xen::start_info::Facts;
-use revector::xen::{Errno, Hypervisor};
+use revector::xen::Errno;
+use revector::xen::abi::{Shutdown, StartInfo};
+use revector::xen::early::Early;
+use revector::xen::start_info::{Facts, Role};
 
 use super::live::Live;
-use super::{clock, console, die, exports, heap, linker, logger, memory, selftest, services, shared, traps};
+use super::{
+    clock, console, die, exports, heap, linker, logger, memory, probe, selftest, services, shared, traps,
+};
 
 global_asm!(include_str!("../../xen-note.S"));
 global_asm!(include_str!("entry.S"), entry = sym entry);
@@ -28,36 +30,61 @@ struct Aligned<T: ?Sized>(T);
 /// Called by entry.S, once.
 extern "C" fn entry(start_info: *const StartInfo) -> ! {
     heap::start();
-    clock::start();
-    // SAFETY: Xen enters with the address of start_info, which lies in the initial mapping. A copy, because the
-    // page leaves the high mapping in stage 7.
-    let raw = unsafe { start_info.read() };
-    let verdict = match prepare(&raw) {
-        Ok(mut xen) => run(&raw, VirtAddr::from_ptr(start_info), &mut xen),
-        Err((what, errno)) => {
-            log::error!(target: "entry", "failed to {what}: {errno}");
-            Verdict::Error
-        }
-    };
-    finish(verdict)
+    clock::note_entry();
+    logger::start(log::LevelFilter::Info);
+    finish(take_over(VirtAddr::from_ptr(start_info)))
 }
 
-/// Gets the console going first, so that everything after can be told.
-fn prepare(raw: &StartInfo) -> Result<Live, (&'static str, Errno)> {
-    logger::start(log::LevelFilter::Info);
-    let root = Pfn::new(raw.pt_base.wrapping_sub(area::HIGH.as_u64()) / PAGE_SIZE);
-    let live = Live::start(root, area::HIGH);
-    if raw.flags & SIF_INITDOMAIN != 0 {
-        console::use_xen();
-    } else if let Some(pfn) = Live::view().m2p(Mfn::new(raw.console_mfn)) {
-        console::use_ring(pfn, raw.console_evtchn);
+fn take_over(start_info: VirtAddr) -> Verdict {
+    if let Err(errno) = traps::start() {
+        return fail("set_trap_table", errno);
     }
-    traps::start().map_err(|errno| ("set_trap_table", errno))?;
-    shared::map(raw.shared_info).map_err(|errno| ("update_va_mapping: map shared_info", errno))?;
+    let Some(raw) = read_start_info(start_info) else {
+        console::use_xen();
+        log::error!(target: "entry", "no start_info at {start_info:#x}: expected a whole page in %rsi");
+        return Verdict::Failure;
+    };
+    let early = match Early::parse(&raw) {
+        Ok(early) => early,
+        Err(error) => {
+            console::use_xen();
+            log::error!(target: "start_info", "{error}");
+            return Verdict::Failure;
+        }
+    };
+    match prepare(&early) {
+        Ok(mut xen) => run(&raw, early.role, start_info, &mut xen),
+        Err((what, errno)) => fail(what, errno),
+    }
+}
+
+fn fail(what: &str, errno: Errno) -> Verdict {
+    log::error!(target: "entry", "failed to {what}: {errno}");
+    Verdict::Error
+}
+
+/// Copies start_info, because the page leaves the high mapping in stage 7; `None` if %rsi leads nowhere.
+fn read_start_info(at: VirtAddr) -> Option<StartInfo> {
+    if !at.is_aligned(PAGE_SIZE) || probe::read(at).is_err() {
+        return None;
+    }
+    // SAFETY: the page was just read, it has room for one, and every bit pattern is a `StartInfo`.
+    Some(unsafe { at.as_ptr::<StartInfo>().read() })
+}
+
+/// Gets the console going first, so that everything after can be told; then the clock.
+fn prepare(early: &Early) -> Result<Live, (&'static str, Errno)> {
+    let live = Live::start(early.root, area::HIGH);
+    match early.console {
+        None => console::use_xen(),
+        Some(claim) => console::use_ring(claim),
+    }
+    shared::map(early.shared_info).map_err(|errno| ("update_va_mapping: map shared_info", errno))?;
+    clock::start();
     live.map_err(|errno| ("memory_op: ask for the highest RAM frame", errno))
 }
 
-fn run(raw: &StartInfo, start_info: VirtAddr, xen: &mut Live) -> Verdict {
+fn run(raw: &StartInfo, role: Role, start_info: VirtAddr, xen: &mut Live) -> Verdict {
     greet(raw);
     let options = match Options::parse(&raw.cmd_line) {
         Ok(options) => options,
@@ -67,7 +94,7 @@ fn run(raw: &StartInfo, start_info: VirtAddr, xen: &mut Live) -> Verdict {
         }
     };
     log::set_max_level(options.loglevel);
-    choose_console(&options, raw);
+    choose_console(&options, role);
     for key in &options.unknown {
         log::warn!(target: "options", "unknown key {key}, ignored");
     }
@@ -97,12 +124,11 @@ fn run(raw: &StartInfo, start_info: VirtAddr, xen: &mut Live) -> Verdict {
     }
 }
 
-fn choose_console(options: &Options, raw: &StartInfo) {
+fn choose_console(options: &Options, role: Role) {
     if options.console == Console::Com2 {
-        let result = if raw.flags & SIF_INITDOMAIN != 0 {
-            console::use_com2()
-        } else {
-            Err("only the initial domain has it")
+        let result = match role {
+            Role::InitialDomain => console::use_com2(),
+            Role::Guest => Err("only the initial domain has it"),
         };
         if let Err(why) = result {
             log::warn!(target: "options", "console=com2: {why}; staying with hvc0");

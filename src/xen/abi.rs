@@ -68,7 +68,7 @@ pub const SIF_MOD_START_PFN: u32 = 1 << 3;
 pub struct VcpuTime {
     /// Odd while Xen writes.
     pub version: u32,
-    pad0: u32,
+    pub(super) pad0: u32,
     /// TSC at the last update.
     pub tsc_timestamp: u64,
     /// Nanoseconds since boot at that TSC.
@@ -79,7 +79,7 @@ pub struct VcpuTime {
     pub tsc_shift: i8,
     /// Stability flags.
     pub flags: u8,
-    pad1: [u8; 2],
+    pub(super) pad1: [u8; 2],
 }
 
 /// What Xen and one vCPU share.

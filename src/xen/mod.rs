@@ -9,10 +9,13 @@
 
 pub mod abi;
 mod counters;
+pub mod early;
 pub mod errno;
+pub mod events;
 mod loops;
 pub mod mmuext;
 pub mod start_info;
+pub mod time;
 
 use alloc::string::String;
 use alloc::vec::Vec;

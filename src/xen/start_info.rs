@@ -9,7 +9,8 @@
 use core::fmt;
 
 use super::Hypervisor;
-use super::abi::{SIF_INITDOMAIN, SIF_MOD_START_PFN, StartInfo};
+use super::abi::{SIF_MOD_START_PFN, StartInfo};
+use super::early::Early;
 use crate::addr::{ENTRIES, L2_SPAN, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange, pages_for};
 use crate::mm::area;
 
@@ -99,7 +100,7 @@ impl fmt::Display for FieldError {
     }
 }
 
-const BUILDER: &str = "the domain builder is at fault: compare with the toolstack's -vvv log";
+pub(super) const BUILDER: &str = "the domain builder is at fault: compare with the toolstack's -vvv log";
 
 impl BootInfo {
     /// Checks every field that the boot uses.
@@ -107,15 +108,8 @@ impl BootInfo {
     /// # Errors
     /// The first [`FieldError`], in the order of the structure.
     pub fn parse(raw: &StartInfo, facts: Facts, xen: &impl Hypervisor) -> Result<Self, FieldError> {
-        check_magic(raw)?;
+        let Early { role, nr_pages, .. } = Early::parse(raw)?;
         high_page("(own address)", facts.start_info.as_u64())?;
-        let role = if raw.flags & SIF_INITDOMAIN != 0 { Role::InitialDomain } else { Role::Guest };
-        let nr_pages = checked("nr_pages", "1 to 2^27 pages (512 GiB)", raw.nr_pages, |pages| {
-            pages > 0 && pages <= MAX_PAGES
-        })?;
-        checked("shared_info", "a page-aligned machine address", raw.shared_info, |at| {
-            at != 0 && at % PAGE_SIZE == 0
-        })?;
         let info = Self {
             facts,
             role,
@@ -163,7 +157,7 @@ fn behind(field: &'static str, expected: &'static str, at: VirtAddr, end: u64) -
     checked(field, expected, at.as_u64(), |at| at >= end).map(|_| ())
 }
 
-fn checked(
+pub(super) fn checked(
     field: &'static str,
     expected: &'static str,
     found: u64,
@@ -172,22 +166,8 @@ fn checked(
     if holds(found) { Ok(found) } else { Err(FieldError { field, expected, found, advice: BUILDER }) }
 }
 
-fn check_magic(raw: &StartInfo) -> Result<(), FieldError> {
-    if raw.magic.starts_with(b"xen-3.") {
-        return Ok(());
-    }
-    let mut first = [0; 8];
-    first.copy_from_slice(&raw.magic[..8]);
-    Err(FieldError {
-        field: "magic",
-        expected: "a string that starts with xen-3.",
-        found: u64::from_be_bytes(first),
-        advice: "%rsi does not point to start_info: was the image started by something other than a Xen PV builder?",
-    })
-}
-
 /// An address of the initial mapping, page-aligned.
-fn high_page(field: &'static str, raw: u64) -> Result<VirtAddr, FieldError> {
+pub(super) fn high_page(field: &'static str, raw: u64) -> Result<VirtAddr, FieldError> {
     let expected = "a page-aligned address of the high mapping, 0xffffffff80000000 or more";
     let found = checked(field, expected, raw, |at| at >= area::HIGH.as_u64() && at % PAGE_SIZE == 0)?;
     Ok(VirtAddr::new_truncate(found))
