@@ -65,6 +65,7 @@ impl Domain {
             text: image,
             rodata: VirtRange::new(image.start, 0),
             shared_info: image.start,
+            stack_guard: image.start,
         };
         Ok(Self { info, facts, machine: Stub { first: FIRST_MFN, pages: nr_pages } })
     }

@@ -1,7 +1,12 @@
 //! Exceptions: returned from if a probe caused them, reported and fatal otherwise.
 //!
-//! A PV guest has no IDT; `set_trap_table` hands Xen a list of handlers, and Xen builds the frame (traps.S). A fault
-//! on a stack overflow cannot be delivered at all, because Xen switches no stack: it kills the domain then.
+//! A PV guest has no IDT; `set_trap_table` hands Xen a list of handlers, and Xen builds the frame (traps.S).
+//!
+//! Xen switches stacks for an exception in user mode only (`stack_switch`). This kernel never leaves kernel mode, so
+//! Xen pushes the frame where the stack pointer is. If that is the guard page below the stack, Xen's own store
+//! faults, nothing can be delivered, and Xen kills the domain: the guest's console ends without a word, and Xen's log
+//! has "domain_crash_sync called from entry.S", the walk to the guard page, and the registers. No handler on this
+//! side could do better, because there is no stack that it could be given. `selftest=stack` shows it.
 
 use core::arch::global_asm;
 use core::fmt;

@@ -51,7 +51,18 @@ pub fn graft<X: Hypervisor>(
     tables.note_shared(end.raw().div_ceil(ENTRIES));
     tables.set_window(Window::new(area::DIRECT, end));
     xen.rehome(area::DIRECT);
+    prove_guarded(facts, &tables, xen)?;
     Ok(tables)
+}
+
+/// The processor is the judge: the page below the stack must fault.
+fn prove_guarded<X: Hypervisor>(facts: &Facts, tables: &Tables, xen: &mut X) -> Result<(), MmError> {
+    let at = facts.stack_guard;
+    if xen.probe(at).is_err() {
+        return Ok(());
+    }
+    let entry = tables.leaf(xen, at)?.map_or(0, |(_, entry)| entry.word());
+    Err(MmError::Leftover { at, level: Level::L1, entry })
 }
 
 fn share_l1_tables<X: Hypervisor>(

@@ -30,6 +30,8 @@ pub struct Facts {
     pub rodata: VirtRange,
     /// Page of the image in whose place shared_info is mapped.
     pub shared_info: VirtAddr,
+    /// Page of the image below its stack, which nothing may use: stage 4 takes its mapping away.
+    pub stack_guard: VirtAddr,
 }
 
 /// What the domain is.
