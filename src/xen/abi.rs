@@ -174,6 +174,10 @@ pub const SCHEDOP_SHUTDOWN: u64 = 2;
 pub const SCHEDOP_POLL: u64 = 3;
 /// `physdev_op`: sets the I/O privilege level; its argument is one 32-bit level.
 pub const PHYSDEVOP_SET_IOPL: u64 = 6;
+/// `set_segment_base`: the base of GS in kernel mode.
+pub const SEGBASE_GS_KERNEL: u64 = 2;
+/// `xen_version`: the version, as the result.
+pub const XENVER_VERSION: u64 = 0;
 /// The calling domain.
 pub const DOMID_SELF: u16 = 0x7ff0;
 
