@@ -274,7 +274,10 @@ fn free_memory_is_scrubbed_and_m2p_can_be_read_at_xens_address() {
     let frame = mfn(&built.xen, 77);
     let at = VirtAddr::new(0xffff_8000_0000_0000 + frame.raw() * 8);
     assert_eq!(built.xen.probe(at), Ok(77));
-    let foreign = built.xen.machine().foreign();
-    assert_eq!(built.xen.probe(VirtAddr::new(0xffff_8000_0000_0000 + foreign.raw() * 8)), Ok(u64::MAX));
+    // Another domain's frame has that domain's number, which may be one of ours; a free frame has none.
+    let foreign = built.xen.machine().foreign_at(Pfn::new(77));
+    assert_eq!(built.xen.probe(VirtAddr::new(0xffff_8000_0000_0000 + foreign.raw() * 8)), Ok(77));
+    let limit = built.xen.machine().limit();
+    assert_eq!(built.xen.probe(VirtAddr::new(0xffff_8000_0000_0000 + limit.raw() * 8)), Ok(u64::MAX));
     assert!(built.xen.probe(VirtAddr::new(0xffff_8700_0000_0000)).is_err());
 }

@@ -1,7 +1,8 @@
 //! Which machine frame backs which page: a permutation, so that nothing can rely on frames being contiguous.
 //!
 //! Frame = first + (page * factor + offset) mod 2^k, factor odd: invertible by one multiplication, so M2P and P2M
-//! need no memory at any size. At least half of the machine's frames belong to somebody else.
+//! need no memory at any size. At least half of the machine's frames are not the domain's: another one of the same
+//! size has as many, pages from 0 on like ours, frames of our holes among them; the rest is free.
 
 use alloc::vec::Vec;
 
@@ -38,21 +39,29 @@ impl Machine {
     #[must_use]
     pub fn mfn(&self, pfn: Pfn) -> Option<Mfn> {
         let is_ours = pfn.raw() < self.pages && !self.is_hole(pfn);
-        is_ours.then(|| {
-            let number = pfn.raw().wrapping_mul(self.factor).wrapping_add(self.offset) & self.mask;
-            Mfn::new(self.first + number)
-        })
+        is_ours.then(|| self.frame(pfn.raw()))
     }
 
     /// Returns the page that a frame backs; `None` if it is not the domain's.
     #[must_use]
     pub fn pfn(&self, mfn: Mfn) -> Option<Pfn> {
-        let number = mfn.raw().wrapping_sub(self.first);
-        if number > self.mask {
-            return None;
-        }
-        let pfn = Pfn::new(number.wrapping_sub(self.offset).wrapping_mul(self.inverse) & self.mask);
+        let pfn = self.number(mfn).map(Pfn::new)?;
         (pfn.raw() < self.pages && !self.is_hole(pfn)).then_some(pfn)
+    }
+
+    /// Returns what M2P has for a frame: the page of whoever owns it, so another domain's frame may have a number
+    /// that is one of ours. Mirrors `set_gpfn_from_mfn`, which knows no owner; free frames have none.
+    #[must_use]
+    pub fn m2p(&self, mfn: Mfn) -> Option<Pfn> {
+        let number = self.number(mfn)?;
+        let theirs = number.checked_sub(self.pages).filter(|page| *page < self.pages);
+        if number < self.pages { Some(Pfn::new(number)) } else { theirs.map(Pfn::new) }
+    }
+
+    /// Returns another domain's frame for which M2P has the number of this page.
+    #[must_use]
+    pub const fn foreign_at(&self, pfn: Pfn) -> Mfn {
+        self.frame(pfn.raw() % self.pages + self.pages)
     }
 
     /// Tells whether the frame is RAM, the domain's or not.
@@ -81,6 +90,19 @@ impl Machine {
     #[must_use]
     pub fn holes(&self) -> &[PfnRange] {
         &self.holes
+    }
+
+    /// Frame of a number: the domain's pages come first, then the other domain's.
+    const fn frame(&self, number: u64) -> Mfn {
+        Mfn::new(self.first + (number.wrapping_mul(self.factor).wrapping_add(self.offset) & self.mask))
+    }
+
+    const fn number(&self, mfn: Mfn) -> Option<u64> {
+        let place = mfn.raw().wrapping_sub(self.first);
+        if place > self.mask {
+            return None;
+        }
+        Some(place.wrapping_sub(self.offset).wrapping_mul(self.inverse) & self.mask)
     }
 
     fn is_hole(&self, pfn: Pfn) -> bool {
@@ -118,6 +140,10 @@ mod tests {
             }
             assert_eq!(machine.mfn(Pfn::new(700)), None);
             assert_eq!(machine.pfn(machine.foreign()), None);
+            for pfn in [0, 699, 700, 4999].map(Pfn::new) {
+                let theirs = machine.foreign_at(pfn);
+                assert_eq!((machine.pfn(theirs), machine.m2p(theirs)), (None, Some(pfn)));
+            }
         }
     }
 }

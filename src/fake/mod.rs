@@ -36,7 +36,9 @@ mod types;
 mod update;
 mod xen;
 
-pub use builder::{BuildError, Built, Domain, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote, Rows};
+pub use builder::{
+    BuildError, Built, Domain, Hardware, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote, Rows,
+};
 pub use faults::Refusal;
 pub use machine::Machine;
 pub use translate::{Mapping, Use};

@@ -8,6 +8,7 @@ use super::xen::Xen;
 use crate::addr::Mfn;
 use crate::mm::pte::Level;
 use crate::xen::Errno;
+use crate::xen::start_info::Role;
 
 /// What a frame is used as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +120,7 @@ impl Xen {
             entry::check_absent(word, level);
             return Ok(word);
         }
-        if entry::has_disallowed_bits(word, level, self.role) {
+        if entry::has_disallowed_bits(word, level, self.hardware) {
             return Err(Errno::EINVAL);
         }
         let mfn = entry::frame(word);
@@ -131,9 +132,15 @@ impl Xen {
         Ok(entry::adjusted(word, level))
     }
 
-    /// The L1 half of the above: I/O memory is not permitted, others' RAM and page tables "could not be pinned".
+    /// The L1 half of the above: I/O memory is permitted to the initial domain only, others' RAM and page tables "could
+    /// not be pinned".
     fn get_page(&mut self, mfn: Mfn, word: u64) -> Result<(), Errno> {
         const NO_FRAME: u64 = (1 << 40) - 1;
+        /// Below 1 MiB: the machine's own.
+        const FIRST_RAM: u64 = 0x100;
+        if self.role == Role::InitialDomain && mfn.raw() < FIRST_RAM {
+            return Ok(());
+        }
         if !self.owns(mfn) {
             return Err(match mfn.raw() {
                 NO_FRAME => Errno::EINVAL,
@@ -149,7 +156,8 @@ impl Xen {
 
     /// Mirrors `put_page_from_l1e` to `put_page_from_l4e`.
     pub(super) fn put_entry(&mut self, word: u64, level: Level) {
-        if entry::is_present(word) && (level > Level::L1 || word & entry::WRITABLE != 0) {
+        let counts = level > Level::L1 || word & entry::WRITABLE != 0 && self.owns(entry::frame(word));
+        if entry::is_present(word) && counts {
             self.put_type(entry::frame(word));
         }
     }

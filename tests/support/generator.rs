@@ -1,7 +1,7 @@
 //! Random domains from a seed: the same number always makes the same domain.
 
 use revector::addr::{Mfn, Pfn, PfnRange};
-use revector::fake::{Domain, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
+use revector::fake::{Domain, Hardware, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
 use revector::xen::start_info::Role;
 
 /// A small generator (xorshift64*).
@@ -46,6 +46,7 @@ impl Case {
             },
             ramdisk: None,
             role: random.pick(&[Role::Guest, Role::Guest, Role::InitialDomain]),
+            hardware: Hardware::None,
             holes: Vec::new(),
             seed,
             // The highest needs all 40 bits of an entry's frame number but those above M2P's own end.
