@@ -124,6 +124,12 @@ fn basics() -> Vec<Case> {
         Case { cmdline: "verify=sample", says: &["verify: * (sample of 16384)"], ..case("verify-sample") },
         Case { cmdline: "verify=off", says: &["verify: off"], ..case("verify-off") },
         Case { cmdline: "loglevel=debug", says: &["dump: after: 0xffff880000000000-*"], ..case("debug-log") },
+        Case {
+            memory_mib: 63,
+            cmdline: "loglevel=debug",
+            says: &["p2m: the list's last page ends with 256 words that are no entries: zero"],
+            ..case("list-tail")
+        },
         Case { cmdline: "p3m=copy", says: &["options: unknown key p3m, ignored"], ..case("unknown-key") },
         Case { cmdline: "p2m=keep", says: &["revector: p2m=keep:*"], ..case("keep-without-collision") },
     ]
