@@ -67,20 +67,21 @@ static HELLO: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("REVECTOR_HELLO")))
 struct Aligned<T: ?Sized>(T);
 
 /// Called by entry.S, once.
-extern "C" fn entry(start_info: *const StartInfo) -> ! {
+extern "C" fn entry(start_info: u64) -> ! {
     heap::start();
     clock::note_entry();
     logger::start(log::LevelFilter::Info);
-    finish(take_over(VirtAddr::from_ptr(start_info)))
+    finish(take_over(start_info))
 }
 
-fn take_over(start_info: VirtAddr) -> Verdict {
+/// `rsi` is what the builder left there: an address, if all is well.
+fn take_over(rsi: u64) -> Verdict {
     if let Err(errno) = traps::start() {
         return fail("set_trap_table", errno);
     }
-    let Some(raw) = read_start_info(start_info) else {
+    let Some((start_info, raw)) = read_start_info(rsi) else {
         console::use_xen();
-        log::error!(target: "entry", "no start_info at {start_info:#x}: expected a whole page in %rsi");
+        log::error!(target: "entry", "no start_info at {rsi:#x}: expected the address of a page in %rsi");
         return Verdict::Failure;
     };
     let early = match Early::parse(&raw) {
@@ -103,12 +104,11 @@ fn fail(what: &str, errno: Errno) -> Verdict {
 }
 
 /// Copies start_info, because the page leaves the high mapping in stage 7; `None` if %rsi leads nowhere.
-fn read_start_info(at: VirtAddr) -> Option<StartInfo> {
-    if !at.is_aligned(PAGE_SIZE) || probe::read(at).is_err() {
-        return None;
-    }
+fn read_start_info(rsi: u64) -> Option<(VirtAddr, StartInfo)> {
+    let at = VirtAddr::try_new(rsi).ok().filter(|at| at.is_aligned(PAGE_SIZE))?;
+    probe::read(at).ok()?;
     // SAFETY: the page was just read, it has room for one, and every bit pattern is a `StartInfo`.
-    Some(unsafe { at.as_ptr::<StartInfo>().read() })
+    Some((at, unsafe { at.as_ptr::<StartInfo>().read() }))
 }
 
 /// Gets the console going first, so that everything after can be told; then the clock.
