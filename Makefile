@@ -49,13 +49,13 @@ tool: needs-build
 	@cargo build --quiet --package revector-tools
 
 # Besides the archive that ramdisks begin with: one with a chain in the wrong order, also compressed, one where each
-# broken module is followed by a sound one, and one of damaged modules. A packed module is refused by its first bytes,
-# so that the one here has no more of an xz stream than its header.
+# broken module is followed by a sound one, one of damaged modules, and a module that ends its domain. A packed module
+# is refused by its first bytes, so that the one here has no more of an xz stream than its header.
 SAMPLES := $(addprefix $(IMAGES)/,chain_top.o sample.o hello.o chain_base.o)
 BROKEN  := unknown duplicate far init_error init_fault init_wild
 
 inputs: $(ARCHIVE) $(IMAGES)/random.bin $(IMAGES)/empty.bin $(IMAGES)/truncated.cpio $(IMAGES)/samples.cpio.gz \
-	$(IMAGES)/broken.cpio $(IMAGES)/mutants.cpio $(IMAGES)/linux_calls.o $(IMAGES)/big.cpio ## Build what the suite's guests load
+	$(IMAGES)/broken.cpio $(IMAGES)/mutants.cpio $(IMAGES)/deep.cpio $(IMAGES)/linux_calls.o $(IMAGES)/big.cpio ## Build what the suite's guests load
 
 $(IMAGES)/hello.o: modules/hello.rs modules/rustc.args
 	@mkdir -p $(IMAGES)
@@ -77,6 +77,9 @@ $(IMAGES)/samples.cpio: $(SAMPLES) | tool
 	@$(TOOL) archive $@ $^
 
 $(IMAGES)/big.cpio: $(IMAGES)/hello.o $(IMAGES)/big.o | tool
+	@$(TOOL) archive $@ $^
+
+$(IMAGES)/deep.cpio: $(IMAGES)/broken/deep.o | tool
 	@$(TOOL) archive $@ $^
 
 $(IMAGES)/samples.cpio.gz: $(IMAGES)/samples.cpio

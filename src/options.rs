@@ -70,6 +70,8 @@ pub enum Selftest {
     Fault,
     /// A write to the kernel's own code.
     WildWrite,
+    /// A stack that overflows.
+    Stack,
     /// No failure of ours: the conformance programs, each result printed.
     Conformance,
 }
@@ -198,10 +200,11 @@ const LEVELS: [(&str, LevelFilter); 5] = [
     ("trace", LevelFilter::Trace),
 ];
 
-const SELFTESTS: [(&str, Selftest); 4] = [
+const SELFTESTS: [(&str, Selftest); 5] = [
     ("panic", Selftest::Panic),
     ("fault", Selftest::Fault),
     ("wild-write", Selftest::WildWrite),
+    ("stack", Selftest::Stack),
     ("conformance", Selftest::Conformance),
 ];
 

@@ -101,6 +101,19 @@ pub(crate) fn p2m<S: State>(p2m: &P2m<S>) {
     info!(target: "p2m", "machine-frame tree published");
 }
 
+/// What the builder left in the last page of its list, after the last entry; nobody says what that is.
+pub(crate) fn list_tail(tail: &[u64]) {
+    let all = |word: u64| tail.iter().all(|found| *found == word);
+    let what = if all(0) {
+        "zero"
+    } else if all(u64::MAX) {
+        "ones"
+    } else {
+        "something else"
+    };
+    debug!(target: "p2m", "the list's last page ends with {} words that are no entries: {what}", tail.len());
+}
+
 pub(crate) fn verified(seen: &Verified, extent: Verify) {
     match extent {
         Verify::Off => info!(target: "verify", "off"),

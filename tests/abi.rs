@@ -10,8 +10,8 @@ use revector::xen::Errno;
 use revector::xen::abi::{
     CONSOLEIO_WRITE, Call, ConsoleRing, DOMID_SELF, EVTCHNOP_SEND, FLAT_KERNEL_CS, MACH2PHYS_BYTES,
     MACH2PHYS_START, MmuExtOp, MmuUpdate, PHYSDEVOP_SET_IOPL, Poll, SCHEDOP_POLL, SCHEDOP_SHUTDOWN,
-    SIF_INITDOMAIN, SIF_MOD_START_PFN, SharedInfo, Shutdown, StartInfo, TrapInfo, UVMF_INVLPG, VcpuInfo,
-    VcpuTime, XENMEM_MAXIMUM_RAM_PAGE,
+    SEGBASE_GS_KERNEL, SIF_INITDOMAIN, SIF_MOD_START_PFN, SharedInfo, Shutdown, StartInfo, TrapInfo,
+    UVMF_INVLPG, VcpuInfo, VcpuTime, XENMEM_MAXIMUM_RAM_PAGE, XENVER_VERSION,
 };
 use revector::xen::mmuext;
 
@@ -133,6 +133,8 @@ fn numbers() -> Vec<Fact> {
         number("SCHEDOP_poll", SCHEDOP_POLL),
         number("PHYSDEVOP_set_iopl", PHYSDEVOP_SET_IOPL),
         number("sizeof(struct physdev_set_iopl)", size_of::<u32>() as u64),
+        number("SEGBASE_GS_KERNEL", SEGBASE_GS_KERNEL),
+        number("XENVER_version", XENVER_VERSION),
         number("DOMID_SELF", DOMID_SELF),
         number("FLAT_KERNEL_CS", FLAT_KERNEL_CS),
         number("MACH2PHYS_VIRT_START", MACH2PHYS_START),
@@ -165,7 +167,7 @@ fn notes() -> Vec<Fact> {
 
 fn assert_headers_agree(name: &str, facts: &[Fact]) {
     let expressions: Vec<String> = facts.iter().map(|fact| fact.c.clone()).collect();
-    let Some(values) = headers::evaluate(name, &expressions) else { return };
+    let values = headers::evaluate(name, &expressions);
     let differ: Vec<String> = facts
         .iter()
         .zip(values)
@@ -209,7 +211,7 @@ fn error_names_are_those_of_xens_headers() {
         "ENOSYS",
         "EOPNOTSUPP",
     ];
-    let Some(values) = headers::evaluate("errors", &names.map(|name| format!("XEN_{name}"))) else { return };
+    let values = headers::evaluate("errors", &names.map(|name| format!("XEN_{name}")));
     for (name, value) in names.into_iter().zip(values) {
         let shown = Errno::check(-value.cast_signed()).map_err(|errno| errno.to_string());
         assert_eq!(shown, Err(format!("-{name}")), "{value}");
@@ -252,6 +254,13 @@ fn nothing_in_abi_goes_uncompared() {
         let name = line.split([' ', ':']).nth(2).expect("a declaration has a name");
         assert!(uses(name) >= 2, "{name} is imported at most: compare it with Xen's headers above");
     }
+    // A number of Xen's that lies elsewhere would not be compared.
+    let calls = include_str!("../src/hw/hypercall.rs");
+    let own: Vec<_> = calls
+        .lines()
+        .filter(|line| line.trim_start().starts_with("const ") && line.contains(": u"))
+        .collect();
+    assert!(own.is_empty(), "numbers of hypercalls belong into xen::abi: {own:?}");
     // `Name = 1,`: a variant of an enumeration.
     for (name, _) in abi.lines().filter(|line| line.ends_with(',')).filter_map(|line| line.split_once(" = "))
     {

@@ -48,6 +48,7 @@ impl Domain {
         info.flags = if initial { SIF_INITDOMAIN } else { 0 } | if unmapped { SIF_MOD_START_PFN } else { 0 };
         info.store_mfn = if initial { 0 } else { FIRST_MFN + own_page + 1 };
         info.console_mfn = if initial { 0 } else { FIRST_MFN + own_page + 2 };
+        info.console_evtchn = if initial { 0 } else { 2 };
         info.pt_base = address(tables_at);
         info.nr_pt_frames = nr_pt_frames;
         info.mfn_list = address(list_at);
@@ -64,6 +65,7 @@ impl Domain {
             text: image,
             rodata: VirtRange::new(image.start, 0),
             shared_info: image.start,
+            stack_guard: image.start,
         };
         let machine = Stub { first: FIRST_MFN, pages: nr_pages, list: info.mfn_list };
         Ok(Self { info, facts, machine })

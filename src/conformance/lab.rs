@@ -1,23 +1,24 @@
 //! Runs conformance programs on scratch pages, and puts everything back behind each.
 //!
 //! Scratch pages come from the frame allocator, so nothing else uses them; that is what makes their page-table
-//! abuse harmless. Results are words that do not depend on the machine: `ok`, an errno, `fault`, `read`.
+//! abuse harmless. Results are words that do not depend on the machine: `ok`, an errno, `fault`, `read`. Another domain's
+//! frame is looked for in M2P, which is read by address, as Xen maps it, and not through the seam: it is what is asked.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::op::{At, Entry, Op, Page, Program};
-use crate::addr::{Mfn, PAGE_SIZE, VirtAddr};
+use super::op::{At, Entry, Frame, Op, Page, Program};
+use crate::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use crate::mm::area;
 use crate::mm::error::MmError;
 use crate::mm::frames::{Run, Zone};
 use crate::mm::growth::Growth;
-use crate::mm::p2m::State;
+use crate::mm::p2m::{P2m, State};
 use crate::mm::pte::{Access, Level, Pte, Reach};
 use crate::mm::vmalloc::Memory;
 use crate::mm::window::Window;
-use crate::xen::abi::{MmuExtOp, MmuUpdate};
+use crate::xen::abi::{MACH2PHYS_START, MmuExtOp, MmuUpdate};
 use crate::xen::mmuext;
 use crate::xen::{Errno, Hypervisor};
 
@@ -28,11 +29,20 @@ const SCRATCH: u64 = area::VMALLOC.start.as_u64() + (1 << 40);
 /// Scratch addresses with an L1 table.
 const SLOTS: u64 = 4;
 
-struct Lab<'m, X> {
+/// Slot of the L4 table that programs may use: the last of user space, empty.
+const ROOT_SLOT: usize = 255;
+/// How far from a frame of ours another domain's is looked for, in pages of M2P: 4 GiB.
+const NEIGHBOURHOOD: u64 = 1 << 11;
+/// What M2P has for frames that are nobody's lies from here on.
+const NO_PFN: u64 = 1 << 52;
+
+struct Lab<'m, X, S: State> {
     xen: &'m mut X,
     window: &'m Window,
+    p2m: &'m P2m<S>,
     run: &'m Run,
     mfns: Vec<Mfn>,
+    foreign: Option<Mfn>,
     root: Mfn,
 }
 
@@ -53,8 +63,17 @@ pub fn run<X: Hypervisor, S: State>(
     let window = memory.tables.window();
     let frame = |pfn| memory.p2m.frame(window, xen, pfn).ok_or(MmError::NoFrame { pfn });
     let mfns = run.pages().iter().map(frame).collect::<Result<Vec<_>, _>>()?;
-    let mut lab = Lab { xen, window, run: &run, mfns, root: memory.tables.root().mfn };
+    let (p2m, root) = (memory.p2m, memory.tables.root().mfn);
+    let mut lab = Lab { xen, window, p2m, run: &run, mfns, foreign: None, root };
+    let is_about_others = |program: &Program| program.ops.iter().any(|op| op.is_about_others());
+    if programs.iter().any(is_about_others) {
+        lab.foreign = lab.find_foreign();
+    }
     for program in programs {
+        if is_about_others(program) && lab.foreign.is_none() {
+            emit(&format!("{}: no such frame", program.name));
+            continue;
+        }
         lab.clear();
         let results: Vec<String> = program.ops.iter().map(|op| lab.perform(*op)).collect();
         let end = if lab.restore() { "" } else { ", NOT RESTORED" };
@@ -64,13 +83,18 @@ pub fn run<X: Hypervisor, S: State>(
     Ok(())
 }
 
+/// Where M2P has the page of a frame.
+const fn m2p_entry(mfn: Mfn) -> VirtAddr {
+    VirtAddr::new_truncate(MACH2PHYS_START + mfn.raw() * 8)
+}
+
 /// A result as a word.
 fn word(result: Result<(), Errno>) -> String {
     result.map_or_else(|errno| errno.to_string(), |()| "ok".to_string())
 }
 
 #[expect(unsafe_code, reason = "breaks Xen's rules on purpose, on pages that nobody else uses")]
-impl<X: Hypervisor> Lab<'_, X> {
+impl<X: Hypervisor, S: State> Lab<'_, X, S> {
     fn clear(&mut self) {
         for page in 0..PAGES {
             self.window.page_mut(self.xen, self.run, page).fill(0);
@@ -79,6 +103,7 @@ impl<X: Hypervisor> Lab<'_, X> {
 
     /// Drops every table and mapping that a program left, and gives the pages their writable mapping back.
     fn restore(&mut self) -> bool {
+        let _ = self.batch(self.root, &[(ROOT_SLOT, Entry::Raw(0))]);
         for slot in 0..SLOTS {
             let _ = self.map(At::Scratch(slot), Entry::Raw(0));
         }
@@ -99,13 +124,17 @@ impl<X: Hypervisor> Lab<'_, X> {
                 self.update(self.frame(page).raw() * PAGE_SIZE + command, entry)
             }
             Op::Elsewhere(machine) => self.update(machine, Entry::Raw(0)),
+            Op::WriteIn(frame) => self.update(self.mfn(frame).raw() * PAGE_SIZE, Entry::Raw(0)),
             Op::Root(index, entry) => self.batch(self.root, &[(index, entry)]),
             Op::Map(at, entry) => word(self.map(at, entry)),
             Op::Pin(level, page) => word(self.extended(pin(level), self.frame(page))),
             Op::Unpin(page) => word(self.extended(mmuext::UNPIN_TABLE, self.frame(page))),
             Op::Ext(command, page) => word(self.extended(command, self.frame(page))),
             Op::ExtRaw(command, argument) => word(self.extended(command, Mfn::new(argument))),
+            Op::ExtOn(command, frame) => word(self.extended(command, self.mfn(frame))),
+            Op::Whose(frame) => self.whose(self.mfn(frame)).to_string(),
             Op::Read(at) => self.read(at),
+            Op::Word(at) => self.word(at),
             Op::Show(page, index) => self.show(page, index),
         }
     }
@@ -115,8 +144,46 @@ impl<X: Hypervisor> Lab<'_, X> {
         self.mfns[(page % PAGES) as usize]
     }
 
+    fn mfn(&self, frame: Frame) -> Mfn {
+        match frame {
+            Frame::Own(page) => self.frame(page),
+            // Programs that name it run only where there is one.
+            Frame::Foreign => self.foreign.unwrap_or(Mfn::new(0)),
+            Frame::Number(number) => Mfn::new(number),
+        }
+    }
+
+    /// Looks for a frame near ours that is not ours and that M2P takes for one of our pages.
+    fn find_foreign(&mut self) -> Option<Mfn> {
+        let own = self.frame(0).raw() / ENTRIES;
+        let pages = (0..NEIGHBOURHOOD).flat_map(|step| [own.checked_sub(step), Some(own + step)]);
+        for first in pages.flatten().map(|page| page * ENTRIES) {
+            // Xen maps M2P by pages or more.
+            if self.xen.probe(m2p_entry(Mfn::new(first))).is_err() {
+                continue;
+            }
+            let mut frames = (first..first + ENTRIES).map(Mfn::new);
+            if let Some(mfn) = frames.find(|mfn| self.whose(*mfn) == "not ours") {
+                return Some(mfn);
+            }
+        }
+        None
+    }
+
+    /// What M2P says of a frame, and what the P2M says of that.
+    fn whose(&mut self, mfn: Mfn) -> &'static str {
+        let entry = self.xen.probe(m2p_entry(mfn));
+        let Some(pfn) = entry.ok().filter(|pfn| *pfn < NO_PFN).map(Pfn::new) else { return "nobody's" };
+        match self.p2m.frame(self.window, self.xen, pfn) {
+            Some(frame) if frame == mfn => "ours",
+            Some(_) => "not ours",
+            None => "not ours, nor is the page",
+        }
+    }
+
     fn entry(&self, entry: Entry) -> u64 {
         match entry {
+            Entry::Foreign(bits) => (self.mfn(Frame::Foreign).raw() * PAGE_SIZE) | bits,
             Entry::Of(page, bits) => (self.frame(page).raw() * PAGE_SIZE) | bits,
             Entry::Raw(word) => word,
         }
@@ -173,6 +240,11 @@ impl<X: Hypervisor> Lab<'_, X> {
     fn read(&mut self, at: At) -> String {
         let at = self.address(at);
         self.xen.probe(at).map_or_else(|_| "fault".to_string(), |_| "read".to_string())
+    }
+
+    fn word(&mut self, at: At) -> String {
+        let at = self.address(at);
+        self.xen.probe(at).map_or_else(|_| "fault".to_string(), |word| format!("{word:#x}"))
     }
 
     /// What an entry means, without the bits that Xen adds.

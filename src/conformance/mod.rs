@@ -4,11 +4,12 @@
 //! one line of results, errno by errno; both must equal `tests/conformance.txt`, which was taken from real Xen. So
 //! the model cannot drift from Xen, nor a new Xen from the model, without a test saying where.
 //!
-//! `op` is the language, `programs` the programs, `lab` runs them on scratch pages and cleans up behind each.
+//! `op` is the language, `programs` and `strangers` the programs, `lab` runs them on scratch pages and cleans up behind each.
 
 mod lab;
 mod op;
 mod programs;
+mod strangers;
 
 pub use lab::run;
 pub use programs::all;

@@ -41,12 +41,25 @@ pub(super) mod bits {
 pub(super) enum Entry {
     /// A scratch page, with these bits.
     Of(Page, u64),
+    /// Another domain's page, with these bits.
+    Foreign(u64),
     /// A word as it is.
     Raw(u64),
 }
 
 /// Zero.
 pub(super) const NONE: Entry = Entry::Raw(0);
+
+/// A frame, scratch or not.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Frame {
+    /// A scratch page's.
+    Own(Page),
+    /// One that is not ours, for which M2P has the number of one of our pages.
+    Foreign,
+    /// The one with this number.
+    Number(u64),
+}
 
 /// Linear address of an operation.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +89,8 @@ pub(super) enum Op {
     Command(Page, u64, Entry),
     /// Writes to a machine address that is not a scratch page's.
     Elsewhere(u64),
+    /// Writes zero into a frame, as if it were a table.
+    WriteIn(Frame),
     /// Writes an entry of the L4 table in use.
     Root(usize, Entry),
     /// Maps by `update_va_mapping`.
@@ -88,10 +103,30 @@ pub(super) enum Op {
     Ext(u32, Page),
     /// Another extended operation with this argument.
     ExtRaw(u32, u64),
+    /// Another extended operation on a frame.
+    ExtOn(u32, Frame),
+    /// Asks M2P for the page of a frame, and the P2M whether that page has it.
+    Whose(Frame),
     /// Reads a word.
     Read(At),
+    /// Reads a word, and shows it.
+    Word(At),
     /// Reads back what an entry of a page allows.
     Show(Page, usize),
+}
+
+impl Op {
+    /// Tells whether it needs another domain's page.
+    pub(super) const fn is_about_others(self) -> bool {
+        matches!(
+            self,
+            Self::Map(_, Entry::Foreign(_))
+                | Self::Store(_, _, Entry::Foreign(_))
+                | Self::WriteIn(Frame::Foreign)
+                | Self::ExtOn(_, Frame::Foreign)
+                | Self::Whose(Frame::Foreign)
+        )
+    }
 }
 
 /// A named sequence.

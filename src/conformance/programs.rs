@@ -11,6 +11,7 @@ use super::op::Op::{
 };
 use super::op::bits::{A, AVL, AVL_HIGH, D, G, NX, P, PCD, PSE, PWT, RW, US};
 use super::op::{NONE, Op, Program};
+use super::strangers;
 use crate::mm::pte::Level::{L1, L2, L3, L4};
 use crate::xen::mmuext::{
     CLEAR_PAGE, COPY_PAGE, FLUSH_CACHE, INVLPG_LOCAL, MARK_SUPER, NEW_BASEPTR, NEW_USER_BASEPTR,
@@ -19,11 +20,11 @@ use crate::xen::mmuext::{
 
 /// Returns every program.
 #[must_use]
-pub fn all() -> [&'static [Program]; 6] {
-    [PINS, LEAVES, LEAF_BITS, UPPER, UPDATES, EXTENDED]
+pub fn all() -> [&'static [Program]; 8] {
+    [PINS, LEAVES, LEAF_BITS, UPPER, UPDATES, EXTENDED, strangers::FLUSHES, strangers::OTHERS]
 }
 
-const fn program(name: &'static str, ops: &'static [Op]) -> Program {
+pub(super) const fn program(name: &'static str, ops: &'static [Op]) -> Program {
     Program { name, ops }
 }
 

@@ -3,9 +3,9 @@
 //! Written from Xen's side, with numbers of its own: a slip in `mm::pte` must not be repeated here.
 //! Sources: xen/arch/x86/mm.c (base_disallow_mask, l1_disallow_mask), xen/arch/x86/pv/mm.h (adjust_guest_l*e).
 
+use super::builder::Hardware;
 use crate::addr::Mfn;
 use crate::mm::pte::Level;
-use crate::xen::start_info::Role;
 
 pub(super) const PRESENT: u64 = 1;
 pub(super) const WRITABLE: u64 = 1 << 1;
@@ -43,11 +43,11 @@ pub(super) const fn is_large(entry: u64, level: Level) -> bool {
 }
 
 /// Mirrors `l1_disallow_mask` and `base_disallow_mask`: cache attributes are for domains with hardware.
-pub(super) const fn has_disallowed_bits(entry: u64, level: Level, role: Role) -> bool {
+pub(super) const fn has_disallowed_bits(entry: u64, level: Level, hardware: Hardware) -> bool {
     let base = PRESENT | WRITABLE | USER | ACCESSED | DIRTY | AVAILABLE | AVAILABLE_HIGH | NO_EXECUTE | FRAME;
-    let allowed = match (level, role) {
-        (Level::L1, Role::Guest) => base | GLOBAL,
-        (Level::L1, Role::InitialDomain) => base | GLOBAL | UNCACHED | LARGE,
+    let allowed = match (level, hardware) {
+        (Level::L1, Hardware::None) => base | GLOBAL,
+        (Level::L1, Hardware::Some) => base | GLOBAL | UNCACHED | LARGE,
         (Level::L2 | Level::L3 | Level::L4, _) => base,
     };
     entry & !allowed != 0
@@ -97,11 +97,11 @@ mod tests {
     #[test]
     fn large_pages_and_uncached_ones_are_refused() {
         for level in [Level::L2, Level::L3, Level::L4] {
-            assert!(has_disallowed_bits(0x1083, level, Role::InitialDomain));
+            assert!(has_disallowed_bits(0x1083, level, Hardware::Some));
         }
-        assert!(has_disallowed_bits(0x1013, Level::L1, Role::Guest));
-        assert!(!has_disallowed_bits(0x1013, Level::L1, Role::InitialDomain));
-        assert!(has_disallowed_bits(0x1003 | 1 << 62, Level::L1, Role::Guest));
-        assert!(!has_disallowed_bits(0x1067 | GUEST_KERNEL | NO_EXECUTE, Level::L1, Role::Guest));
+        assert!(has_disallowed_bits(0x1013, Level::L1, Hardware::None));
+        assert!(!has_disallowed_bits(0x1013, Level::L1, Hardware::Some));
+        assert!(has_disallowed_bits(0x1003 | 1 << 62, Level::L1, Hardware::None));
+        assert!(!has_disallowed_bits(0x1067 | GUEST_KERNEL | NO_EXECUTE, Level::L1, Hardware::None));
     }
 }

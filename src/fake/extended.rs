@@ -2,12 +2,12 @@
 //!
 //! Neighbours: `update` pins and unpins; `xen` hands operations here. tests/conformance.txt is what it is held to.
 
+use super::builder::Hardware;
 use super::types::Kind;
 use super::xen::Xen;
 use crate::addr::{Mfn, VirtAddr};
 use crate::mm::pte::Level;
 use crate::xen::abi::MmuExtOp;
-use crate::xen::start_info::Role;
 use crate::xen::{Errno, mmuext};
 
 impl Xen {
@@ -30,7 +30,7 @@ impl Xen {
                 self.forget(VirtAddr::new_truncate(op.arg1));
                 Ok(())
             }
-            mmuext::FLUSH_CACHE if self.role == Role::Guest => Err(Errno::EACCES),
+            mmuext::FLUSH_CACHE if self.hardware == Hardware::None => Err(Errno::EACCES),
             // A table of no entries, whatever the address.
             mmuext::FLUSH_CACHE | mmuext::SET_LDT => Ok(()),
             // None, or a table of level 4.

@@ -42,7 +42,7 @@ mod watch;
 mod xen;
 
 pub use builder::{
-    BuildError, Built, Domain, ImageShape, Notes, P2mNote, Part, Piece, Ramdisk, RamdiskNote, Rows,
+    BuildError, Built, Domain, Hardware, ImageShape, Notes, P2mNote, Part, Piece, Ramdisk, RamdiskNote, Rows,
 };
 pub use faults::Refusal;
 pub use flushes::{Flushes, Stale};

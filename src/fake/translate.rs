@@ -161,6 +161,7 @@ impl Xen {
                 () if facts.rodata.contains(at) => true,
                 () => mapping.writable,
             });
+            let good = good || at == facts.stack_guard;
             assert!(good, "the kernel loses its own page at {at:#x}: now {mapping:x?}");
         }
     }

@@ -8,6 +8,7 @@ use super::xen::Xen;
 use crate::addr::{Mfn, PAGE_SIZE, VirtAddr};
 use crate::mm::pte::Level;
 use crate::xen::Errno;
+use crate::xen::start_info::Role;
 
 /// What a frame is used as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +126,7 @@ impl Xen {
             entry::check_absent(word, level);
             return Ok(word);
         }
-        if entry::has_disallowed_bits(word, level, self.role) {
+        if entry::has_disallowed_bits(word, level, self.hardware) {
             return Err(Errno::EINVAL);
         }
         let mfn = entry::frame(word);
@@ -137,9 +138,15 @@ impl Xen {
         Ok(entry::adjusted(word, level))
     }
 
-    /// The L1 half of the above: I/O memory is not permitted, others' RAM and page tables "could not be pinned".
+    /// The L1 half of the above: I/O memory is permitted to the initial domain only, others' RAM and page tables "could
+    /// not be pinned".
     fn get_page(&mut self, mfn: Mfn, word: u64) -> Result<(), Errno> {
         const NO_FRAME: u64 = (1 << 40) - 1;
+        /// Below 1 MiB: the machine's own.
+        const FIRST_RAM: u64 = 0x100;
+        if self.role == Role::InitialDomain && mfn.raw() < FIRST_RAM {
+            return Ok(());
+        }
         if !self.owns(mfn) {
             return Err(match mfn.raw() {
                 NO_FRAME => Errno::EINVAL,
@@ -162,7 +169,12 @@ impl Xen {
         if !maps_pages {
             self.put_type(entry::frame(word));
         } else if word & entry::WRITABLE != 0 {
-            frames(word, level).for_each(|mfn| self.put_type(mfn));
+            // I/O memory, which the initial domain may map, has no types.
+            for mfn in frames(word, level) {
+                if self.owns(mfn) {
+                    self.put_type(mfn);
+                }
+            }
         }
     }
 

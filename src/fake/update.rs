@@ -84,7 +84,7 @@ impl Xen {
         }
         let old = self.memory.words(table)[index];
         if entry::is_present(new) && entry::is_present(old) && entry::differs_in_harmless_bits(old, new) {
-            if entry::has_disallowed_bits(new, level, self.role) {
+            if entry::has_disallowed_bits(new, level, self.hardware) {
                 return Err(Errno::EINVAL);
             }
             self.remember(table, index, level);

@@ -6,6 +6,7 @@ use core::cell::RefCell;
 use core::fmt;
 use std::time::Instant;
 
+use super::builder::Hardware;
 use super::faults::{Refusal, Script};
 use super::flushes::Ledger;
 use super::heap::{Lease, Running};
@@ -35,6 +36,7 @@ pub struct Xen {
     pub(super) memory: Memory,
     pub(super) types: FrameMap<Typed>,
     pub(super) role: Role,
+    pub(super) hardware: Hardware,
     pub(super) root: Mfn,
     pub(super) shared_info: Mfn,
     pub(super) tlb: RefCell<FrameMap<Mapping>>,
@@ -63,7 +65,7 @@ impl fmt::Debug for Xen {
 }
 
 impl Xen {
-    pub(super) fn new(memory: Memory, role: Role, root: Mfn) -> Self {
+    pub(super) fn new(memory: Memory, role: Role, hardware: Hardware, root: Mfn) -> Self {
         let shared_info = memory.machine.limit();
         let mut types = FrameMap::default();
         // Mirrors `share_xen_page_with_guest`: Xen itself holds it as writable, it can never be a table.
@@ -72,6 +74,7 @@ impl Xen {
             memory,
             types,
             role,
+            hardware,
             root,
             shared_info,
             tlb: RefCell::default(),
@@ -163,12 +166,17 @@ impl Xen {
         self.script.next().map_or(Ok(()), |refusal| Err(refusal.errno))
     }
 
-    /// M2P, which every PV guest may read: all ones where nobody has the frame.
+    /// M2P, which every PV guest may read: all ones where nobody has the frame. When Xen has built its initial domain
+    /// there is no other.
     fn read_m2p(&self, at: VirtAddr) -> Option<u64> {
         let offset = at.as_u64().checked_sub(MACH2PHYS_START).filter(|offset| *offset < MACH2PHYS_BYTES)?;
         let mfn = Mfn::new(offset / 8);
         let backed = mfn <= self.memory.machine.limit();
-        backed.then(|| self.memory.machine.m2p(mfn).map_or(u64::MAX, Pfn::raw))
+        let page = || match self.role {
+            Role::Guest => self.memory.machine.m2p(mfn),
+            Role::InitialDomain => self.memory.machine.pfn(mfn),
+        };
+        backed.then(|| page().map_or(u64::MAX, Pfn::raw))
     }
 }
 

@@ -13,12 +13,16 @@ use core::sync::atomic::{Ordering, fence};
 
 use revector::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use revector::mm::area;
+use revector::xen::Hypervisor;
 use revector::xen::abi::ConsoleRing;
+use revector::xen::early::ConsoleClaim;
+use revector::xen::events::Port;
 use spin::Mutex;
 use uart_16550::backend::PioBackend;
 use uart_16550::{Config, Uart16550};
 
-use super::{clock, hypercall, shared, volatile};
+use super::live::Live;
+use super::{clock, hypercall, shared, tables, volatile};
 
 /// Longest wait for room in the ring: then the other end is gone, and output is dropped.
 const PATIENCE_NANOS: u64 = 2_000_000_000;
@@ -40,7 +44,7 @@ enum Sink {
 struct Ring {
     base: VirtAddr,
     pfn: Pfn,
-    port: u32,
+    port: Port,
 }
 
 /// Longest line that goes out in one piece.
@@ -55,9 +59,13 @@ pub(crate) struct Console {
 
 static CONSOLE: Mutex<Console> = Mutex::new(Console { sink: Sink::None, line: [0; LINE], used: 0 });
 
-/// Uses the ring in page `pfn`.
-pub(crate) fn use_ring(pfn: Pfn, port: u32) {
-    CONSOLE.lock().sink = Sink::Ring(Ring { base: area::HIGH, pfn, port });
+/// Uses the ring that a builder claims, if the page tables in use lead to its frame; nothing is written elsewhere.
+pub(crate) fn use_ring(claim: ConsoleClaim) {
+    let Some(named) = Live::view().m2p(claim.mfn) else { return };
+    let ring = |pfn| Ring { base: area::HIGH, pfn, port: claim.port };
+    if let Some(pfn) = named.confirmed(|pfn| tables::frame_at(ring(pfn).page())) {
+        CONSOLE.lock().sink = Sink::Ring(ring(pfn));
+    }
 }
 
 /// Uses Xen's own console.
@@ -157,12 +165,15 @@ impl Ring {
             rest = later;
         }
         // Xen refuses only if the other end is gone; nothing can be said about it then.
-        let _ = hypercall::event_send(self.port);
+        let _ = hypercall::event_send(self.port.number());
     }
 
     /// Waits until `enough` holds of the free bytes; 0 if the other end does not take any for too long.
+    ///
+    /// The mark goes first and the look comes after: what the other end takes between the look and the wait sets the
+    /// mark again, and then the wait ends at once.
     fn wait(&self, enough: impl Fn(usize) -> bool) -> usize {
-        let deadline = clock::system_time() + PATIENCE_NANOS;
+        let deadline = clock::system_time().plus(PATIENCE_NANOS);
         loop {
             shared::clear_event(self.port);
             let room = self.room();
@@ -172,8 +183,8 @@ impl Ring {
             if clock::system_time() >= deadline {
                 return 0;
             }
-            let _ = hypercall::event_send(self.port);
-            let _ = hypercall::poll(self.port, deadline);
+            let _ = hypercall::event_send(self.port.number());
+            let _ = hypercall::poll(self.port.number(), deadline.nanos());
         }
     }
 

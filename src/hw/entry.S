@@ -1,5 +1,5 @@
-# Entry from Xen. On entry: %rsi = start_info, %rsp = end of a one-page boot stack, flat 64-bit segments, bss zeroed,
-# SSE usable, events masked. See xen/include/public/arch-x86/xen-x86_64.h.
+# Entry from Xen. In: rsi = start_info, rsp = end of a one-page boot stack. What else holds, and what does not, is at the
+# head of entry.rs.
 
     .section .text.hypercall_page, "ax", @progbits
     .balign 4096
@@ -22,14 +22,19 @@ _start:
     ud2                                 # entry() does not return
     .size _start, . - _start
 
-    .section .bss.page, "aw", @nobits
+    .section .stack, "aw", @nobits
     .balign 4096
+    .globl stack_guard
+stack_guard:                            # mapped no more from stage 4 on
+    .skip 4096
     .globl boot_stack
     .globl boot_stack_top
 boot_stack:
     .skip 0x10000
 boot_stack_top:
 
+    .section .bss.page, "aw", @nobits
+    .balign 4096
     .globl shared_info_page
 shared_info_page:                       # Xen's shared_info is mapped in place of this page
     .skip 4096

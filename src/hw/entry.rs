@@ -1,20 +1,62 @@
-//! From `_start` to the boot: heap, clock, console, traps; and from the boot's result to the verdict.
+//! From `_start` to the boot: heap, traps, console, clock; and from the boot's result to the verdict.
+//!
+//! # What the builder guarantees at the first instruction
+//!
+//! The toolstack's builder and Xen's own alike; nothing else about the processor is relied on.
+//!
+//! | what | state |
+//! | --- | --- |
+//! | mode | 64 bits, ring 3, "guest kernel" for Xen; one vCPU, paging by the tables of `pt_base` |
+//! | `rip`, `rsi` | the `ENTRY` note; the address of start_info |
+//! | `rsp` | behind the boot stack, one page at the end of the initial mapping, a multiple of 16 |
+//! | `rflags` | IF set, as always in a PV guest, which masks events and not interrupts; direction flag clear |
+//! | segments | `cs` 0xe033 and `ss` 0xe02b, flat; the others null; the bases of FS and GS zero |
+//! | events | masked for every vCPU (`evtchn_upcall_mask` in shared_info); no handler of any kind is registered |
+//! | x87, SSE | usable, in the state after reset; what AVX needs is not set up |
+//! | memory | the image loaded, its bss zero, its hypercall page filled; page n at `VIRT_BASE + n * 4096`, writable and executable, page tables read-only |
+//!
+//! # What is not known
+//!
+//! The other registers (zero today), the content of RAM that the builder did not place (a debug Xen leaves a pattern,
+//! Xen's own builder whatever was there), the order and the number of page tables, who else has the console ring
+//! open. start_info is an allegation, and so is `rsi`: nothing of the page is used before [`Early`] has checked it.
+//!
+//! # What this code answers for
+//!
+//! `entry.S` clears the direction flag, leaves the builder's stack before anything is pushed and ends the chain of
+//! frames. From then on: exception handlers first, because M2P has holes and `rsi` may lead nowhere; the console, so
+//! that all else can be told; shared_info in place of a page of the image, and the clock that it carries. Events are
+//! never unmasked. The stack has 64 KiB. Below it lies a guard page, then the constants: from stage 4 on neither can
+//! be written, and an overflow ends the domain with a message in Xen's log (see `traps`). Before that the builder's
+//! mapping lets an overflow write into the constants; stages 1 to 3 do not recurse and run no foreign code.
+//!
+//! # What it makes no attempt to survive
+//!
+//! An exception before `set_trap_table`, a refusal of that call, a start_info without a console that can be believed
+//! (it says so on Xen's own console, which a release build of Xen takes from the initial domain only), an NMI or a
+//! machine check, a stack that overflows.
+//!
+//! Sources: xen/include/public/xen.h (start-of-day memory layout), arch-x86/xen-x86_64.h; tools/libs/guest/
+//! xg_dom_x86.c (`vcpu_x86_64`), xen/arch/x86/pv/dom0_build.c, for what the headers do not say.
 
 use core::arch::global_asm;
 
-use revector::addr::{Mfn, PAGE_SIZE, Pfn};
-use revector::addr::{VirtAddr, VirtRange};
+use revector::addr::{PAGE_SIZE, VirtAddr, VirtRange};
 use revector::boot::{self, Setup};
+use revector::error::BootError;
 use revector::mm::area;
 use revector::module::source::Source;
 use revector::options::{Console, Options};
 use revector::verdict::Verdict;
-use revector::xen::abi::{SIF_INITDOMAIN, Shutdown, StartInfo};
-use revector::xen::start_info::Facts;
-use revector::xen::{Errno, List};
+use revector::xen::Errno;
+use revector::xen::abi::{Shutdown, StartInfo};
+use revector::xen::early::Early;
+use revector::xen::start_info::{Facts, Role};
 
 use super::live::Live;
-use super::{clock, console, die, exports, heap, linker, logger, memory, selftest, services, shared, traps};
+use super::{
+    clock, console, die, exports, heap, linker, logger, memory, probe, selftest, services, shared, traps,
+};
 
 global_asm!(include_str!("../../xen-note.S"));
 global_asm!(include_str!("entry.S"), entry = sym entry);
@@ -26,45 +68,63 @@ static HELLO: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("REVECTOR_HELLO")))
 struct Aligned<T: ?Sized>(T);
 
 /// Called by entry.S, once.
-extern "C" fn entry(start_info: *const StartInfo) -> ! {
+extern "C" fn entry(start_info: u64) -> ! {
     heap::start();
-    clock::start();
-    // SAFETY: Xen enters with the address of start_info, which lies in the initial mapping. A copy, because the
-    // page leaves the high mapping in stage 7.
-    let raw = unsafe { start_info.read() };
-    let verdict = match prepare(&raw) {
-        Ok(mut xen) => run(&raw, VirtAddr::from_ptr(start_info), &mut xen),
-        Err((what, errno)) => {
-            log::error!(target: "entry", "failed to {what}: {errno}");
-            Verdict::Error
+    clock::note_entry();
+    logger::start(log::LevelFilter::Info);
+    finish(take_over(start_info))
+}
+
+/// `rsi` is what the builder left there: an address, if all is well.
+fn take_over(rsi: u64) -> Verdict {
+    if let Err(errno) = traps::start() {
+        return fail("set_trap_table", errno);
+    }
+    let Some((start_info, raw)) = read_start_info(rsi) else {
+        console::use_xen();
+        log::error!(target: "entry", "no start_info at {rsi:#x}: expected the address of a page in %rsi");
+        return Verdict::Failure;
+    };
+    let early = match Early::parse(&raw) {
+        Ok(early) => early,
+        Err(error) => {
+            console::use_xen();
+            log::error!(target: "start_info", "{error}");
+            return BootError::from(error).verdict();
         }
     };
-    finish(verdict)
-}
-
-/// The page of the console ring: M2P names one, for whatever domain, and the list must confirm that it is ours.
-fn console_page(raw: &StartInfo) -> Option<Pfn> {
-    List::of(raw)?.page_of(&Live::view(), Mfn::new(raw.console_mfn))
-}
-
-/// Gets the console going first, so that everything after can be told; but for the traps, by which a read of M2P or
-/// of the list comes back if nothing is mapped there.
-fn prepare(raw: &StartInfo) -> Result<Live, (&'static str, Errno)> {
-    logger::start(log::LevelFilter::Info);
-    let root = Pfn::new(raw.pt_base.wrapping_sub(area::HIGH.as_u64()) / PAGE_SIZE);
-    let live = Live::start(root, area::HIGH);
-    let traps = traps::start();
-    if raw.flags & SIF_INITDOMAIN != 0 {
-        console::use_xen();
-    } else if let Some(pfn) = console_page(raw) {
-        console::use_ring(pfn, raw.console_evtchn);
+    match prepare(&early) {
+        Ok(mut xen) => run(&raw, early.role, start_info, &mut xen),
+        Err((what, errno)) => fail(what, errno),
     }
-    traps.map_err(|errno| ("set_trap_table", errno))?;
-    shared::map(raw.shared_info).map_err(|errno| ("update_va_mapping: map shared_info", errno))?;
+}
+
+fn fail(what: &str, errno: Errno) -> Verdict {
+    log::error!(target: "entry", "failed to {what}: {errno}");
+    Verdict::Error
+}
+
+/// Copies start_info, because the page leaves the high mapping in stage 7; `None` if %rsi leads nowhere.
+fn read_start_info(rsi: u64) -> Option<(VirtAddr, StartInfo)> {
+    let at = VirtAddr::try_new(rsi).ok().filter(|at| at.is_aligned(PAGE_SIZE))?;
+    probe::read(at).ok()?;
+    // SAFETY: the page was just read, it has room for one, and every bit pattern is a `StartInfo`.
+    Some((at, unsafe { at.as_ptr::<StartInfo>().read() }))
+}
+
+/// Gets the console going first, so that everything after can be told; then the clock.
+fn prepare(early: &Early) -> Result<Live, (&'static str, Errno)> {
+    let live = Live::start(early.root, area::HIGH);
+    match early.console {
+        None => console::use_xen(),
+        Some(claim) => console::use_ring(claim),
+    }
+    shared::map(early.shared_info).map_err(|errno| ("update_va_mapping: map shared_info", errno))?;
+    clock::start();
     live.map_err(|errno| ("memory_op: ask for the highest RAM frame", errno))
 }
 
-fn run(raw: &StartInfo, start_info: VirtAddr, xen: &mut Live) -> Verdict {
+fn run(raw: &StartInfo, role: Role, start_info: VirtAddr, xen: &mut Live) -> Verdict {
     greet(raw);
     let options = match Options::parse(&raw.cmd_line) {
         Ok(options) => options,
@@ -74,7 +134,7 @@ fn run(raw: &StartInfo, start_info: VirtAddr, xen: &mut Live) -> Verdict {
         }
     };
     log::set_max_level(options.loglevel);
-    choose_console(&options, raw);
+    choose_console(&options, role);
     for key in &options.unknown {
         log::warn!(target: "options", "unknown key {key}, ignored");
     }
@@ -104,12 +164,11 @@ fn run(raw: &StartInfo, start_info: VirtAddr, xen: &mut Live) -> Verdict {
     }
 }
 
-fn choose_console(options: &Options, raw: &StartInfo) {
+fn choose_console(options: &Options, role: Role) {
     if options.console == Console::Com2 {
-        let result = if raw.flags & SIF_INITDOMAIN != 0 {
-            console::use_com2()
-        } else {
-            Err("only the initial domain has it")
+        let result = match role {
+            Role::InitialDomain => console::use_com2(),
+            Role::Guest => Err("only the initial domain has it"),
         };
         if let Err(why) = result {
             log::warn!(target: "options", "console=com2: {why}; staying with hvc0");
@@ -130,6 +189,7 @@ fn facts(start_info: VirtAddr) -> Facts {
         text: linker::text(),
         rodata: VirtRange::between(linker::text_end(), linker::rodata_end()),
         shared_info: linker::shared_info_page(),
+        stack_guard: linker::stack_guard(),
     }
 }
 

@@ -6,7 +6,8 @@
 //! overwritten, does not matter; between our last frame and the module's first there is only that assembly.
 //!
 //! While a kernel function works for the module ([`Service`]), an exception is ours and fatal: it may hold a lock. A
-//! module that runs off the end of the stack cannot be survived at all: Xen cannot deliver the exception.
+//! module that runs off the end of the stack cannot be survived at all: it meets the guard page or the read-only
+//! constants below, Xen cannot deliver the exception there, and the domain ends (`traps` says why).
 
 use core::sync::atomic::{AtomicU64, Ordering};
 

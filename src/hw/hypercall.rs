@@ -10,7 +10,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use revector::addr::VirtAddr;
 use revector::xen::abi::{
     CONSOLEIO_WRITE, Call, DOMID_SELF, EVTCHNOP_SEND, MmuExtOp, MmuUpdate, PHYSDEVOP_SET_IOPL, Poll,
-    SCHEDOP_POLL, SCHEDOP_SHUTDOWN, Shutdown, TrapInfo, UVMF_INVLPG, XENMEM_MAXIMUM_RAM_PAGE,
+    SCHEDOP_POLL, SCHEDOP_SHUTDOWN, SEGBASE_GS_KERNEL, Shutdown, TrapInfo, UVMF_INVLPG,
+    XENMEM_MAXIMUM_RAM_PAGE, XENVER_VERSION,
 };
 use revector::xen::{CallKind, Calls, Errno};
 
@@ -102,7 +103,6 @@ pub(crate) fn maximum_ram_page() -> Result<u64, Errno> {
 
 /// Asks for Xen's version: the hypercall that does nothing else, to measure what any of them costs.
 pub(crate) fn xen_version() -> Result<u64, Errno> {
-    const XENVER_VERSION: u64 = 0;
     // SAFETY: the version comes back as the result; no pointer is passed.
     unsafe { issue(Call::XenVersion, [XENVER_VERSION, 0, 0, 0]) }
 }
@@ -151,7 +151,6 @@ pub(crate) fn clear_trap_table() -> Result<(), Errno> {
 
 /// Sets the base of the GS segment.
 pub(crate) fn set_gs_base(base: VirtAddr) -> Result<(), Errno> {
-    const SEGBASE_GS_KERNEL: u64 = 2;
     // SAFETY: passes no pointer; no code of the image uses the segment.
     unsafe { issue(Call::SetSegmentBase, [SEGBASE_GS_KERNEL, base.as_u64(), 0, 0]) }.map(|_| ())
 }

@@ -31,6 +31,8 @@ symbols! {
     hypercall_page = hypercall_page;
     /// Page that shared_info is mapped over.
     shared_info_page = shared_info_page;
+    /// Page below the stack.
+    stack_guard = stack_guard;
     /// Lowest address of the stack.
     stack_bottom = boot_stack;
     /// Address behind the stack.

@@ -32,6 +32,7 @@ pub(crate) mod selftest;
 pub(crate) mod services;
 pub(crate) mod shared;
 pub(crate) mod symbols;
+pub(crate) mod tables;
 pub(crate) mod trace;
 pub(crate) mod traps;
 pub(crate) mod volatile;

@@ -13,14 +13,14 @@ use core::alloc::Layout;
 use core::{ptr, slice};
 
 use revector::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
-use revector::mm::pte::{Level, Pte};
+use revector::mm::pte::Pte;
 use revector::printf::{self, Arguments};
-use revector::xen::{Claim, Errno, Hypervisor};
+use revector::xen::{Errno, Hypervisor};
 use spin::Mutex;
 
 use super::guard::Service;
 use super::live::Live;
-use super::{clock, hypercall, probe, shared};
+use super::{clock, hypercall, probe, shared, tables};
 
 /// Bytes before a block that hold its size.
 const HEAD: usize = 16;
@@ -134,34 +134,23 @@ pub(super) extern "C" fn revector_m2p(mfn: u64) -> u64 {
 /// Puts the page-table entries for an address into `entries`, L4 first; returns how many there are (4: mapped).
 pub(super) extern "C" fn revector_walk(at: u64, entries: *mut [u64; 4]) -> usize {
     let _service = Service::begin();
-    let (Some((root, _)), Ok(at)) = (Live::root(), VirtAddr::try_new(at)) else { return 0 };
+    let Ok(at) = VirtAddr::try_new(at) else { return 0 };
     let mut found = [0; 4];
     let mut count = 0;
-    let mut table = Some(root);
-    for level in [Level::L4, Level::L3, Level::L2, Level::L1] {
-        let Some(word) = table.and_then(|pfn| word_in(pfn, level.index(at) as u64)) else { break };
-        let entry = Pte::from_word(word);
-        if !entry.is_present() {
-            break;
+    tables::walk(at, |_, entry| {
+        if let Some(word) = entry.ok().filter(|word| Pte::from_word(*word).is_present()) {
+            found[count] = word;
+            count += 1;
         }
-        found[count] = word;
-        count += 1;
-        table = Live::view().m2p(entry.mfn()).map(Claim::confirmed_before);
-    }
+    });
     // SAFETY: the contract of the export: room for four words.
     unsafe { entries.write_unaligned(found) };
     count
 }
 
 fn word_of(mfn: Mfn, index: u64) -> Option<u64> {
-    // Pages of the tree that this kernel published: it knew their frames as its own.
-    word_in(Live::view().m2p(mfn)?.confirmed_before(), index)
-}
-
-fn word_in(pfn: Pfn, index: u64) -> Option<u64> {
-    let (_, base) = Live::root()?;
-    let offset = pfn.raw() * PAGE_SIZE + index * 8;
-    probe::read(VirtAddr::new_truncate(base.as_u64().wrapping_add(offset))).ok()
+    // A page of the tree that this kernel published: it knew its frame as its own.
+    tables::word(Live::view().m2p(mfn)?.confirmed_before(), index)
 }
 
 /// Called by exports.S for `_printk`: the format, five arguments from registers, and those on the stack.

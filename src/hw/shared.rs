@@ -4,17 +4,20 @@
 //! Sources: xen/include/public/xen.h (shared_info), arch-x86/xen.h (arch_shared_info).
 
 use core::mem::offset_of;
+use core::sync::atomic::{Ordering, fence};
 
-use revector::addr::{Mfn, PAGE_SIZE, VirtAddr};
+use revector::addr::{Mfn, VirtAddr};
 use revector::mm::pte::{Access, Pte};
 use revector::xen::Errno;
 use revector::xen::abi::{SharedInfo, VcpuInfo, VcpuTime};
+use revector::xen::events::Port;
+use revector::xen::time::read_versioned;
 
 use super::{hypercall, linker, volatile};
 
-/// Maps shared_info, whose machine address is in start_info.
-pub(crate) fn map(machine: u64) -> Result<(), Errno> {
-    let entry = Pte::leaf(Mfn::new(machine / PAGE_SIZE), Access::Data);
+/// Maps shared_info, whose machine frame is in start_info.
+pub(crate) fn map(frame: Mfn) -> Result<(), Errno> {
+    let entry = Pte::leaf(frame, Access::Data);
     // SAFETY: the page is reserved for this in entry.S; no Rust object lies in it.
     unsafe { hypercall::update_va_mapping(linker::shared_info_page().as_u64(), entry.word()) }
 }
@@ -24,18 +27,19 @@ fn at(offset: usize) -> VirtAddr {
     volatile::field(linker::shared_info_page(), offset)
 }
 
-/// Reads this vCPU's time, retrying while Xen writes it.
+/// Reads this vCPU's time, again if Xen has written it meanwhile.
 pub(crate) fn time() -> VcpuTime {
     let at = at(offset_of!(SharedInfo, vcpu) + offset_of!(VcpuInfo, time));
-    loop {
-        // SAFETY: the page is mapped since entry (or is our own zeroed bss), and numbers are numbers.
-        let time: VcpuTime = unsafe { volatile::read(at) };
-        // SAFETY: as above; the version is the first field.
-        let version: u32 = unsafe { volatile::read(at) };
-        if time.version & 1 == 0 && time.version == version {
-            return time;
-        }
-    }
+    read_versioned(
+        || {
+            // SAFETY: the page is mapped since entry (or is our own zeroed bss), and numbers are numbers.
+            unsafe { volatile::read(volatile::field(at, offset_of!(VcpuTime, version))) }
+        },
+        || {
+            // SAFETY: as above.
+            unsafe { volatile::read(at) }
+        },
+    )
 }
 
 /// Reads the address of the last page fault.
@@ -44,16 +48,11 @@ pub(crate) fn fault_address() -> u64 {
     unsafe { volatile::read(at(offset_of!(SharedInfo, vcpu) + offset_of!(VcpuInfo, cr2))) }
 }
 
-/// Clears a pending event channel, so that the next poll waits for the next event.
-pub(crate) fn clear_event(port: u32) {
-    // Below 64: the 4096 event channels of the two-level interface.
-    let word = port as usize / 64 % 64;
-    let at = at(offset_of!(SharedInfo, evtchn_pending) + word * 8);
-    // SAFETY: as in `time`. A bit that Xen sets between read and write is only a wake-up of the same kind lost, and
-    // every wait has a deadline.
-    let pending: u64 = unsafe { volatile::read(at) };
-    // SAFETY: as above.
-    unsafe { volatile::write(at, pending & !(1 << (port % 64))) };
+/// Takes an event channel's mark away, so that the next poll waits for the next event.
+pub(crate) fn clear_event(port: Port) {
+    let at = at(offset_of!(SharedInfo, evtchn_pending) + port.word() * 8);
+    // SAFETY: as in `time`, and aligned; Xen changes these words by locked instructions only, as this side does.
+    port.take(unsafe { volatile::atomic(at) });
 }
 
 /// Reads what [`publish_p2m`] wrote: the top page's frame, and the number of entries.
@@ -73,6 +72,8 @@ pub(crate) fn publish_p2m(top: Mfn, entries: u64) {
         (offset_of!(SharedInfo, p2m_cr3), 0),
         (offset_of!(SharedInfo, pfn_to_mfn_frame_list_list), top.raw()),
     ];
+    // The tree is plain memory: whoever finds its frame must find it written.
+    fence(Ordering::Release);
     for (offset, value) in fields {
         // SAFETY: as in `time`; these fields are the domain's to write.
         unsafe { volatile::write(at(offset), value) };

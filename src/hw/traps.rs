@@ -1,21 +1,24 @@
 //! Exceptions: returned from if a probe caused them, reported and fatal otherwise.
 //!
-//! A PV guest has no IDT; `set_trap_table` hands Xen a list of handlers, and Xen builds the frame (traps.S). A fault
-//! on a stack overflow cannot be delivered at all, because Xen switches no stack: it kills the domain then.
+//! A PV guest has no IDT; `set_trap_table` hands Xen a list of handlers, and Xen builds the frame (traps.S).
+//!
+//! Xen switches stacks for an exception in user mode only (`stack_switch`). This kernel never leaves kernel mode, so
+//! Xen pushes the frame where the stack pointer is. If that is the guard page below the stack, Xen's own store
+//! faults, nothing can be delivered, and Xen kills the domain: the guest's console ends without a word, and Xen's log
+//! has "domain_crash_sync called from entry.S", the walk to the guard page, and the registers. No handler on this
+//! side could do better, because there is no stack that it could be given. `selftest=stack` shows it.
 
 use core::arch::global_asm;
 use core::fmt;
 
-use revector::addr::{PAGE_SIZE, Pfn, VirtAddr};
-use revector::mm::pte::{Level, Pte};
+use revector::addr::VirtAddr;
+use revector::xen::Errno;
 use revector::xen::abi::{FLAT_KERNEL_CS, TrapInfo};
-use revector::xen::{Claim, Errno, Hypervisor};
 
 use super::die::{self, Cause};
 use super::hypercall;
-use super::live::Live;
 use super::symbols::Symbol;
-use super::{console, guard, linker, probe, shared, trace};
+use super::{console, guard, linker, probe, shared, tables, trace};
 
 global_asm!(include_str!("traps.S"), trap = sym trap);
 
@@ -141,24 +144,10 @@ impl fmt::Display for Frame {
     }
 }
 
-/// Prints the page-table entries for an address, from L4 down, trusting none of them.
+/// Prints the page-table entries for an address, from L4 down.
 fn print_walk(at: VirtAddr) {
-    let Some((mut table, base)) = Live::root() else { return };
-    for level in [Level::L4, Level::L3, Level::L2, Level::L1] {
-        let offset = table.raw() * PAGE_SIZE + level.index(at) as u64 * 8;
-        let Ok(word) = probe::read(VirtAddr::new_truncate(base.as_u64().wrapping_add(offset))) else {
-            console::write(format_args!("  {level:?}: table {table} cannot be read\n"));
-            return;
-        };
-        console::write(format_args!("  {level:?}[{}] = {word:#018x}\n", level.index(at)));
-        let entry = Pte::from_word(word);
-        match table_behind(entry) {
-            Some(next) if entry.is_present() => table = next,
-            _ => return,
-        }
-    }
-}
-
-fn table_behind(entry: Pte) -> Option<Pfn> {
-    Live::view().m2p(entry.mfn()).map(Claim::confirmed_before)
+    tables::walk(at, |level, found| match found {
+        Ok(word) => console::write(format_args!("  {level:?}[{}] = {word:#018x}\n", level.index(at))),
+        Err(table) => console::write(format_args!("  {level:?}: table {table} cannot be read\n")),
+    });
 }

@@ -1,10 +1,13 @@
 //! Fields that Xen or the other end of a ring reads and writes at any time.
 //!
-//! A field is an address, a structure's base plus `offset_of!`; only the access itself is unsafe.
+//! A field is an address, a structure's base plus `offset_of!`; only the access itself is unsafe. A field that only
+//! one side writes is read and written; one that both sides change is an atomic, because a read, a change and a write
+//! would undo what the other side does in between.
 
 use core::arch::asm;
 use core::mem::MaybeUninit;
 use core::ptr;
+use core::sync::atomic::AtomicU64;
 
 use revector::addr::VirtAddr;
 use revector::xen::Words;
@@ -23,7 +26,7 @@ pub(crate) unsafe fn read<T: Copy>(at: VirtAddr) -> T {
     unsafe { ptr::read_volatile(at.as_ptr()) }
 }
 
-/// Writes a field.
+/// Writes a field that only this side writes.
 ///
 /// # Safety
 /// A `T` must be mapped there writable, aligned, and be ours to write.
@@ -50,4 +53,13 @@ pub(crate) unsafe fn read_page(at: VirtAddr) -> Words {
     }
     // SAFETY: every word was written just now.
     unsafe { words.assume_init() }
+}
+
+/// Borrows a word that both sides change.
+///
+/// # Safety
+/// A word must be mapped there writable, aligned, for good, and be changed by atomic instructions only.
+pub(crate) unsafe fn atomic<'r>(at: VirtAddr) -> &'r AtomicU64 {
+    // SAFETY: the caller's clause is the callee's.
+    unsafe { AtomicU64::from_ptr(at.as_mut_ptr()) }
 }

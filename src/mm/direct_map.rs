@@ -53,6 +53,7 @@ pub fn graft<X: Hypervisor>(
     tables.note_shared(end.raw().div_ceil(ENTRIES));
     tables.set_window(Window::new(area::DIRECT, end));
     xen.rehome(area::DIRECT);
+    prove_guarded(facts, &tables, xen)?;
     Ok(tables)
 }
 
@@ -60,6 +61,16 @@ pub fn graft<X: Hypervisor>(
 const fn most_entries(facts: &Facts) -> usize {
     // The image has fewer pages than any usize holds.
     (facts.text.pages() + facts.rodata.pages()) as usize + 64
+}
+
+/// The processor is the judge: the page below the stack must fault.
+fn prove_guarded<X: Hypervisor>(facts: &Facts, tables: &Tables, xen: &mut X) -> Result<(), MmError> {
+    let at = facts.stack_guard;
+    if xen.probe(at).is_err() {
+        return Ok(());
+    }
+    let entry = tables.leaf(xen, at)?.map_or(0, |(_, entry)| entry.word());
+    Err(MmError::Leftover { at, level: Level::L1, entry })
 }
 
 /// Hooks the builder's L1 tables under the direct map, and makes both views non-executable but for the image's slots

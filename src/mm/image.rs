@@ -5,6 +5,8 @@
 //! ones, code and constants become read-only: a page is only as protected as its most generous mapping.
 //!
 //! One page of the image has shared_info mapped in its place since entry; its own frame returns to the direct map.
+//! The page below the stack is mapped no more: a stack that overflows faults there, and what lies below it, the
+//! constants, is read-only, for frames that are larger than a page. Until then the builder's mapping lets it pass.
 //! Neighbours: part of stage 4; `cleanup` (stage 7) keeps only what is mapped here.
 
 use super::area;
@@ -41,7 +43,8 @@ pub(super) fn unshare<X: Hypervisor>(
         for (word, at) in words.iter_mut().zip(pages_of(VirtRange::new(slot, L1_SPAN))) {
             let entry = Pte::from_word(*word);
             let own = Pte::leaf(entry.mfn(), access(facts, at));
-            *word = if entry.is_present() { own.word() } else { Pte::ABSENT.word() };
+            let shown = entry.is_present() && at != facts.stack_guard;
+            *word = if shown { own.word() } else { Pte::ABSENT.word() };
         }
         let l1 = growth.make(xen, frames, slot, Level::L1)?;
         growth.store_all(xen, l1, &words)?;

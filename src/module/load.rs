@@ -55,7 +55,7 @@ pub fn load<X: Hypervisor, S: State>(
     memory: &mut Memory<'_, S>,
     xen: &mut X,
 ) -> Result<(), BootError> {
-    let start = xen.counters().nanos;
+    let start = xen.counters();
     let named = |error: ModuleError| BootError::Module(source.name.to_owned(), error);
     let image = plan(source, modules).map_err(named)?;
     let name = ModInfo::of(image.object()).name.unwrap_or(source.name).to_owned();
@@ -69,7 +69,8 @@ pub fn load<X: Hypervisor, S: State>(
         vmalloc.purge(memory.tables, memory.frames, xen).stage("module")?;
         return Err(error);
     }
-    log::info!(target: "module", "{name}: loaded in {} us", (xen.counters().nanos - start) / 1000);
+    let taken = xen.counters().since(start);
+    log::info!(target: "module", "{name}: loaded in {} us", taken.nanos / 1000);
     let uses = modules.used_by(&image);
     let mut offers: Vec<(String, u64)> =
         image.offers().map(|offer| (offer.name.to_owned(), at(base, offer.offset).as_u64())).collect();

@@ -68,7 +68,7 @@ pub const SIF_MOD_START_PFN: u32 = 1 << 3;
 pub struct VcpuTime {
     /// Odd while Xen writes.
     pub version: u32,
-    pad0: u32,
+    pub(super) pad0: u32,
     /// TSC at the last update.
     pub tsc_timestamp: u64,
     /// Nanoseconds since boot at that TSC.
@@ -79,7 +79,7 @@ pub struct VcpuTime {
     pub tsc_shift: i8,
     /// Stability flags.
     pub flags: u8,
-    pad1: [u8; 2],
+    pub(super) pad1: [u8; 2],
 }
 
 /// What Xen and one vCPU share.
@@ -174,6 +174,10 @@ pub const SCHEDOP_SHUTDOWN: u64 = 2;
 pub const SCHEDOP_POLL: u64 = 3;
 /// `physdev_op`: sets the I/O privilege level; its argument is one 32-bit level.
 pub const PHYSDEVOP_SET_IOPL: u64 = 6;
+/// `set_segment_base`: the base of GS in kernel mode.
+pub const SEGBASE_GS_KERNEL: u64 = 2;
+/// `xen_version`: the version, as the result.
+pub const XENVER_VERSION: u64 = 0;
 /// The calling domain.
 pub const DOMID_SELF: u16 = 0x7ff0;
 

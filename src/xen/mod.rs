@@ -10,11 +10,14 @@
 pub mod abi;
 mod claim;
 mod counters;
+pub mod early;
 pub mod errno;
+pub mod events;
 mod list;
 mod loops;
 pub mod mmuext;
 pub mod start_info;
+pub mod time;
 
 use alloc::string::String;
 use alloc::vec::Vec;

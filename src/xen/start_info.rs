@@ -8,7 +8,8 @@
 
 use core::fmt;
 
-use super::abi::{SIF_INITDOMAIN, SIF_MOD_START_PFN, StartInfo};
+use super::abi::{SIF_MOD_START_PFN, StartInfo};
+use super::early::Early;
 use super::{Hypervisor, List};
 use crate::addr::{ENTRIES, L2_SPAN, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange, pages_for};
 use crate::mm::area;
@@ -29,6 +30,8 @@ pub struct Facts {
     pub rodata: VirtRange,
     /// Page of the image in whose place shared_info is mapped.
     pub shared_info: VirtAddr,
+    /// Page of the image below its stack, which nothing may use: stage 4 takes its mapping away.
+    pub stack_guard: VirtAddr,
 }
 
 /// What the domain is.
@@ -112,7 +115,7 @@ impl fmt::Display for FieldError {
     }
 }
 
-const BUILDER: &str = "the domain builder is at fault: compare with the toolstack's -vvv log";
+pub(super) const BUILDER: &str = "the domain builder is at fault: compare with the toolstack's -vvv log";
 
 impl BootInfo {
     /// Checks every field that the boot uses.
@@ -120,18 +123,14 @@ impl BootInfo {
     /// # Errors
     /// The first [`FieldError`], in the order of the structure.
     pub fn parse(raw: &StartInfo, facts: Facts, xen: &impl Hypervisor) -> Result<Self, FieldError> {
-        check_magic(raw)?;
+        let Early { role, nr_pages, shared_info, .. } = Early::parse(raw)?;
         high_page("(own address)", facts.start_info.as_u64())?;
-        let role = if raw.flags & SIF_INITDOMAIN != 0 { Role::InitialDomain } else { Role::Guest };
-        let nr_pages = nr_pages(raw)?;
-        let shared_info = checked("shared_info", "a page-aligned machine address", raw.shared_info, |at| {
-            at != 0 && at % PAGE_SIZE == 0
-        })?;
+        within_limit(nr_pages)?;
         let mut info = Self {
             facts,
             role,
             nr_pages,
-            shared_info: Mfn::new(shared_info / PAGE_SIZE),
+            shared_info,
             ramdisk: ramdisk(raw, nr_pages)?,
             mfn_list: mfn_list(raw, nr_pages)?,
             store: None,
@@ -180,7 +179,7 @@ fn behind(field: &'static str, expected: &'static str, at: VirtAddr, end: u64) -
     checked(field, expected, at.as_u64(), |at| at >= end).map(|_| ())
 }
 
-fn checked(
+pub(super) fn checked(
     field: &'static str,
     expected: &'static str,
     found: u64,
@@ -189,17 +188,14 @@ fn checked(
     if holds(found) { Ok(found) } else { Err(false_field(field, expected, found)) }
 }
 
-const fn false_field(field: &'static str, expected: &'static str, found: u64) -> FieldError {
+pub(super) const fn false_field(field: &'static str, expected: &'static str, found: u64) -> FieldError {
     FieldError { field, expected, found, advice: BUILDER, fault: Fault::Builder }
 }
 
 /// A domain that is larger than the tree is no fault of its builder's.
-fn nr_pages(raw: &StartInfo) -> Result<u64, FieldError> {
-    let pages = checked("nr_pages", "1 to 2^40 pages, which entries can name", raw.nr_pages, |pages| {
-        (1..=1 << 40).contains(&pages)
-    })?;
+const fn within_limit(pages: u64) -> Result<(), FieldError> {
     if pages <= MAX_PAGES {
-        return Ok(pages);
+        return Ok(());
     }
     Err(FieldError {
         field: "nr_pages",
@@ -210,23 +206,8 @@ fn nr_pages(raw: &StartInfo) -> Result<u64, FieldError> {
     })
 }
 
-fn check_magic(raw: &StartInfo) -> Result<(), FieldError> {
-    if raw.magic.starts_with(b"xen-3.") {
-        return Ok(());
-    }
-    let mut first = [0; 8];
-    first.copy_from_slice(&raw.magic[..8]);
-    Err(FieldError {
-        field: "magic",
-        expected: "a string that starts with xen-3.",
-        found: u64::from_be_bytes(first),
-        advice: "%rsi does not point to start_info: was the image started by something other than a Xen PV builder?",
-        fault: Fault::Builder,
-    })
-}
-
 /// An address of the initial mapping, page-aligned.
-fn high_page(field: &'static str, raw: u64) -> Result<VirtAddr, FieldError> {
+pub(super) fn high_page(field: &'static str, raw: u64) -> Result<VirtAddr, FieldError> {
     let expected = "a page-aligned address of the high mapping, 0xffffffff80000000 or more";
     let found = checked(field, expected, raw, |at| at >= area::HIGH.as_u64() && at % PAGE_SIZE == 0)?;
     Ok(VirtAddr::new_truncate(found))

@@ -74,13 +74,14 @@ fn direct_map_is_writable(built: &Built, walk: &Walk) {
     }
 }
 
-/// Only the image is left: its own frames, shared_info in its place, rights as linked.
+/// Only the image is left: its own frames, shared_info in its place, rights as linked, nothing below the stack.
 pub(crate) fn high_mapping_is_the_image(built: &Built, walk: &Walk) {
     let facts = built.facts;
     let mut pages = 0;
     for leaf in walk.within(HIGH, u64::MAX) {
         let pfn = Pfn::new((leaf.at - HIGH) / 4096);
         assert!(built.rows.image.contains(pfn), "still mapped: {leaf:x?}");
+        assert_ne!(leaf.at, facts.stack_guard.as_u64(), "the page below the stack is mapped");
         let is_shared_info = leaf.at == facts.shared_info.as_u64();
         let own = built.xen.machine().mfn(pfn).filter(|_| !is_shared_info);
         assert_eq!(leaf.mfn, own.unwrap_or(Mfn::new(built.start_info.shared_info / 4096)), "{leaf:x?}");
@@ -90,7 +91,11 @@ pub(crate) fn high_mapping_is_the_image(built: &Built, walk: &Walk) {
         assert_eq!((leaf.executable, leaf.writable), (page < text, page >= data), "{leaf:x?}");
         pages += 1;
     }
-    assert_eq!(pages, built.rows.image.pages(), "the whole image is mapped");
+    assert_eq!(
+        pages + 1,
+        built.rows.image.pages(),
+        "the whole image is mapped, but for the page below the stack"
+    );
     let absent = walk.nonzero.iter().find(|(at, level)| *at >= MODULES && *level == 1);
     assert_eq!(absent, None, "an L1 entry in the module area is not zero");
 }

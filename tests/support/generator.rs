@@ -1,7 +1,7 @@
 //! Random domains from a seed: the same number always makes the same domain.
 
 use revector::addr::{Mfn, Pfn, PfnRange};
-use revector::fake::{BuildError, Built, Domain, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
+use revector::fake::{BuildError, Built, Domain, Hardware, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
 use revector::xen::start_info::Role;
 
 /// A small generator (xorshift64*).
@@ -90,6 +90,7 @@ impl Case {
             },
             ramdisk: None,
             role: random.pick(&[Role::Guest, Role::Guest, Role::InitialDomain]),
+            hardware: Hardware::None,
             holes: Vec::new(),
             seed,
             // The highest needs all 40 bits of an entry's frame number but those above M2P's own end.

@@ -57,7 +57,10 @@ pub(crate) struct Case {
     pub(crate) says: &'static [&'static str],
     /// Console lines that must not appear.
     pub(crate) never_says: &'static [&'static str],
-    /// A file of the checkout that must equal the console lines with this tag, the tag taken off.
+    /// Lines of Xen's own log that must appear, for what the guest cannot say itself.
+    pub(crate) xen_says: &'static [&'static str],
+    /// A file of the checkout that must equal the console lines with this tag, the tag taken off. The initial domain
+    /// is held to what follows a bar in its lines, a guest to what is before it.
     pub(crate) golden: Option<(&'static str, &'static str)>,
     /// A file of the checkout with names of modules; each must be in the guest's list.
     pub(crate) listed: Option<&'static str>,
@@ -80,6 +83,7 @@ pub(crate) const CASE: Case = Case {
     outcome: Outcome::Success,
     says: &[],
     never_says: &["panic", "Test result: FAILURE"],
+    xen_says: &[],
     golden: None,
     listed: None,
     mmu_at_most: None,
@@ -130,6 +134,12 @@ fn basics() -> Vec<Case> {
         Case { cmdline: "verify=sample", says: &["verify: * (sample of 16384)"], ..case("verify-sample") },
         Case { cmdline: "verify=off", says: &["verify: off"], ..case("verify-off") },
         Case { cmdline: "loglevel=debug", says: &["dump: after: 0xffff880000000000-*"], ..case("debug-log") },
+        Case {
+            memory_mib: 63,
+            cmdline: "loglevel=debug",
+            says: &["p2m: the list's last page ends with 256 words that are no entries: zero"],
+            ..case("list-tail")
+        },
         Case { cmdline: "p3m=copy", says: &["options: unknown key p3m, ignored"], ..case("unknown-key") },
         Case { cmdline: "p2m=keep", says: &["revector: p2m=keep:*"], ..case("keep-without-collision") },
     ]
@@ -137,8 +147,15 @@ fn basics() -> Vec<Case> {
 
 /// What real Xen says to the programs that its model is held to.
 fn conformance() -> Vec<Case> {
-    let golden = Some(("conformance: ", "tests/conformance.txt"));
-    vec![Case { cmdline: "selftest=conformance", golden, ..case("conformance") }]
+    let programs = |name| Case {
+        cmdline: "selftest=conformance",
+        golden: Some(("conformance: ", "tests/conformance.txt")),
+        ..case(name)
+    };
+    vec![
+        programs("conformance"),
+        Case { start: Start::Dom0, memory_mib: 256, ..programs("conformance-initial-domain") },
+    ]
 }
 
 /// Input that must be refused with words, and without a panic.
@@ -200,8 +217,29 @@ fn crashes() -> Vec<Case> {
             "selftest=wild-write",
             &["*** writing*does not allow*", "*selftest::wild_write+0x*"],
         ),
+        Case {
+            cmdline: "selftest=stack",
+            says: &["selftest: *nothing is mapped at *"],
+            ..overflow("selftest-stack")
+        },
+        Case {
+            ramdisk: "target/image/deep.cpio",
+            says: &["module: deep: * Text *"],
+            ..overflow("module-stack")
+        },
         case("after-the-crashes"),
     ]
+}
+
+/// A stack that overflows: Xen finds no room for the exception and says so, the guest says nothing more. A frame of
+/// little more than a page meets the guard page; one that steps over it meets the constants below, read-only.
+fn overflow(name: &'static str) -> Case {
+    Case {
+        outcome: Outcome::Crash,
+        never_says: &["exception", "panicked", "Test result:"],
+        xen_says: &["Pagetable walk from ffffffff81*", "domain_crash_sync called from entry.S*"],
+        ..case(name)
+    }
 }
 
 /// The problem in a guest of 1 GiB: a ramdisk that puts the P2M across the start of the module area.

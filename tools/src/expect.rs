@@ -14,6 +14,8 @@ use crate::{
 pub(crate) struct Seen<'a> {
     pub(crate) outcome: Outcome,
     pub(crate) console: &'a [String],
+    /// Xen's own log of the boot.
+    pub(crate) xen: &'a str,
     /// The toolstack's log, if it built the guest and told how.
     pub(crate) toolstack: Option<&'a str>,
     /// What the builder's arithmetic says of a guest that was built: its layout, or why it should not have been.
@@ -42,6 +44,11 @@ pub(crate) fn complaints(case: &Case, seen: &Seen<'_>) -> Vec<String> {
     for pattern in case.never_says {
         if let Some(line) = seen.console.iter().find(|line| matches(pattern, line)) {
             found.push(format!("expected no console line with '{pattern}', found: {line}"));
+        }
+    }
+    for pattern in case.xen_says {
+        if !seen.xen.lines().any(|line| matches(pattern, line)) {
+            found.push(format!("expected a line of Xen's with '{pattern}', found none"));
         }
     }
     if let (Some((tag, file)), Some(golden)) = (case.golden, seen.golden) {
@@ -84,6 +91,28 @@ fn layouts_that_differ(seen: &Seen<'_>) -> Vec<String> {
     found
 }
 
+/// Whose answers of a file are meant, where those of the initial domain differ: `name: a guest's | its`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Column {
+    Guest,
+    InitialDomain,
+}
+
+impl Column {
+    /// Leaves one of the two answers in each line.
+    pub(crate) fn of(self, golden: &str) -> String {
+        let line = |line: &str| {
+            let (guest, initial) = line.split_once(" | ").unwrap_or((line, ""));
+            let (name, _) = guest.split_once(": ").unwrap_or((guest, ""));
+            match self {
+                Self::InitialDomain if !initial.is_empty() => format!("{name}: {initial}\n"),
+                _ => format!("{guest}\n"),
+            }
+        };
+        golden.lines().map(line).collect()
+    }
+}
+
 /// Compares the lines behind a tag with a file, one to one; tells the first that differs.
 fn differing_lines(console: &[String], tag: &str, golden: &str) -> Option<String> {
     let mut found = console.iter().filter_map(|line| line.split_once(tag)).map(|(_, line)| line.trim_end());
@@ -123,17 +152,25 @@ fn matches(pattern: &str, line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Seen, complaints, matches};
+    use super::{Column, Seen, complaints, matches};
     use crate::{
         cases::{self, Case},
         verdict::Outcome,
     };
 
+    const NOTHING: Seen<'static> = Seen {
+        outcome: Outcome::Success,
+        console: &[],
+        xen: "",
+        toolstack: None,
+        prediction: None,
+        golden: None,
+        listed: "",
+    };
+
     fn complain(case: &Case, outcome: Outcome, console: &[&str]) -> Vec<String> {
         let console: Vec<_> = console.iter().map(|line| (*line).to_owned()).collect();
-        let seen =
-            Seen { outcome, console: &console, toolstack: None, prediction: None, golden: None, listed: "" };
-        complaints(case, &seen)
+        complaints(case, &Seen { outcome, console: &console, ..NOTHING })
     }
 
     #[test]
@@ -150,21 +187,17 @@ mod tests {
 
     #[test]
     fn each_wrong_thing_is_told() {
-        let case = Case { says: &["needed"], never_says: &["forbidden"], ..cases::CASE };
+        let case =
+            Case { says: &["needed"], never_says: &["forbidden"], xen_says: &["crashed"], ..cases::CASE };
         let found = complain(&case, Outcome::Crash, &["forbidden"]);
-        assert_eq!(found.len(), 3, "{found:?}");
+        assert_eq!(found.len(), 4, "{found:?}");
+        let seen = Seen { console: &["needed".to_owned()], xen: "(XEN) Domain 1 crashed", ..NOTHING };
+        assert!(complaints(&case, &seen).is_empty());
     }
 
     #[test]
     fn a_guest_that_was_built_and_should_not_have_been_is_told() {
-        let seen = Seen {
-            outcome: Outcome::Success,
-            console: &[],
-            toolstack: None,
-            prediction: Some(Err("too small".to_owned())),
-            golden: None,
-            listed: "",
-        };
+        let seen = Seen { prediction: Some(Err("too small".to_owned())), ..NOTHING };
         let found = complaints(&cases::CASE, &seen);
         assert!(found.iter().any(|text| text.contains("too small")), "{found:?}");
     }
@@ -176,6 +209,13 @@ mod tests {
         for wrong in ["a: ok\nb: ok\n", "a: ok\n", "a: ok\nb: -EINVAL\nc: ok\n"] {
             assert!(super::differing_lines(&console, "c: ", wrong).is_some(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn the_initial_domain_is_held_to_what_follows_the_bar() {
+        let golden = "a: ok\nb: -EINVAL, ok | ok, ok\n";
+        assert_eq!(Column::Guest.of(golden), "a: ok\nb: -EINVAL, ok\n");
+        assert_eq!(Column::InitialDomain.of(golden), "a: ok\nb: ok, ok\n");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     cases_modules::{LINUX, LINUX_ALL},
     direct,
     dom0_image::BootFiles,
-    expect::{Seen, complaints},
+    expect::{Column, Seen, complaints},
     guest::{Create, End, Guest},
     junit::{self, CaseResult},
     lab::{Lab, XenVersion, fresh_folder},
@@ -177,14 +177,17 @@ impl Machines {
         let folder = self.out.join(case.name.as_ref());
         fresh_folder(&folder)?;
         let report = direct::boot(&self.files, &folder, guest, port, &mut |_| ())?;
+        let xen = log(&folder, "xen.log");
+        let golden = golden(case, Column::InitialDomain)?;
         Ok(complaints(
             case,
             &Seen {
                 outcome: report.outcome,
                 console: &report.console,
+                xen: &xen,
                 toolstack: None,
                 prediction: Some(prediction(guest, Builder::Xen, Gzip::Kept)),
-                golden: None,
+                golden: golden.as_deref(),
                 listed: "",
             },
         ))
@@ -193,15 +196,15 @@ impl Machines {
 
 fn run_guest(session: &mut Session, case: &Case, guest: &Guest, gzip: Gzip) -> Result<Vec<String>> {
     let report = session.run(&case.name, guest, &Progress::default(), &mut |_| ())?;
-    let log = fs::read(report.folder.join("xl.log")).unwrap_or_default();
-    let log = String::from_utf8_lossy(&log);
+    let (toolstack, xen) = (log(&report.folder, "xl.log"), log(&report.folder, "xl-dmesg.log"));
     let told = guest.create == Create::Logged && report.outcome != Outcome::NotBuilt;
-    let toolstack = told.then_some(log.as_ref());
-    let golden = golden(case)?;
+    let toolstack = told.then_some(toolstack.as_str());
+    let golden = golden(case, Column::Guest)?;
     let listed = case.listed.map(fs::read_to_string).transpose().context("no list of modules")?;
     let seen = Seen {
         outcome: report.outcome,
         console: &report.console,
+        xen: &xen,
         toolstack,
         prediction: toolstack.map(|_| prediction(guest, Builder::Toolstack, gzip)),
         golden: golden.as_deref(),
@@ -218,9 +221,16 @@ fn prediction(guest: &Guest, builder: Builder, gzip: Gzip) -> Result<Plan, Strin
     domain.plan().map_err(|refusal| refusal.to_string())
 }
 
-fn golden(case: &Case) -> Result<Option<String>> {
-    let read =
-        |(_, file): (&str, &str)| fs::read_to_string(file).with_context(|| format!("cannot read {file}"));
+fn log(folder: &Path, name: &str) -> String {
+    let bytes = fs::read(folder.join(name)).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn golden(case: &Case, column: Column) -> Result<Option<String>> {
+    let read = |(_, file): (&str, &str)| {
+        let text = fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
+        Ok(column.of(&text))
+    };
     case.golden.map(read).transpose()
 }
 

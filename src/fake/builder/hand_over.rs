@@ -22,7 +22,7 @@ fn high(pfn: Pfn) -> VirtAddr {
     VirtAddr::new_truncate(area::HIGH.as_u64() + pfn.raw() * PAGE_SIZE)
 }
 
-/// The image's view of itself; shared_info takes the place of its second page of data.
+/// The image's view of itself: data starts with the page below the stack, and shared_info takes the place of the next.
 pub(super) fn facts(domain: &Domain, rows: &Rows) -> Facts {
     let shape = domain.image;
     let part = |first: u64, pages: u64| VirtRange::new(high(rows.image.start.plus(first)), pages * PAGE_SIZE);
@@ -32,6 +32,7 @@ pub(super) fn facts(domain: &Domain, rows: &Rows) -> Facts {
         text: part(0, shape.text),
         rodata: part(shape.text, shape.rodata),
         shared_info: part(shape.text + shape.rodata + 1, 1).start,
+        stack_guard: part(shape.text + shape.rodata, 1).start,
     }
 }
 

@@ -66,6 +66,16 @@ pub struct Notes {
     pub ramdisk: RamdiskNote,
 }
 
+/// Whether the domain was given a device, or any I/O port or memory: Xen lets it choose how memory is cached then
+/// (`cache_flush_permitted`). The initial domain always was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hardware {
+    /// Nothing: an ordinary guest.
+    None,
+    /// Something.
+    Some,
+}
+
 /// A ramdisk: bytes that outlive every test, rounded up to whole pages with zeros.
 #[derive(Clone, Copy)]
 pub struct Ramdisk {
@@ -120,6 +130,8 @@ pub struct Domain {
     pub ramdisk: Option<Ramdisk>,
     /// Who builds: the toolstack, or Xen itself.
     pub role: Role,
+    /// Whether a guest was given hardware.
+    pub hardware: Hardware,
     /// Pages without a frame, behind everything that the builder places.
     pub holes: Vec<PfnRange>,
     /// Which permutation scatters the frames.
@@ -138,6 +150,7 @@ impl Domain {
             notes: Notes { p2m: P2mNote::None, ramdisk: RamdiskNote::None },
             ramdisk: None,
             role: Role::Guest,
+            hardware: Hardware::None,
             holes: Vec::new(),
             seed: 1,
             first_mfn: Mfn::new(0x10_0000),
@@ -193,7 +206,11 @@ impl Domain {
             .with_blocks(large.map(|piece| piece.pages));
         let mut memory = Memory::new(machine, self.contents(&rows));
         let root = tables::fill(&mut memory, self, &rows);
-        let mut xen = Xen::new(memory, self.role, root);
+        let hardware = match self.role {
+            Role::Guest => self.hardware,
+            Role::InitialDomain => Hardware::Some,
+        };
+        let mut xen = Xen::new(memory, self.role, hardware, root);
         xen.pin(root, Level::L4).expect("the builder pins its L4 table");
         xen.load(root).expect("the builder's L4 table is loaded");
         if self.role == Role::InitialDomain && !rows.physmap.is_empty() {

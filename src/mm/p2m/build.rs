@@ -20,6 +20,7 @@ use crate::mm::layout::{Layout, Name};
 use crate::mm::ranges::Ranges;
 use crate::mm::tables::Tables;
 use crate::mm::window::Window;
+use crate::report;
 use crate::xen::Hypervisor;
 
 impl P2m<Initial> {
@@ -60,7 +61,9 @@ impl P2m<Initial> {
         let used = (self.nr_pages % PER_LEAF) as usize;
         if used != 0 {
             let last = index::leaves(self.nr_pages) - 1;
-            window.page_mut(xen, &self.list[0], last)[used..].fill(INVALID);
+            let tail = &mut window.page_mut(xen, &self.list[0], last)[used..];
+            report::list_tail(tail);
+            tail.fill(INVALID);
         }
     }
 
