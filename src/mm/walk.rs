@@ -90,6 +90,8 @@ impl BootTables {
             row,
             window: &window,
             list: layout.list(),
+            list_pages: layout.pages(Name::Phys2mach),
+            list_window: Window::new(area::HIGH, Pfn::ZERO),
             shared_info: (facts.shared_info, layout.shared_info),
             counts: Counts::default(),
             next: Pfn::ZERO,
@@ -142,6 +144,9 @@ struct Walk<'w, X, F: FnMut(Line)> {
     row: PfnRange,
     window: &'w Window,
     list: List,
+    list_pages: PfnRange,
+    /// Shows the pages of the list that were tried.
+    list_window: Window,
     /// Where shared_info is mapped, and its frame.
     shared_info: (VirtAddr, Mfn),
     counts: Counts,
@@ -182,8 +187,7 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
     /// M2P, at once if they can be.
     fn pages(&mut self, words: &Words, base: u64, above: Rights) -> Result<(), WalkError> {
         let first = self.next.slot_start();
-        let unlisted = WalkError::Unreadable(MmError::NotMapped { at: self.list.address(first) });
-        let listed = self.list.slot(self.xen, first).ok_or(unlisted)?;
+        let listed = self.listed(first)?;
         let differences = words
             .iter()
             .zip(&listed)
@@ -201,6 +205,22 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
             }
         }
         Ok(())
+    }
+
+    /// Copies the list's entries of the 512 pages from `first` on, after a trial read; all ones after the end.
+    fn listed(&mut self, first: Pfn) -> Result<Words, WalkError> {
+        let page = self.list_pages.start.plus(first.raw() / ENTRIES);
+        if !self.list_pages.contains(page) {
+            return Ok([u64::MAX; 512]);
+        }
+        let at = self.list_window.address(page);
+        self.xen.probe(at).map_err(|_| WalkError::Unreadable(MmError::NotMapped { at }))?;
+        self.list_window.extend(PfnRange::new(page, 1));
+        let mut words = self.list_window.page(self.xen, page);
+        let used = self.list.entries().saturating_sub(first.raw()).min(ENTRIES);
+        // Below 512: fits any usize.
+        words[used as usize..].fill(u64::MAX);
+        Ok(words)
     }
 
     /// Pages follow each other: the next one mapped must be the next one of the domain.

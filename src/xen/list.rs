@@ -1,14 +1,14 @@
 //! The builder's P2M list, read where the builder mapped it: what claims are held against before there is a tree.
 //!
 //! start_info gives an address and a length, both alleged. Until `mm::walk` has been through the page tables a read
-//! may fault or find anything, so each page is tried first, and what is found only ever confirms what somebody else
+//! may fault or find anything, so each is a trial, and what is found only ever confirms what somebody else
 //! said. When the walk is over, the mapping that these reads went through has been proved.
 //!
 //! Neighbours: `start_info` confirms rings with it, `mm::walk` each page that is mapped.
 
+use super::Hypervisor;
 use super::abi::StartInfo;
-use super::{Hypervisor, Words};
-use crate::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, VirtAddr};
+use crate::addr::{Mfn, Pfn, VirtAddr};
 
 /// The list: where, and how many entries.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,12 @@ impl List {
         Some(Self::new(start, raw.nr_pages))
     }
 
+    /// Returns the number of entries.
+    #[must_use]
+    pub const fn entries(self) -> u64 {
+        self.entries
+    }
+
     /// Returns the address of a page's entry.
     #[must_use]
     pub const fn address(self, pfn: Pfn) -> VirtAddr {
@@ -46,27 +52,5 @@ impl List {
     /// Returns the page of the domain that a machine frame backs: M2P claims one, and the list must confirm it.
     pub fn page_of<X: Hypervisor>(self, xen: &X, mfn: Mfn) -> Option<Pfn> {
         xen.m2p(mfn)?.confirmed(|pfn| self.frame(xen, pfn))
-    }
-
-    /// Copies the entries of the 512 pages from `first` on, which is a multiple of 512; all ones behind the end.
-    /// `None` where nothing is mapped.
-    #[expect(unsafe_code, reason = "reads the list through the seam, where it was just tried")]
-    pub fn slot<X: Hypervisor>(self, xen: &X, first: Pfn) -> Option<Words> {
-        let at = self.address(first);
-        let left = self.entries.saturating_sub(first.raw());
-        if left == 0 {
-            return Some([u64::MAX; 512]);
-        }
-        if !at.as_u64().is_multiple_of(PAGE_SIZE) {
-            return None;
-        }
-        xen.probe(at).ok()?;
-        // SAFETY: mapped, as the trial read has just shown; nobody maps or unmaps meanwhile.
-        let mut words = unsafe { xen.page(at) };
-        if left < ENTRIES {
-            // Below 512: fits any usize.
-            words[left as usize..].fill(u64::MAX);
-        }
-        Some(words)
     }
 }
