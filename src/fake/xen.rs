@@ -204,7 +204,6 @@ impl Hypervisor for Xen {
     }
 
     fn m2p(&self, mfn: Mfn) -> Option<Pfn> {
-        let _host = Running::host();
         self.memory.machine.pfn(mfn)
     }
 
