@@ -218,7 +218,6 @@ impl Hypervisor for Xen {
     }
 
     fn m2p(&self, mfn: Mfn) -> Option<Claim> {
-        let _host = Running::host();
         self.memory.machine.m2p(mfn).map(|pfn| Claim::new(mfn, pfn))
     }
 
