@@ -3,6 +3,7 @@
 //! The guest reads the archive with its own reader; this one writes it with somebody else's library. Part of
 //! building the image (`make`), before `run` puts it into a ramdisk.
 
+use crate::input;
 use anyhow::{Context, Result};
 use clap::Args;
 use cpio::newc;
@@ -25,7 +26,7 @@ pub(crate) struct ArchiveArgs {
 pub(crate) fn make(args: &ArchiveArgs) -> Result<()> {
     let mut files = Vec::new();
     for path in &args.objects {
-        let bytes = fs::read(path).with_context(|| format!("reading the object {}", path.display()))?;
+        let bytes = input::file(path, input::PROGRAM)?;
         let name = path.file_name().and_then(|name| name.to_str());
         files.push((name.context("an object needs a file name in UTF-8")?.to_owned(), bytes));
     }
@@ -43,5 +44,5 @@ pub(crate) fn write(output: &Path, files: &[(String, Vec<u8>)]) -> Result<()> {
         archive = writer.finish()?;
     }
     let archive = newc::trailer(archive)?;
-    fs::write(output, archive).with_context(|| format!("writing {}", output.display()))
+    fs::write(output, archive).with_context(|| format!("cannot write {}", output.display()))
 }

@@ -11,6 +11,9 @@
 //!         run, predict, report -> scene -> draw                 pictures
 //! ```
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+pub mod address;
 mod archive;
 mod bench;
 mod cases;
@@ -23,6 +26,7 @@ pub mod elf_needs;
 mod expect;
 mod guest;
 pub mod image;
+pub mod input;
 mod junit;
 mod lab;
 mod linux_modules;
@@ -30,6 +34,7 @@ mod manual;
 mod matrix;
 mod mutants;
 pub mod need;
+mod no_code;
 pub mod predict;
 mod progress;
 mod qemu;
@@ -39,6 +44,7 @@ pub mod report;
 pub mod rows;
 mod run;
 mod run_scene;
+pub mod say;
 pub mod scene;
 mod session;
 pub mod sizes;
@@ -50,7 +56,7 @@ pub mod verdict;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
-use std::{io::Write, process::ExitCode};
+use std::process::ExitCode;
 
 #[derive(Debug, Parser)]
 #[command(name = "revector", version, about)]
@@ -85,17 +91,16 @@ enum Verb {
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match dispatch(&arguments.verb) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("revector: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let code = dispatch(&arguments.verb).unwrap_or_else(|error| {
+        note!("revector: {error:#}");
+        ExitCode::FAILURE
+    });
+    say::finish("revector", code)
 }
 
-/// The whole command line, for the manual.
-pub(crate) fn command() -> clap::Command {
+/// The whole command line, for the manual and for tests.
+#[must_use]
+pub fn command() -> clap::Command {
     Arguments::command()
 }
 
@@ -103,11 +108,11 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
     match verb {
         Verb::Archive(args) => archive::make(args).map(|()| ExitCode::SUCCESS),
         Verb::Bench(args) => bench::run(&lab::Lab::find()?, args),
-        Verb::Check(args) => print(&check::run(args)?),
+        Verb::Check(args) => Ok(print(&check::run(args)?)),
         Verb::EmbedSymbols(args) => symbols::embed(args).map(|()| ExitCode::SUCCESS),
         Verb::Manual(args) => manual::write(&command(), args).map(|()| ExitCode::SUCCESS),
         Verb::Mutants(args) => mutants::make(args).map(|()| ExitCode::SUCCESS),
-        Verb::Predict(args) => print(&predict::run(args)?),
+        Verb::Predict(args) => Ok(print(&predict::run(args)?)),
         Verb::Report(args) => report::run(args),
         Verb::Run(args) => run::run(&lab::Lab::find()?, args),
         Verb::Suite(args) => suite::run(&lab::Lab::find()?, args),
@@ -115,10 +120,7 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
     }
 }
 
-/// Prints a result; whoever closes the pipe early has seen enough.
-fn print(text: &str) -> Result<ExitCode> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+fn print(text: &str) -> ExitCode {
+    let _ = say::bytes(text.as_bytes());
+    ExitCode::SUCCESS
 }

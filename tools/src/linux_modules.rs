@@ -5,7 +5,7 @@
 //! puts them into an archive with the module that calls them. They are only ever loaded, never shipped. A second
 //! archive has every module of the package: whatever the image cannot load, it must refuse by name.
 
-use crate::release::Release;
+use crate::{out, release::Release};
 use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSegment, ObjectSymbol};
 use std::{
@@ -29,7 +29,7 @@ pub(crate) fn prepare(release: &Release, image: &Path, caller: &Path, archive: &
         }
     }
     ensure!(files.len() > 1, "no module of {} needs only what the image exports", release.root().display());
-    println!(
+    out!(
         "{} of {} modules of the kernel package want only what the image exports",
         files.len() - 1,
         modules.len()
@@ -43,7 +43,7 @@ pub(crate) fn prepare(release: &Release, image: &Path, caller: &Path, archive: &
 pub(crate) fn prepare_all(release: &Release, archive: &Path) -> Result<()> {
     let read = |(name, path): &(String, PathBuf)| Ok((format!("{name}.ko"), release.read_module(path)?));
     let files = release.modules()?.iter().map(read).collect::<Result<Vec<_>>>()?;
-    println!("{} modules, all of the kernel package", files.len());
+    out!("{} modules, all of the kernel package", files.len());
     crate::archive::write(archive, &files)
 }
 

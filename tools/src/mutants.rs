@@ -6,9 +6,10 @@
 #[path = "../../tests/modules/mutate.rs"]
 mod mutate;
 
-use anyhow::{Context, Result, ensure};
+use crate::input;
+use anyhow::{Result, ensure};
 use clap::Args;
-use std::{fs, path::PathBuf};
+use std::{num::NonZeroUsize, path::PathBuf};
 
 /// Make an archive of damaged modules.
 #[derive(Debug, Args)]
@@ -18,20 +19,20 @@ pub(crate) struct MutantsArgs {
     /// The sound module to damage
     object: PathBuf,
     /// How many
-    #[arg(long, default_value_t = 200)]
-    count: usize,
+    #[arg(long, default_value = "200")]
+    count: NonZeroUsize,
 }
 
 /// Runs the verb.
 pub(crate) fn make(args: &MutantsArgs) -> Result<()> {
-    let sound = fs::read(&args.object).with_context(|| format!("cannot read {}", args.object.display()))?;
+    let sound = input::file(&args.object, input::PROGRAM)?;
     let fields = mutate::fields(&sound);
     ensure!(!fields.is_empty(), "{} is no object", args.object.display());
     // As many values for each field as it takes, spread over all fields.
     let all = fields.len() * mutate::VALUES;
     let step = (all / args.count).max(1) | 1;
     let mut files = vec![("first.o".to_owned(), sound.clone())];
-    for number in 0..args.count {
+    for number in 0..args.count.get() {
         let pick = number * step % all;
         let field = &fields[pick / mutate::VALUES];
         let mutant = mutate::mutant(&sound, field, pick % mutate::VALUES);

@@ -2,10 +2,10 @@
 //!
 //! Everything goes to standard error; standard output belongs to the guest's console.
 
+use crate::{note, say};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     cell::RefCell,
-    io::IsTerminal,
     time::{Duration, Instant},
 };
 
@@ -22,7 +22,7 @@ impl Progress {
     /// Begins a step: shows a spinner if someone is watching.
     pub(crate) fn step(&self, what: impl Into<String>) -> Step<'_> {
         let what = what.into();
-        let spinner = std::io::stderr().is_terminal().then(|| spinner(&what));
+        let spinner = say::is_watched().then(|| spinner(&what));
         Step { progress: self, what, spinner, start: Instant::now() }
     }
 
@@ -55,7 +55,7 @@ impl Step<'_> {
         let time = self.start.elapsed();
         self.clear();
         if time >= WORTH_A_LINE {
-            eprintln!("{:6.1} s  {}", time.as_secs_f64(), self.what);
+            note!("{:6.1} s  {}", time.as_secs_f64(), self.what);
         }
         self.progress.record(&self.what, time);
         time

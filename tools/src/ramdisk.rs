@@ -49,13 +49,13 @@ impl FromStr for Ramdisk {
             None => {}
         }
         let path = PathBuf::from(text);
-        if !path.is_file() {
-            bail!(
-                "ramdisk '{text}': expected none, a size (300M, 1G, 0x10784p, 12345b) or a file; no such file is here: \
-                 check the path"
-            );
-        }
-        Ok(Self::File(path))
+        let found = match fs::metadata(&path) {
+            Ok(meta) if meta.is_file() => return Ok(Self::File(path)),
+            Ok(meta) if meta.is_dir() => "a folder: pack it with cpio -H newc",
+            Ok(_) => "a device or a pipe: copy it to a file",
+            Err(_) => "none of that name: check the path",
+        };
+        bail!("ramdisk '{text}': expected none, a size (300M, 1G, 0x10784p, 12345b) or a file, found {found}")
     }
 }
 

@@ -10,21 +10,20 @@ use crate::{
     guest::{Create, Guest},
     junit::{self, CaseResult},
     lab::{Lab, XenVersion},
-    need,
+    need, note, out,
     progress::Progress,
     ramdisk::Ramdisk,
     report::Report,
     run_scene::scene_of_run,
     scene::Scene,
     session::{Session, Size},
-    sizes::Size as Bytes,
+    sizes::Mib,
     verdict::Outcome,
 };
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::{
     fs,
-    io::{Write, stdout},
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
@@ -47,7 +46,7 @@ pub(crate) struct RunArgs {
     image: PathBuf,
     /// The guest's memory, in whole MiB: 64, 64M, 128G.
     #[arg(long, default_value = "64", value_name = "SIZE")]
-    memory: Bytes,
+    memory: Mib,
     /// A file, `none`, or a size: 300M, 1p (pages), 12345b (bytes).
     #[arg(long, default_value = "none", value_name = "FILE|none|SIZE")]
     ramdisk: String,
@@ -109,7 +108,7 @@ pub(crate) fn run(lab: &Lab, args: &RunArgs) -> Result<ExitCode> {
     let outcome = ended.outcome;
     write_results(args, &ended, start.elapsed())?;
     let memory = ended.peak_mib.map_or("unknown".to_owned(), |mib| format!("{mib} MiB"));
-    eprintln!(
+    note!(
         "{outcome} in {:.1} s ({}); QEMU's peak memory {memory}; logs in {}",
         start.elapsed().as_secs_f64(),
         progress.times(),
@@ -131,7 +130,7 @@ fn write_results(args: &RunArgs, ended: &Ended, time: Duration) -> Result<()> {
     for path in &args.report {
         match scene_of_run(&title(args), &ended.console) {
             Some(scene) => write(path, &drawn(path, scene, &ended.console)?)?,
-            None => eprintln!(
+            None => note!(
                 "no report in {}: the guest told no rows; a log of at least level info is needed",
                 path.display()
             ),
@@ -176,7 +175,7 @@ fn guest(args: &RunArgs) -> Result<Guest> {
     }
     Ok(Guest {
         image: args.image.clone(),
-        memory_mib: whole_mib(args.memory)?,
+        memory_mib: args.memory.0,
         ramdisk,
         archive: args.archive.clone(),
         cmdline: args.cmdline.clone(),
@@ -185,20 +184,12 @@ fn guest(args: &RunArgs) -> Result<Guest> {
     })
 }
 
-/// Toolstacks count a guest's memory in MiB.
-fn whole_mib(memory: Bytes) -> Result<u64> {
-    if memory == Bytes::of_mib(memory.mib()) && memory.mib() > 0 {
-        return Ok(memory.mib());
-    }
-    bail!("--memory: expected whole MiB, at least one, found {memory}: round it")
-}
-
 fn run_guest(files: &BootFiles, out: &Path, guest: &Guest, progress: &Progress) -> Result<Ended> {
     let mut session = Session::boot(files, out, Size::for_any(&[guest]), progress)?;
     let report = session.run("guest", guest, progress, &mut print_line)?;
     if report.outcome == Outcome::NotBuilt {
-        eprintln!("xl could not create the guest; the last lines of its log:");
-        eprintln!("{}", last_lines(&report.folder.join("xl.log"), SHOWN_LINES));
+        note!("xl could not create the guest; the last lines of its log:");
+        note!("{}", last_lines(&report.folder.join("xl.log"), SHOWN_LINES));
         explain(guest)?;
     }
     progress.record("the guest's run", report.ran_for);
@@ -209,7 +200,7 @@ fn run_guest(files: &BootFiles, out: &Path, guest: &Guest, progress: &Progress) 
 fn explain(guest: &Guest) -> Result<()> {
     let least = need::least_mib(&guest.image, guest.ramdisk.bytes())?;
     if guest.memory_mib < least {
-        eprintln!(
+        note!(
             "this image with this ramdisk needs at least {least} MiB, the guest has {}: give it more with MEM={least}",
             guest.memory_mib
         );
@@ -227,8 +218,5 @@ fn last_lines(path: &Path, count: usize) -> String {
 }
 
 fn print_line(line: &str) {
-    let mut out = stdout().lock();
-    // A closed pipe ends the streaming, not the boot: the verdict still counts.
-    let _ = writeln!(out, "{line}");
-    let _ = out.flush();
+    out!("{line}");
 }

@@ -55,6 +55,44 @@ impl FromStr for Size {
     }
 }
 
+/// A guest's memory where a toolstack takes it: whole MiB, at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mib(pub u64);
+
+/// Whole pages, at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pages(pub u64);
+
+impl FromStr for Mib {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let size: Size = text.parse()?;
+        match size.mib() {
+            mib if mib > 0 && size == Size::of_mib(mib) => Ok(Self(mib)),
+            _ => bail!("size '{text}': expected whole MiB, at least one, found {size}: round it"),
+        }
+    }
+}
+
+impl fmt::Display for Mib {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Size::of_mib(self.0).fmt(f)
+    }
+}
+
+impl FromStr for Pages {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let size: Size = text.parse()?;
+        match size.pages() {
+            pages if pages > 0 && size == Size::of_pages(pages) => Ok(Self(pages)),
+            _ => bail!("size '{text}': expected whole pages of 4 KiB, at least one, found {size}: round it"),
+        }
+    }
+}
+
 /// The size that `text` tells, if it tells one.
 #[must_use]
 pub fn parse(text: &str) -> Option<Size> {
@@ -130,6 +168,18 @@ mod tests {
         assert_eq!(Size::of_pages(0x1_0000).to_string(), "256 MiB");
         assert_eq!(Size(4095).to_string(), "4.0 KiB");
         assert_eq!(Size(1).to_string(), "1 bytes");
+    }
+
+    #[test]
+    fn whole_mib_and_whole_pages_are_at_least_one() {
+        assert_eq!(["64", "1G", "256p"].map(|text| text.parse::<Mib>().unwrap().0), [64, 1024, 1]);
+        assert_eq!(["1p", "64", "8K"].map(|text| text.parse::<Pages>().unwrap().0), [1, 16_384, 2]);
+        for text in ["0", "1K", "257p", "moon"] {
+            assert!(text.parse::<Mib>().unwrap_err().to_string().contains("expected"), "{text}");
+        }
+        for text in ["0", "1b", "0p", "4097b"] {
+            assert!(text.parse::<Pages>().unwrap_err().to_string().contains("found"), "{text}");
+        }
     }
 
     proptest! {

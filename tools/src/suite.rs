@@ -11,9 +11,10 @@ use crate::{
     dom0_image::BootFiles,
     expect::{Seen, complaints},
     guest::{Create, End, Guest},
+    input,
     junit::{self, CaseResult},
     lab::{Lab, XenVersion, fresh_folder},
-    linux_modules,
+    linux_modules, out,
     predict::{
         self, Gzip,
         domain::{Builder, Plan},
@@ -65,15 +66,13 @@ pub(crate) fn run(lab: &Lab, args: &SuiteArgs) -> Result<ExitCode> {
         bail!("no case's name contains '{}': see revector suite --list", args.filter);
     }
     if args.list {
-        cases
-            .iter()
-            .for_each(|case| println!("{:28} {:6} MiB  {}", case.name, case.memory_mib, case.cmdline));
+        cases.iter().for_each(|case| out!("{:28} {:6} MiB  {}", case.name, case.memory_mib, case.cmdline));
         return Ok(ExitCode::SUCCESS);
     }
     let results = run_cases(lab, args, &cases)?;
     fs::write(args.out.join("junit.xml"), junit::xml(&format!("xen-{}", args.xen), &results))?;
     let failed = results.iter().filter(|result| !result.complaints.is_empty()).count();
-    println!("{} passed, {failed} failed", results.len() - failed);
+    out!("{} passed, {failed} failed", results.len() - failed);
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -115,10 +114,10 @@ fn run_cases(lab: &Lab, args: &SuiteArgs, cases: &[&Case]) -> Result<Vec<CaseRes
 fn tell(result: &CaseResult, folder: &Path) {
     let time = result.time.as_secs_f64();
     if result.complaints.is_empty() {
-        println!("{time:6.1} s  {:28} ok", result.name);
+        out!("{time:6.1} s  {:28} ok", result.name);
     } else {
-        println!("{time:6.1} s  {:28} FAILED: {}", result.name, result.complaints.join("\n    "));
-        println!("    logs in {}", folder.display());
+        out!("{time:6.1} s  {:28} FAILED: {}", result.name, result.complaints.join("\n    "));
+        out!("    logs in {}", folder.display());
     }
 }
 
@@ -197,7 +196,7 @@ fn run_guest(session: &mut Session, case: &Case, guest: &Guest, gzip: Gzip) -> R
     let told = guest.create == Create::Logged && report.outcome != Outcome::NotBuilt;
     let toolstack = told.then_some(log.as_ref());
     let golden = golden(case)?;
-    let listed = case.listed.map(fs::read_to_string).transpose().context("no list of modules")?;
+    let listed = case.listed.map(|file| input::text(Path::new(file))).transpose()?;
     let seen = Seen {
         outcome: report.outcome,
         console: &report.console,
@@ -218,9 +217,7 @@ fn prediction(guest: &Guest, builder: Builder, gzip: Gzip) -> Result<Plan, Strin
 }
 
 fn golden(case: &Case) -> Result<Option<String>> {
-    let read =
-        |(_, file): (&str, &str)| fs::read_to_string(file).with_context(|| format!("cannot read {file}"));
-    case.golden.map(read).transpose()
+    case.golden.map(|(_, file)| input::text(Path::new(file))).transpose()
 }
 
 fn guest(lab: &Lab, case: &Case) -> Result<Guest> {

@@ -4,6 +4,7 @@
 //! domain builder. The names are demangled and written there, sorted by address, in the form that the image's
 //! `hw::symbols` describes and reads. Part of building the image (`make`), before anything boots it.
 
+use crate::input;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use object::{Object, ObjectSegment, ObjectSymbol, SymbolKind};
@@ -33,9 +34,9 @@ struct Function {
 /// Runs the verb.
 pub(crate) fn embed(args: &EmbedArgs) -> Result<()> {
     let input = args.input.display();
-    let mut bytes = fs::read(&args.input).with_context(|| format!("reading the image {input}"))?;
+    let mut bytes = input::file(&args.input, input::PROGRAM)?;
     embed_into(&mut bytes).with_context(|| format!("image {input}"))?;
-    fs::write(&args.output, bytes).with_context(|| format!("writing {}", args.output.display()))
+    fs::write(&args.output, bytes).with_context(|| format!("cannot write {}", args.output.display()))
 }
 
 /// Puts the names into the image in `bytes`; returns where they are.

@@ -11,6 +11,7 @@ use crate::{
     dom0_image::BootFiles,
     guest::{Create, Guest},
     lab::Lab,
+    note, out,
     progress::Progress,
     qemu::Pace,
     ramdisk::Ramdisk,
@@ -70,13 +71,13 @@ pub(crate) fn run(
         counts.instructions.extend(pure(lab, out)?);
         step.done();
     } else {
-        eprintln!("valgrind is missing: pure code is not counted. Install it with: apt-get install valgrind");
+        note!("valgrind is missing: pure code is not counted. Install it with: apt-get install valgrind");
     }
     let path = lab.path(BASELINE);
     if mode == Mode::Accept {
         fs::write(&path, serde_json::to_string_pretty(&counts)? + "\n")
             .with_context(|| format!("cannot write {BASELINE}"))?;
-        eprintln!("{} counts written to {BASELINE}", counts.instructions.len());
+        note!("{} counts written to {BASELINE}", counts.instructions.len());
         return Ok(ExitCode::SUCCESS);
     }
     let text = fs::read_to_string(&path)
@@ -87,14 +88,14 @@ pub(crate) fn run(
 }
 
 fn judge(baseline: &Counts, counts: &Counts) -> ExitCode {
-    let grown = compare(baseline, counts, &mut |line| println!("{line}"));
+    let grown = compare(baseline, counts, &mut |line| out!("{line}"));
     if baseline.made_by != counts.made_by {
-        println!("the baseline was made by {:?}, these counts by {:?}", baseline.made_by, counts.made_by);
+        out!("the baseline was made by {:?}, these counts by {:?}", baseline.made_by, counts.made_by);
     }
     if grown == 0 {
         return ExitCode::SUCCESS;
     }
-    println!(
+    out!(
         "{grown} counts grew by more than {TOLERANCE} %: make them smaller, or accept them with --gauge --accept"
     );
     ExitCode::from(super::BROKEN)

@@ -24,8 +24,11 @@ use crate::{
     dom0_image::BootFiles,
     guest::{End, Guest},
     lab::{Lab, XenVersion},
+    note,
     progress::Progress,
+    say,
     session::{Session, Size},
+    sizes::Mib,
 };
 use anyhow::{Context, Result};
 use clap::Args;
@@ -49,9 +52,9 @@ const BROKEN: u8 = 5;
     revector bench --sizes 64,1024 --runs 2 --ways baseline,copy,alias"
 )]
 pub(crate) struct BenchArgs {
-    /// Memory of the guests in MiB.
-    #[arg(long, value_delimiter = ',', default_value = "64,1024,16384,131072", value_name = "MIB,...")]
-    sizes: Vec<u64>,
+    /// Memory of the guests.
+    #[arg(long, value_delimiter = ',', default_value = "64,1024,16384,131072", value_name = "SIZE,...")]
+    sizes: Vec<Mib>,
     /// Which guests.
     #[arg(
         long,
@@ -90,7 +93,8 @@ pub(crate) fn run(lab: &Lab, args: &BenchArgs) -> Result<ExitCode> {
         return gauge::run(lab, &files, &out, mode, &progress);
     }
     let initramfs = linux::initramfs(files.release(), &out)?;
-    let boots = plan::boots(lab, &files, &initramfs, &args.sizes, args.runs);
+    let sizes: Vec<_> = args.sizes.iter().map(|size| size.0).collect();
+    let boots = plan::boots(lab, &files, &initramfs, &sizes, args.runs);
     let boots: Vec<Boot> = boots.into_iter().filter(|boot| args.ways.contains(&boot.kind.way)).collect();
     // A second machine for the boot on cold memory: it would not fit the host beside all the others.
     let (side_by_side, apart): (Vec<Boot>, Vec<Boot>) =
@@ -118,11 +122,11 @@ fn measure(files: &BootFiles, out: &Path, boots: &[Boot], progress: &Progress) -
     let mut measured = Vec::new();
     for boot in boots {
         let figures = one(&mut session, boot, progress)?;
-        eprintln!("{}", figures.line());
+        note!("{}", figures.line());
         measured.push(figures);
     }
     if let Some(mib) = session.peak_mib() {
-        eprintln!("QEMU's peak memory {mib} MiB; logs in {}", out.display());
+        note!("QEMU's peak memory {mib} MiB; logs in {}", out.display());
     }
     Ok(measured)
 }
@@ -147,7 +151,7 @@ fn one(session: &mut Session, boot: &Boot, progress: &Progress) -> Result<Figure
 fn report(summary: &Summary, out: &Path) -> Result<ExitCode> {
     let promises = claims::check(summary);
     let table = table::markdown(summary, &promises);
-    print!("{table}");
+    let _ = say::bytes(table.as_bytes());
     for (name, content) in [
         ("bench.md", table),
         ("bench.json", serde_json::to_string_pretty(summary)? + "\n"),
@@ -156,7 +160,7 @@ fn report(summary: &Summary, out: &Path) -> Result<ExitCode> {
         fs::write(out.join(name), content)
             .with_context(|| format!("cannot write {name} in {}", out.display()))?;
     }
-    eprintln!("table, JSON and picture: bench.md, bench.json, bench.svg in {}", out.display());
+    note!("table, JSON and picture: bench.md, bench.json, bench.svg in {}", out.display());
     let broken = promises.iter().any(|promise| promise.holds == Some(false));
     Ok(if broken { ExitCode::from(BROKEN) } else { ExitCode::SUCCESS })
 }

@@ -6,12 +6,9 @@ mod curve;
 mod limits;
 
 use crate::{
+    address::ModulesAt,
     image::{PvImage, notes},
-    predict::{
-        address,
-        domain::{Builder, Domain, RamdiskPlace},
-    },
-    scene::ModuleArea,
+    predict::domain::{Builder, Domain, RamdiskPlace},
     sizes::Size,
 };
 use anyhow::Result;
@@ -39,8 +36,8 @@ pub(crate) struct CheckArgs {
     /// The kernel
     image: PathBuf,
     /// Where the module area starts
-    #[arg(long, value_name = "ADDRESS", value_parser = address, default_value = "0xffffffffa0000000")]
-    module_area: u64,
+    #[arg(long, value_name = "ADDRESS", default_value = "0xffffffffa0000000")]
+    module_area: ModulesAt,
     /// Only as Xen builds its initial domain, or else (with svg) as the toolstack builds a guest
     #[arg(long)]
     dom0: bool,
@@ -52,7 +49,7 @@ pub(crate) struct CheckArgs {
 /// Runs the verb; returns what is to be printed.
 pub(crate) fn run(args: &CheckArgs) -> Result<String> {
     let image = PvImage::read(&args.image)?;
-    let area = ModuleArea { start: args.module_area, ..ModuleArea::CLASSIC };
+    let area = args.module_area.area();
     let question = |builder| Question { kernel: image.kernel(), builder, area };
     let builder = if args.dom0 { Builder::Xen } else { Builder::Toolstack };
     if args.format == Format::Svg {

@@ -1,6 +1,7 @@
 //! Tests of `image` on an image made here, on every part of it, and on what is no image.
 
 use super::*;
+use std::fs;
 use std::io::Write;
 
 /// A small PV kernel: two segments, one of notes.

@@ -10,6 +10,8 @@ pub mod notes;
 pub mod unpack;
 
 use crate::{
+    input,
+    no_code::NoCode,
     predict::domain::{Kernel, RamdiskPlace},
     scene::PAGE,
 };
@@ -19,7 +21,7 @@ use object::{
     LittleEndian, elf,
     read::elf::{FileHeader, ProgramHeader, SectionHeader},
 };
-use std::{fs, path::Path};
+use std::path::Path;
 use unpack::Packing;
 
 type Header = elf::FileHeader64<LittleEndian>;
@@ -47,7 +49,7 @@ impl PvImage {
     /// # Errors
     /// If it is no PV kernel; the message says why, and what to do.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = fs::read(path).with_context(|| format!("cannot read the image {}", path.display()))?;
+        let bytes = input::program(path, unpack::may_be_kernel)?;
         Self::parse(&bytes).with_context(|| format!("image {}", path.display()))
     }
 
@@ -57,6 +59,9 @@ impl PvImage {
     /// If it is no PV kernel; the message says why, and what to do.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let (packing, file) = unpack::elf(bytes)?;
+        if let Some(found) = NoCode::of(&file) {
+            bail!("expected a kernel, found {found}: link it, or compile with -fno-lto");
+        }
         let header = header(&file)?;
         let segments =
             header.program_headers(LE, &*file).context("the table of segments lies outside the file")?;

@@ -4,6 +4,7 @@
 //!
 //! Source: the x86 boot protocol, fields `setup_sects`, `payload_offset` and `payload_length`.
 
+use crate::no_code::NoCode;
 use anyhow::{Context, Result, bail, ensure};
 use flate2::read::GzDecoder;
 use liblzma::read::XzDecoder;
@@ -67,9 +68,18 @@ pub(super) fn elf(bytes: &[u8]) -> Result<(Packing, Cow<'_, [u8]>)> {
     }
 }
 
+/// Whether a file that begins so may hold a kernel.
+pub(super) fn may_be_kernel(head: &[u8]) -> bool {
+    method(head).is_some() || is_bzimage(head) || NoCode::of(head).is_some()
+}
+
+fn is_bzimage(bytes: &[u8]) -> bool {
+    bytes.get(0x202..0x206) == Some(b"HdrS")
+}
+
 /// The payload, if the file is a bzImage.
 fn payload(bytes: &[u8]) -> Result<Option<&[u8]>> {
-    if bytes.get(0x202..0x206) != Some(b"HdrS") {
+    if !is_bzimage(bytes) {
         return Ok(None);
     }
     let version = bytes.get(0x206..0x208).map_or(0, |word| u16::from_le_bytes([word[0], word[1]]));

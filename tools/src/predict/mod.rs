@@ -13,18 +13,23 @@ mod words;
 pub(crate) use words::name;
 
 use crate::{
+    address::{ListAt, ModulesAt},
     draw,
     image::PvImage,
+    input,
     lab::XenVersion,
     ramdisk::Ramdisk,
     report::{Finding, Severity},
     scene::{After, Kind, ModuleArea, Row, Scene},
-    sizes::{self, Size},
+    sizes::{self, Pages, Size},
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use domain::{Builder, Domain, Kernel, Plan, RamdiskPlace};
-use std::{fs, path::Path};
+use std::path::Path;
+
+/// How a gzip stream begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// How a result is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -47,7 +52,7 @@ pub(crate) enum Format {
 pub(crate) struct PredictArgs {
     /// The domain's memory
     #[arg(long, value_name = "SIZE")]
-    memory: Size,
+    memory: Pages,
     /// The ramdisk: a file, a size, or none
     #[arg(long, value_name = "FILE|SIZE|none", default_value = "none")]
     ramdisk: String,
@@ -58,8 +63,8 @@ pub(crate) struct PredictArgs {
     #[arg(long)]
     dom0: bool,
     /// The image has the INIT_P2M note with this address
-    #[arg(long, value_name = "ADDRESS", value_parser = address)]
-    init_p2m: Option<u64>,
+    #[arg(long, value_name = "ADDRESS")]
+    init_p2m: Option<ListAt>,
     /// The image has the MOD_START_PFN note
     #[arg(long)]
     unmapped_ramdisk: bool,
@@ -67,26 +72,18 @@ pub(crate) struct PredictArgs {
     #[arg(long)]
     packed_ramdisk: bool,
     /// Where the module area starts
-    #[arg(long, value_name = "ADDRESS", value_parser = address, default_value = "0xffffffffa0000000")]
-    module_area: u64,
+    #[arg(long, value_name = "ADDRESS", default_value = "0xffffffffa0000000")]
+    module_area: ModulesAt,
     /// How the layout is told
     #[arg(long, value_enum, default_value = "term")]
     format: Format,
-}
-
-/// Reads an address, hexadecimal with `0x`.
-pub(crate) fn address(text: &str) -> Result<u64> {
-    let digits = text.strip_prefix("0x").unwrap_or(text).replace('_', "");
-    u64::from_str_radix(&digits, 16)
-        .with_context(|| format!("expected an address such as 0xffffffffa0000000, found '{text}'"))
 }
 
 /// Runs the verb; returns what is to be printed.
 pub(crate) fn run(args: &PredictArgs) -> Result<String> {
     let domain = args.domain()?;
     let plan = domain.plan()?;
-    let area = ModuleArea { start: args.module_area, ..ModuleArea::CLASSIC };
-    let scene = scene(&domain, &plan, area);
+    let scene = scene(&domain, &plan, args.module_area.area());
     Ok(match args.format {
         Format::Term => words::text(&domain, &plan, &scene),
         Format::Json => words::json(&domain, &plan, &scene)?,
@@ -119,14 +116,14 @@ fn findings(scene: &Scene) -> Vec<Finding> {
 impl PredictArgs {
     fn domain(&self) -> Result<Domain> {
         let mut kernel = kernel(&self.kernel)?;
-        kernel.list_at = self.init_p2m.or(kernel.list_at);
+        kernel.list_at = self.init_p2m.map(|at| at.0).or(kernel.list_at);
         if self.unmapped_ramdisk {
             kernel.ramdisk = RamdiskPlace::Unmapped;
         }
         let builder = if self.dom0 { Builder::Xen } else { Builder::Toolstack };
         let gzip = if self.dom0 || self.packed_ramdisk { Gzip::Kept } else { Gzip::Unpacked };
         let ramdisk = self.ramdisk.parse::<Ramdisk>()?;
-        Ok(Domain { builder, pages: self.memory.pages(), kernel, ramdisk: bytes(&ramdisk, gzip)? })
+        Ok(Domain { builder, pages: self.memory.0, kernel, ramdisk: bytes(&ramdisk, gzip)? })
     }
 }
 
@@ -142,8 +139,8 @@ pub(crate) fn domain_of(
 }
 
 fn kernel(text: &str) -> Result<Kernel> {
-    if let Some(size) = sizes::parse(text) {
-        return Ok(Kernel::of_pages(size.pages()));
+    if sizes::parse(text).is_some() {
+        return Ok(Kernel::of_pages(text.parse::<Pages>()?.0));
     }
     if !Path::new(text).is_file() {
         bail!(
@@ -177,19 +174,16 @@ fn bytes(ramdisk: &Ramdisk, gzip: Gzip) -> Result<Option<u64>> {
         Ramdisk::None => None,
         Ramdisk::Sized { bytes } => Some(*bytes),
         Ramdisk::File(path) => {
-            let content = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            Some(placed_bytes(&content, gzip))
+            let (length, tail) = input::length_and_tail(path, GZIP)?;
+            Some(placed_bytes(length, tail, gzip))
         }
     })
 }
 
-fn placed_bytes(content: &[u8], gzip: Gzip) -> u64 {
+/// How long a ramdisk of `length` bytes is in place; `tail` are the last four bytes of a gzip stream.
+fn placed_bytes(length: u64, tail: Option<[u8; 4]>, gzip: Gzip) -> u64 {
     const MOST: u64 = 1 << 30;
-    let length = content.len() as u64;
-    let unpacked = match content {
-        [0x1f, 0x8b, .., a, b, c, d] => u64::from(u32::from_le_bytes([*a, *b, *c, *d])),
-        _ => 0,
-    };
+    let unpacked = tail.map_or(0, |bytes| u64::from(u32::from_le_bytes(bytes)));
     if gzip == Gzip::Unpacked && unpacked <= MOST { length.max(unpacked) } else { length }
 }
 
@@ -231,21 +225,21 @@ pub(crate) fn collision(scene: &Scene) -> (u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_gzip_ramdisk_is_as_long_as_it_says_where_it_is_unpacked_and_as_it_is_elsewhere() {
+        let path = std::env::temp_dir().join(format!("revector-gzip-{}", std::process::id()));
+        let placed = |content: &[u8], gzip| {
+            fs::write(&path, content).unwrap();
+            bytes(&Ramdisk::File(path.clone()), gzip).unwrap()
+        };
         let packed = [&[0x1f, 0x8b, 8, 0][..], &5000_u32.to_le_bytes()].concat();
-        assert_eq!(placed_bytes(&packed, Gzip::Unpacked), 5000);
-        assert_eq!(placed_bytes(&packed, Gzip::Kept), 8);
-        assert_eq!(placed_bytes(b"070701", Gzip::Unpacked), 6);
+        assert_eq!(placed(&packed, Gzip::Unpacked), Some(5000));
+        assert_eq!(placed(&packed, Gzip::Kept), Some(8));
+        assert_eq!(placed(b"070701", Gzip::Unpacked), Some(6));
         let huge = [&[0x1f, 0x8b, 8, 0][..], &u32::MAX.to_le_bytes()].concat();
-        assert_eq!(placed_bytes(&huge, Gzip::Unpacked), 8);
-    }
-
-    #[test]
-    fn addresses_are_hexadecimal_with_or_without_their_mark() {
-        assert_eq!(address("0xffffffffa0000000").unwrap(), 0xffff_ffff_a000_0000);
-        assert_eq!(address("ffffffffc0000000").unwrap(), 0xffff_ffff_c000_0000);
-        assert!(address("moon").unwrap_err().to_string().contains("0xffffffffa0000000"));
+        assert_eq!(placed(&huge, Gzip::Unpacked), Some(8));
+        fs::remove_file(&path).unwrap();
     }
 }

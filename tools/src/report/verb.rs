@@ -1,15 +1,10 @@
 //! The verb's command line: which logs, which format, where modules are.
 
 use super::{Format, Report};
-use crate::scene::ModuleArea;
-use anyhow::{Context, Result, ensure};
+use crate::{address::ModulesAt, input, say};
+use anyhow::Result;
 use clap::Args;
-use std::{
-    fs::File,
-    io::{IsTerminal, Read, Write, stdin},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 const EXAMPLE: &str = "\
 Reads `xl -vvv create` logs, Xen's serial log, the console log of this project's
@@ -33,39 +28,17 @@ pub(crate) struct ReportArgs {
     /// `term`, `json`, `svg`, `html`
     #[arg(long, value_enum, default_value_t = Format::Term, hide_possible_values = true)]
     format: Format,
-    /// Where modules start; with KASLR 0xffffffffc0000000.
-    #[arg(long, value_name = "ADDRESS", value_parser = address)]
-    modules_at: Option<u64>,
+    /// Where modules are; with KASLR 0xffffffffc0000000.
+    #[arg(long, value_name = "ADDRESS")]
+    module_area: Option<ModulesAt>,
 }
 
 /// Runs the verb.
 pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode> {
-    let report = Report::of(args.logs.iter().map(open), args.modules_at)?;
+    let logs = args.logs.iter().map(|path| input::log(path));
+    let report = Report::of(logs, args.module_area.map(|at| at.0))?;
     let text = args.format.show(&report)?;
-    // A closed pipe ends the printing, not the judgement.
-    let _ = anstream::stdout().write_all(text.as_bytes());
+    // Whether anybody listens changes nothing in the judgement.
+    let _ = say::coloured(&text);
     Ok(ExitCode::from(report.verdict().exit_code()))
-}
-
-fn open(path: &PathBuf) -> Result<(String, Box<dyn Read>)> {
-    if path.as_os_str() == "-" {
-        if stdin().is_terminal() {
-            eprintln!("reading a log from the terminal; end it with Ctrl-D");
-        }
-        return Ok(("standard input".to_owned(), Box::new(stdin().lock())));
-    }
-    let file = File::open(path).with_context(|| format!("opening the log {}", path.display()))?;
-    Ok((path.display().to_string(), Box::new(file)))
-}
-
-fn address(text: &str) -> Result<u64> {
-    let digits = text.strip_prefix("0x").unwrap_or(text);
-    let address = u64::from_str_radix(digits, 16).context("expected a hexadecimal address")?;
-    let (least, end) = (crate::scene::HIGH, ModuleArea::CLASSIC.end);
-    ensure!((least..end).contains(&address), "expected an address from {least:#x} on and below {end:#x}");
-    ensure!(
-        address.is_multiple_of(crate::scene::PAGE),
-        "expected the address of a page, a multiple of 0x1000"
-    );
-    Ok(address)
 }

@@ -3,15 +3,18 @@
 //! Crate addr2line reads the lines, the symbol table gives whole names and functions by name. `mod` asks.
 
 use super::trace::{Code, Place, Role};
+use crate::{input, no_code::NoCode};
 use addr2line::Loader;
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
 use std::{
     collections::HashMap,
-    env, fs,
+    env,
     ops::Range,
     path::{Path, PathBuf},
 };
+
+const ELF_MAGIC: &[u8] = b"\x7fELF";
 
 /// A program with its debug information and its functions by name.
 pub(super) struct Image {
@@ -25,7 +28,13 @@ pub(super) struct Image {
 
 impl Image {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let bytes = fs::read(path).with_context(|| format!("cannot read the image {}", path.display()))?;
+        let bytes = input::program(path, |head| head.starts_with(ELF_MAGIC))?;
+        if let Some(found) = NoCode::of(&bytes) {
+            bail!(
+                "image {}: expected a program with its code, found {found}: give the linked one",
+                path.display()
+            );
+        }
         let functions = functions(&bytes).with_context(|| {
             format!(
                 "image {}: expected an ELF file with symbols (a vmlinux, not a bzImage), found none",

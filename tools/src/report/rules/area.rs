@@ -94,7 +94,7 @@ fn reservations(case: &Case<'_>) -> &'static str {
     if ours || told || has_failed(case) || case.scene.area != ModuleArea::CLASSIC {
         return "";
     }
-    " A kernel built for KASLR has its modules at 0xffffffffc0000000 instead: if yours is, say so with --modules-at."
+    " A kernel built for KASLR has its modules at 0xffffffffc0000000 instead: if yours is, say so with --module-area."
 }
 
 /// Whether the guest reports that modules had no place.
