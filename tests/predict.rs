@@ -1,15 +1,15 @@
 //! Two accounts of the builders' arithmetic, over random domains: the host command's and the model's.
 //!
-//! The host command wrote its own (`tools/src/predict`), for a second opinion; the model builds the domains that the
+//! The host command wrote its own (`crates/pv-layout/src/predict`), for a second opinion; the model builds the domains that the
 //! library's tests boot. Whatever one of them places, the other must place there too. Both are held to real builders
 //! elsewhere: the boots of `make test-xen` compare the first with each toolstack's log.
 
 use proptest::prelude::*;
+use pv_layout::predict::domain::{self, Builder, Kernel, Placed, Plan, RamdiskPlace, Refusal};
+use pv_layout::scene::{Kind, TableCounts};
 use revector::addr::{PAGE_SIZE, PfnRange};
 use revector::fake::{BuildError, Domain, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote, Rows};
 use revector::xen::start_info::Role;
-use revector_tools::predict::domain::{self, Builder, Kernel, Placed, Plan, RamdiskPlace, Refusal};
-use revector_tools::scene::{Kind, TableCounts};
 
 const HIGH: u64 = 0xffff_ffff_8000_0000;
 const LIST_AT: u64 = 0x80_0000_0000;

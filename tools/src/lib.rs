@@ -1,69 +1,34 @@
-//! The host command of revector: boots images under QEMU-hosted Xen and judges what they print.
+//! The user's command: explains logs, predicts layouts, checks kernels, finds lines of code.
 //!
 //! ```text
-//! main -> run       -> session | direct -> qemu         one boot
-//!      -> suite     -> cases, session | direct, rows    a table of boots
-//!         session, direct <- dom0_image <- release <- lab (scripts/fetch-xen)
-//!      -> report                                        logs explained
-//!      -> predict   -> domain (arithmetic), image       a layout without a boot
-//!      -> check     -> image (notes), predict           a kernel without a boot
-//!      -> symbolize                                     call traces with lines
-//!         run, predict, report -> scene -> draw                 pictures
+//! main -> report                        logs explained
+//!      -> predict                       a layout without a boot
+//!      -> check                         a kernel without a boot
+//!      -> symbolize -> image, trace     call traces with lines
+//!      -> manual                        man pages and completions
 //! ```
+//!
+//! Each verb is its command line; the engine is the crate `pv-layout`. The developers' verbs are in `lab`.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod address;
-mod archive;
-mod bench;
-mod cases;
-mod cases_modules;
-pub mod check;
-mod direct;
-mod dom0_image;
-pub mod draw;
-pub mod elf_needs;
-mod expect;
-mod guest;
-pub mod image;
-pub mod input;
-mod junit;
-mod lab;
-mod linux_modules;
+mod check;
 mod manual;
-mod matrix;
-mod mutants;
-pub mod need;
-mod no_code;
-pub mod predict;
-mod progress;
-mod qemu;
-pub mod ramdisk;
-mod release;
-pub mod report;
-pub mod rows;
-mod run;
-mod run_scene;
-pub mod say;
-pub mod scene;
-mod session;
-pub mod sizes;
-mod suite;
+mod predict;
+mod report;
 mod symbolize;
-pub mod symbols;
-mod tail;
-pub mod verdict;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
+use pv_layout::{note, say};
 use std::process::ExitCode;
 
 #[derive(Debug, Parser)]
 #[command(name = "revector", version, about)]
 #[command(after_help = "Examples:\n  \
+    revector report xl.log console.log                                  what is wrong with this guest?\n  \
     revector predict --memory 128G --ramdisk 0x10784p --kernel 0xe43p   where would everything be?\n  \
     revector check /boot/vmlinuz-6.1.0-50-amd64                         what does this kernel ask for?\n  \
-    revector run --memory 1G --report out.html                          boot it, draw what became of it\n  \
     revector symbolize console.log                                      which lines of code are these?")]
 struct Arguments {
     #[command(subcommand)]
@@ -72,18 +37,10 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Archive(archive::ArchiveArgs),
-    Bench(bench::BenchArgs),
     Check(check::CheckArgs),
-    #[command(hide = true)]
-    EmbedSymbols(symbols::EmbedArgs),
     Manual(manual::ManualArgs),
-    #[command(hide = true)]
-    Mutants(mutants::MutantsArgs),
     Predict(predict::PredictArgs),
     Report(report::ReportArgs),
-    Run(run::RunArgs),
-    Suite(suite::SuiteArgs),
     Symbolize(symbolize::SymbolizeArgs),
 }
 
@@ -106,16 +63,10 @@ pub fn command() -> clap::Command {
 
 fn dispatch(verb: &Verb) -> Result<ExitCode> {
     match verb {
-        Verb::Archive(args) => archive::make(args).map(|()| ExitCode::SUCCESS),
-        Verb::Bench(args) => bench::run(&lab::Lab::find()?, args),
         Verb::Check(args) => Ok(print(&check::run(args)?)),
-        Verb::EmbedSymbols(args) => symbols::embed(args).map(|()| ExitCode::SUCCESS),
         Verb::Manual(args) => manual::write(&command(), args).map(|()| ExitCode::SUCCESS),
-        Verb::Mutants(args) => mutants::make(args).map(|()| ExitCode::SUCCESS),
         Verb::Predict(args) => Ok(print(&predict::run(args)?)),
         Verb::Report(args) => report::run(args),
-        Verb::Run(args) => run::run(&lab::Lab::find()?, args),
-        Verb::Suite(args) => suite::run(&lab::Lab::find()?, args),
         Verb::Symbolize(args) => symbolize::run(args).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -34,8 +34,6 @@ fn a_size_is_checked_by_every_verb_alike() {
     for size in ["0", "1b", "0p"] {
         assert_refused(&["predict", "--memory", size, "--kernel", "1p"], 2);
         assert_refused(&["predict", "--memory", "64", "--kernel", size], 1);
-        assert_refused(&["run", "--memory", size], 2);
-        assert_refused(&["bench", "--sizes", size], 2);
     }
 }
 

@@ -7,7 +7,11 @@ use std::{
 };
 
 fn log(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/logs").join(format!("{name}.log")).display().to_string()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../crates/pv-layout/tests/logs")
+        .join(format!("{name}.log"))
+        .display()
+        .to_string()
 }
 
 fn command(arguments: &[&str]) -> Command {

@@ -3,10 +3,10 @@
 //! Crate addr2line reads the lines, the symbol table gives whole names and functions by name. `mod` asks.
 
 use super::trace::{Code, Place, Role};
-use crate::{input, no_code::NoCode};
 use addr2line::Loader;
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
+use pv_layout::{input, no_code::NoCode};
 use std::{
     collections::HashMap,
     env,

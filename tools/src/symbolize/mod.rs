@@ -6,13 +6,13 @@
 mod image;
 mod trace;
 
-use crate::{
-    input, note,
-    say::{self, Listener},
-};
 use anyhow::{Context, Result};
 use clap::Args;
 use image::Image;
+use pv_layout::{
+    input, note,
+    say::{self, Listener},
+};
 use std::{
     io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
