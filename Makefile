@@ -25,7 +25,7 @@ ramdisk  = $(if $(shell echo '$(1)' | grep -Ex '[0-9]+'),$(1)M --archive $(ARCHI
 boot     = $(LAB) run --xen $(XEN) --cmdline '$(CMDLINE)'
 
 .DEFAULT_GOAL := image
-.PHONY: image seed tool archive man report explain run run-small run-128g run-dom0 test test-host test-xen test-long bench bench-gauge fuzz check fmt clean help
+.PHONY: image seed tool archive man report explain run run-small run-128g run-dom0 test test-host test-xen test-long bench bench-gauge fuzz check walls fmt clean help
 
 # An image carries the names for its own traces; what else describes it, for symbolize and debuggers, stays beside it.
 without_debug = objcopy --strip-all $(IMAGES)/$(1).debug $(IMAGES)/$(1)
@@ -155,7 +155,13 @@ bench: bench-gauge image seed ## Boots beside Linux and the classic way, 64 MiB 
 bench-gauge: image ## Instruction counts against docs/bench-baseline.json; ACCEPT=1 writes them there
 	@$(LAB) bench --gauge $(if $(ACCEPT),--accept)
 
-check: ## Formatting, lints, documentation, shell scripts
+# The packages whose walls are checked: all of them, once the kernel's stand too.
+WALLS ?= --package pv-layout --package revector-tools --package pvlab
+
+walls: tool ## Arrows between packages go down, files do not import in circles, files and functions are short
+	@$(LAB) walls $(WALLS)
+
+check: walls ## Formatting, lints, documentation, shell scripts, walls
 	@cargo fmt --all --check
 	@cargo fmt --manifest-path fuzz/Cargo.toml --check
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings

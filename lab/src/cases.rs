@@ -1,9 +1,9 @@
-//! The table of boots that `pvlab suite` runs.
+//! Boots that `pvlab suite` runs, and what a case is; `table` has all of them.
 //!
 //! A case names what is unusual about it and takes the rest from `CASE`. Guests share one machine where they can;
 //! `suite` sees to that.
 
-use crate::{cases_modules, lab::XenVersion, matrix};
+use crate::lab::XenVersion;
 use pv_layout::verdict::Outcome;
 use std::borrow::Cow;
 
@@ -92,22 +92,17 @@ const ARCHIVE: Option<&str> = Some("target/image/modules.cpio");
 /// Line that a module prints from its init.
 pub(crate) const HELLO: &str = "module: hello: 6 of 6 relocation checks hold";
 
-/// Every case, quick ones first; those that take a machine of their own last.
-pub(crate) fn all() -> Vec<Case> {
-    [
-        basics(),
-        cases_modules::cases(),
-        conformance(),
-        refusals(),
-        crashes(),
-        matrix::cases(),
-        collisions(),
-        direct(),
-        seeds(),
-    ]
-    .concat()
+/// Those that need no archive of many modules and no machine of their own.
+pub(crate) fn quick() -> Vec<Case> {
+    [basics(), conformance(), refusals(), crashes()].concat()
 }
 
+/// Those that share a machine last, or take one of their own.
+pub(crate) fn slow() -> Vec<Case> {
+    [collisions(), direct(), seeds()].concat()
+}
+
+/// A case of this name that is otherwise as `CASE` says.
 pub(crate) const fn case(name: &'static str) -> Case {
     Case { name: Cow::Borrowed(name), ..CASE }
 }

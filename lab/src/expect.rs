@@ -120,7 +120,10 @@ fn matches(pattern: &str, line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Seen, complaints, matches};
-    use crate::cases::{self, Case};
+    use crate::{
+        cases::{self, Case},
+        table,
+    };
     use pv_layout::verdict::Outcome;
 
     fn complain(case: &Case, outcome: Outcome, console: &[&str]) -> Vec<String> {
@@ -174,7 +177,7 @@ mod tests {
 
     #[test]
     fn case_names_are_unique_and_fit_for_a_folder() {
-        let all = cases::all();
+        let all = table::all();
         for (index, case) in all.iter().enumerate() {
             assert!(case.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{}", case.name);
             assert!(all[..index].iter().all(|other| other.name != case.name), "{} twice", case.name);

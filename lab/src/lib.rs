@@ -6,6 +6,7 @@
 //!      -> bench     -> session | direct                 boots beside Linux; instruction counts
 //!         session, direct <- dom0_image <- release <- lab (scripts/fetch-xen)
 //!      -> archive, mutants, embed-symbols               what the build of the image needs
+//!      -> walls                                         imports, arrows, lengths
 //! ```
 //!
 //! What a boot should lead to and what its log tells comes from the crate `pv-layout`. The user's command is in
@@ -33,9 +34,12 @@ mod ramdisk;
 mod release;
 mod run;
 mod session;
+mod session_size;
 mod suite;
 pub mod symbols;
+mod table;
 mod tail;
+mod walls;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -63,6 +67,7 @@ enum Verb {
     Mutants(mutants::MutantsArgs),
     Run(run::RunArgs),
     Suite(suite::SuiteArgs),
+    Walls(walls::WallsArgs),
 }
 
 /// Runs the command with the process's arguments.
@@ -90,5 +95,6 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
         Verb::Mutants(args) => mutants::make(args).map(|()| ExitCode::SUCCESS),
         Verb::Run(args) => run::run(&lab::Lab::find()?, args),
         Verb::Suite(args) => suite::run(&lab::Lab::find()?, args),
+        Verb::Walls(args) => walls::run(args),
     }
 }

@@ -4,6 +4,7 @@
 //! QEMU's standard input and output. `scripts/dom0-init` is the other end, and says what the lines mean. `dom0_image`
 //! makes what is booted here; `run` and `suite` use sessions.
 
+pub(crate) use crate::session_size::Size;
 use crate::{
     dom0_image::BootFiles,
     guest::{Create, End, Guest},
@@ -30,33 +31,6 @@ const BOOT_TIMEOUT: Duration = Duration::from_secs(120);
 /// For the reading of logs and the destroying of a guest, after it has ended.
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(20);
-
-/// How much memory a session's machine and its initial domain get.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Size {
-    dom0_mib: u64,
-    total_mib: u64,
-}
-
-impl Size {
-    /// Enough for any one of `guests`.
-    pub(crate) fn for_any(guests: &[&Guest]) -> Self {
-        let dom0_mib = guests.iter().map(|guest| guest.builder_mib()).max().unwrap_or(512);
-        let guest_mib = guests.iter().map(|guest| guest.memory_mib).max().unwrap_or(0);
-        Self::with_guests(dom0_mib, guest_mib)
-    }
-
-    /// Enough for all of `guests` one after the other, each of which stays.
-    pub(crate) fn for_all(guests: &[&Guest]) -> Self {
-        let dom0_mib = guests.iter().map(|guest| guest.builder_mib()).max().unwrap_or(512);
-        Self::with_guests(dom0_mib, guests.iter().map(|guest| guest.memory_mib).sum())
-    }
-
-    fn with_guests(dom0_mib: u64, guest_mib: u64) -> Self {
-        // Xen keeps 40 bytes for each page, and some hundred MiB besides.
-        Self { dom0_mib, total_mib: dom0_mib + guest_mib + guest_mib / 32 + 512 }
-    }
-}
 
 /// What became of one guest.
 #[derive(Debug)]

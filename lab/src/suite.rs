@@ -5,7 +5,7 @@
 //! table, `expect` the judgement, `junit` the file for CI.
 
 use crate::{
-    cases::{self, Case, Image, Start},
+    cases::{Case, Image, Start},
     cases_modules::{self, LINUX, LINUX_ALL},
     direct,
     dom0_image::BootFiles,
@@ -16,6 +16,7 @@ use crate::{
     linux_modules,
     progress::Progress,
     session::{Session, Size},
+    table,
 };
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -63,7 +64,7 @@ pub(crate) struct SuiteArgs {
 pub(crate) fn run(lab: &Lab, args: &SuiteArgs) -> Result<ExitCode> {
     let fits =
         |case: &&Case| case.name.contains(&args.filter) && case.only_xen.is_none_or(|xen| xen == args.xen);
-    let all = if args.long { cases_modules::long() } else { cases::all() };
+    let all = if args.long { cases_modules::long() } else { table::all() };
     let cases: Vec<_> = all.iter().filter(fits).collect();
     if cases.is_empty() {
         bail!("no case's name contains '{}': see pvlab suite --list", args.filter);

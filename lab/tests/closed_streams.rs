@@ -10,13 +10,14 @@ use streams::assert_same_code_whoever_listens;
 const PVLAB: &str = env!("CARGO_BIN_EXE_pvlab");
 
 /// Words for each verb: some that print a result, some that complain; none that boots.
-const WORDS: [(&str, &[&[&str]]); 6] = [
+const WORDS: [(&str, &[&[&str]]); 7] = [
     ("archive", &[&["--help"], &["/dev/null/archive", "/dev/null/object"]]),
     ("bench", &[&["--help"], &["--runs", "many"]]),
     ("embed-symbols", &[&["--help"], &["/dev/null/none", "/dev/null/none"]]),
     ("mutants", &[&["--help"], &["/dev/null/none", "/dev/null/none"]]),
     ("run", &[&["--help"], &["--image", "/dev/null/none"]]),
     ("suite", &[&["--list"], &["--filter", "no such case"]]),
+    ("walls", &[&[], &["--package", "no such package"], &["--root", "/dev/null/none"]]),
 ];
 
 #[test]

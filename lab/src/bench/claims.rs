@@ -7,6 +7,9 @@ use super::figures::Figures;
 use super::plan::{Host, Kind, SEED_MIB, Verify, Way};
 use super::summary::{Summary, best, seconds};
 
+/// What a promise that does not hold ends with: the code of a guest's FAILURE.
+pub(crate) const BROKEN: u8 = 5;
+
 /// Times faster than Linux to its init, to the first loaded module.
 const COPY_SPEED: f64 = 60.0;
 const ALIAS_SPEED: f64 = 150.0;

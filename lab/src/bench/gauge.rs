@@ -96,7 +96,7 @@ fn judge(baseline: &Counts, counts: &Counts) -> ExitCode {
     out!(
         "{grown} counts grew by more than {TOLERANCE} %: make them smaller, or accept them with --gauge --accept"
     );
-    ExitCode::from(super::BROKEN)
+    ExitCode::from(super::claims::BROKEN)
 }
 
 /// Prints each count beside the baseline's; returns how many have grown too much.

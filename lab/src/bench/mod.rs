@@ -39,9 +39,6 @@ use std::{
 };
 use summary::Summary;
 
-/// What a promise that does not hold ends with: the code of a guest's FAILURE.
-const BROKEN: u8 = 5;
-
 /// Boot this image, its baseline mode and Linux side by side; measure and compare.
 #[derive(Debug, Args)]
 #[command(
@@ -160,5 +157,5 @@ fn report(summary: &Summary, out: &Path) -> Result<ExitCode> {
     }
     note!("table, JSON and picture: bench.md, bench.json, bench.svg in {}", out.display());
     let broken = promises.iter().any(|promise| promise.holds == Some(false));
-    Ok(if broken { ExitCode::from(BROKEN) } else { ExitCode::SUCCESS })
+    Ok(if broken { ExitCode::from(claims::BROKEN) } else { ExitCode::SUCCESS })
 }

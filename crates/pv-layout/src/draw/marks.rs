@@ -5,11 +5,10 @@
 use super::{
     canvas::{Align, Canvas, Face, Frame},
     columns::{Block, Column, Look},
-    picture::{Part, Place, Ticks},
-    rows,
+    places::{Part, Place, Ticks},
     stripes::{Cuts, What},
 };
-use crate::scene::{After, Kind};
+use crate::scene::{After, DIRECT, Kind, PAGE};
 
 /// Addresses where a column's blocks begin and end; the module area's start has its own.
 pub(super) fn ticks(canvas: &mut Canvas, cuts: &Cuts<'_>, place: &Place, blocks: &[Block]) {
@@ -22,18 +21,31 @@ pub(super) fn ticks(canvas: &mut Canvas, cuts: &Cuts<'_>, place: &Place, blocks:
     for (index, block) in blocks.iter().enumerate() {
         let Some((first, end)) = block.pages.filter(|_| block.look != Look::Nothing) else { continue };
         if !(is_high && Some(first) == cuts.area) {
-            tick(canvas, (x, block.y0), align, rows::address(cuts, place.column, first));
+            tick(canvas, (x, block.y0), align, address(cuts, place.column, first));
         }
         let goes_on = blocks.get(index + 1).is_some_and(|next| next.look != Look::Nothing);
         let is_area = is_high && Some(end) == cuts.area;
         if !(goes_on || is_area) {
-            tick(canvas, (x, block.y1), align, rows::address(cuts, place.column, end));
+            tick(canvas, (x, block.y1), align, address(cuts, place.column, end));
         }
     }
 }
 
 fn tick(canvas: &mut Canvas, (x, y): (i32, i32), align: Align, address: Option<String>) {
     canvas.text((x, y + 4), align, Face::Mono, &address.unwrap_or_default());
+}
+
+/// The address that a column shows a page at; pages are told by their number.
+///
+/// None behind the last address.
+fn address(cuts: &Cuts<'_>, column: Column, pfn: u64) -> Option<String> {
+    let base = match column {
+        Column::Pages => return Some(format!("pfn {pfn:#x}")),
+        Column::HighBefore | Column::HighAfter => cuts.base,
+        Column::DirectBefore | Column::DirectAfter => DIRECT,
+    };
+    let address = base.checked_add(pfn.checked_mul(PAGE)?)?;
+    Some(format!("{address:#018x}"))
 }
 
 /// The line where the module area starts.

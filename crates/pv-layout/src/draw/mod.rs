@@ -14,23 +14,19 @@ mod face;
 mod html;
 mod marks;
 mod notes;
+mod page;
 mod picture;
+mod places;
 mod rows;
 mod stripes;
 mod svg;
 mod theme;
 mod words;
 
-use crate::{finding::Finding, scene::Scene};
-use picture::{Form, Headline, picture};
+pub use page::Page;
 
-/// One guest of a page.
-#[derive(Debug, Clone)]
-pub struct Page {
-    pub scene: Scene,
-    /// What was found out about it, worst first.
-    pub findings: Vec<Finding>,
-}
+use crate::scene::Scene;
+use picture::{Form, Headline, picture};
 
 /// Draws a scene as an SVG document.
 #[must_use]

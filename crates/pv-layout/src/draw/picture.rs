@@ -7,6 +7,7 @@ use super::{
     canvas::{Align, Canvas, Face, Frame, zigzag},
     columns::{self, Block, Broken, Column, Look},
     marks, notes,
+    places::{Part, Place, Ticks},
     stripes::Cuts,
 };
 use crate::{
@@ -26,29 +27,6 @@ const MARGIN: i32 = 14;
 const ADDRESS: i32 = 148;
 /// Lines of small print below.
 const LINE: i32 = 18;
-
-/// A column's place.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    pub(super) column: Column,
-    pub(super) x0: i32,
-    pub(super) x1: i32,
-    pub(super) ticks: Ticks,
-}
-
-/// Where a column's addresses are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ticks {
-    Left,
-    Right,
-    None,
-}
-
-/// Columns that share their heights.
-pub(super) struct Part {
-    heading: Vec<(i32, String)>,
-    pub(super) places: Vec<Place>,
-}
 
 /// Whether the scene's title is part of the picture; a page has it as a heading already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

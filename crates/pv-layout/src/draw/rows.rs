@@ -1,8 +1,7 @@
-//! Rows and addresses in words: for the blocks of a picture, its titles, and the table below it.
+//! Rows in words: for the blocks of a picture, its titles, and the table below it.
 
-use super::{columns::Column, stripes::Cuts};
 use crate::{
-    scene::{DIRECT, Kind, PAGE, Row},
+    scene::{Kind, Row},
     sizes::Size,
 };
 
@@ -28,17 +27,4 @@ pub(super) fn told(row: &Row) -> String {
         Some((start, end)) => format!("{}: {start:#018x} -> {end:#018x}, {pages}", row.name),
         None => format!("{}: not mapped, {pages}", row.name),
     }
-}
-
-/// The address that a column shows a page at; pages are told by their number.
-///
-/// None behind the last address.
-pub(super) fn address(cuts: &Cuts<'_>, column: Column, pfn: u64) -> Option<String> {
-    let base = match column {
-        Column::Pages => return Some(format!("pfn {pfn:#x}")),
-        Column::HighBefore | Column::HighAfter => cuts.base,
-        Column::DirectBefore | Column::DirectAfter => DIRECT,
-    };
-    let address = base.checked_add(pfn.checked_mul(PAGE)?)?;
-    Some(format!("{address:#018x}"))
 }

@@ -9,12 +9,10 @@
 //! Sources: tools/libs/guest/xg_dom_core.c (`xc_dom_build_image`), xg_dom_x86.c (`alloc_magic_pages_pv`,
 //! `alloc_p2m_list_x86_64`); xen/arch/x86/pv/dom0_build.c (`dom0_construct_pv`). `tables` finds the page tables.
 
+pub use super::refusal::Refusal;
+
 use super::tables::{self, Mapping};
-use crate::{
-    scene::{HIGH, Kind, PAGE, TableCounts},
-    sizes::Size,
-};
-use std::fmt;
+use crate::scene::{HIGH, Kind, PAGE, TableCounts};
 
 /// Who builds the domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,41 +90,6 @@ pub struct Plan {
     /// Page tables that map a list of its own place, if there is one.
     pub list_tables: Option<TableCounts>,
 }
-
-/// Why a builder gives up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// It needs more pages than the domain has.
-    NoMemory { needed: u64, found: u64 },
-    /// The initial mapping does not fit below the end of the address space.
-    NoAddresses,
-    /// The image's addresses do not lie behind its base, page by page.
-    BadImage { base: u64, start: u64, end: u64 },
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoMemory { needed, found } => write!(
-                f,
-                "the builder needs {needed:#x} pages ({}), the domain has {found:#x} ({}): give it more memory or a \
-                 smaller ramdisk",
-                Size::of_pages(*needed),
-                Size::of_pages(*found)
-            ),
-            Self::NoAddresses => f.write_str(
-                "image, ramdisk, P2M and page tables end behind the last address of the address space: give the domain \
-                 a smaller ramdisk or less memory",
-            ),
-            Self::BadImage { base, start, end } => write!(
-                f,
-                "expected an image on page boundaries behind VIRT_BASE {base:#x}, found {start:#x} -> {end:#x}"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for Refusal {}
 
 impl Domain {
     /// Lays the domain out as its builder would.

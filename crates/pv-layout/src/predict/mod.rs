@@ -6,17 +6,20 @@
 //!
 //! `domain` holds the arithmetic, `check` asks it for many sizes, `suite` holds it against each guest that it boots.
 
+mod collision;
 pub mod domain;
+mod refusal;
 mod tables;
 mod words;
 
+pub use collision::collision;
 pub use words::{json, name, text};
 
 use crate::{
     finding::{Finding, Severity},
     input,
     ramdisk::Ramdisk,
-    scene::{After, Kind, ModuleArea, Row, Scene},
+    scene::{After, ModuleArea, Row, Scene},
     sizes::Size,
 };
 use anyhow::Result;
@@ -102,16 +105,6 @@ pub fn scene(domain: &Domain, plan: &Plan, area: ModuleArea) -> Scene {
         memory_map: Vec::new(),
         after: After::Unknown,
     }
-}
-
-/// Bytes of the P2M, and of everything else, that lie in the module area.
-#[must_use]
-pub fn collision(scene: &Scene) -> (u64, u64) {
-    let sum = |p2m: bool| {
-        let rows = scene.rows.iter().filter(|row| (row.kind == Kind::P2m) == p2m);
-        rows.map(|row| row.bytes_in(scene.area)).fold(0, u64::saturating_add)
-    };
-    (sum(true), sum(false))
 }
 
 #[cfg(test)]

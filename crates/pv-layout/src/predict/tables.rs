@@ -6,7 +6,7 @@
 //!
 //! Sources: xg_dom_x86.c (`alloc_pgtables_pv`, `count_pgtables`); dom0_build.c. `domain` asks.
 
-use super::domain::Refusal;
+use super::refusal::Refusal;
 use crate::scene::{PAGE, TableCounts};
 
 /// The mapping ends on a multiple of this.
