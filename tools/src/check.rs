@@ -9,6 +9,7 @@ use pv_layout::{
     check::{self, Question},
     image::PvImage,
     predict::domain::Builder,
+    report::Verdict,
 };
 use std::path::PathBuf;
 
@@ -25,6 +26,7 @@ pub(crate) enum Format {
     after_help = "Reads an ELF file or a bzImage (gzip, xz, zstd): its Xen notes, where the toolstack and Xen put its\n\
     P2M and ramdisk, and from which ramdisk on they reach the module area, for memory from 64 MiB to\n\
     512 GiB.\n\n\
+    Exit codes: 0 nothing reaches it at any size, 5 something does; 1 and 2 are the command's own.\n\n\
     Example: does Debian's kernel keep the module area free?\n  \
     revector check /boot/vmlinuz-6.1.0-50-amd64"
 )]
@@ -42,19 +44,31 @@ pub(crate) struct CheckArgs {
     format: Format,
 }
 
-/// Runs the verb; returns what is to be printed.
-pub(crate) fn run(args: &CheckArgs) -> Result<String> {
+impl CheckArgs {
+    /// A picture is of one builder.
+    fn builders(&self) -> &'static [Builder] {
+        match (self.dom0, self.format) {
+            (true, _) => &[Builder::Xen],
+            (false, Format::Svg) => &[Builder::Toolstack],
+            (false, Format::Term) => &[Builder::Toolstack, Builder::Xen],
+        }
+    }
+}
+
+/// Runs the verb; returns what is to be printed, and whether anything is in the way of modules at any size.
+pub(crate) fn run(args: &CheckArgs) -> Result<(String, Verdict)> {
     let image = PvImage::read(&args.image)?;
     let area = args.module_area.area();
     let question = |builder| Question { kernel: image.kernel(), builder, area };
-    let builder = if args.dom0 { Builder::Xen } else { Builder::Toolstack };
-    if args.format == Format::Svg {
-        return Ok(check::svg(&args.image, &question(builder)));
-    }
-    let mut out = check::about(&args.image, &image);
-    let builders: &[Builder] = if args.dom0 { &[Builder::Xen] } else { &[Builder::Toolstack, Builder::Xen] };
-    for builder in builders {
-        out += &check::answer(&question(*builder));
-    }
-    Ok(out)
+    let questions: Vec<_> = args.builders().iter().map(|builder| question(*builder)).collect();
+    let collides = questions.iter().any(Question::collides);
+    let verdict = if collides { Verdict::Problem } else { Verdict::Fine };
+    let text = match args.format {
+        Format::Svg => questions.iter().map(|question| check::svg(&args.image, question)).collect(),
+        Format::Term => {
+            let answers = questions.iter().map(check::answer).collect::<String>();
+            check::about(&args.image, &image) + &answers
+        }
+    };
+    Ok((text, verdict))
 }

@@ -13,6 +13,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod check;
+mod format;
 mod manual;
 mod predict;
 mod report;
@@ -20,7 +21,7 @@ mod symbolize;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
-use pv_layout::{note, say};
+use pv_layout::{note, report::Verdict, say};
 use std::process::ExitCode;
 
 #[derive(Debug, Parser)]
@@ -63,15 +64,16 @@ pub fn command() -> clap::Command {
 
 fn dispatch(verb: &Verb) -> Result<ExitCode> {
     match verb {
-        Verb::Check(args) => Ok(print(&check::run(args)?)),
+        Verb::Check(args) => check::run(args).map(print),
         Verb::Manual(args) => manual::write(&command(), args).map(|()| ExitCode::SUCCESS),
-        Verb::Predict(args) => Ok(print(&predict::run(args)?)),
+        Verb::Predict(args) => predict::run(args).map(print),
         Verb::Report(args) => report::run(args),
         Verb::Symbolize(args) => symbolize::run(args).map(|()| ExitCode::SUCCESS),
     }
 }
 
-fn print(text: &str) -> ExitCode {
+/// Prints a result, and ends with the code of its verdict.
+fn print((text, verdict): (String, Verdict)) -> ExitCode {
     let _ = say::bytes(text.as_bytes());
-    ExitCode::SUCCESS
+    ExitCode::from(verdict.exit_code())
 }

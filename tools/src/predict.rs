@@ -2,8 +2,9 @@
 //!
 //! The arithmetic and the words are `pv_layout::predict`'s; here is the command line.
 
+use crate::format::Format;
 use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use pv_layout::{
     address::{ListAt, ModulesAt},
     draw,
@@ -13,18 +14,10 @@ use pv_layout::{
         domain::{Builder, Domain, Kernel, RamdiskPlace},
     },
     ramdisk::Ramdisk,
+    report::Verdict,
     sizes::{self, Pages},
 };
 use std::path::Path;
-
-/// How a result is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    Term,
-    Json,
-    Svg,
-    Html,
-}
 
 /// Print the layout that a domain builder would make.
 #[derive(Debug, Args)]
@@ -32,6 +25,7 @@ pub(crate) enum Format {
     after_help = "Nothing is booted. The image's notes INIT_P2M and MOD_START_PFN are followed; for a kernel that\n\
     is told by its size, --init-p2m and --unmapped-ramdisk stand for them. A bare number is MiB,\n\
     0xe43p is pages, 12345b bytes.\n\n\
+    Exit codes: 0 the module area is free, 5 something lies in it; 1 and 2 are the command's own.\n\n\
     Example: the guest of 128 GiB in which no module can be loaded\n  \
     revector predict --memory 128G --ramdisk 0x10784p --kernel 0xe43p"
 )]
@@ -65,17 +59,19 @@ pub(crate) struct PredictArgs {
     format: Format,
 }
 
-/// Runs the verb; returns what is to be printed.
-pub(crate) fn run(args: &PredictArgs) -> Result<String> {
+/// Runs the verb; returns what is to be printed, and whether anything is in the way of modules.
+pub(crate) fn run(args: &PredictArgs) -> Result<(String, Verdict)> {
     let domain = args.domain()?;
     let plan = domain.plan()?;
     let scene = predict::scene(&domain, &plan, args.module_area.area());
-    Ok(match args.format {
+    let verdict = if predict::collision(&scene) == (0, 0) { Verdict::Fine } else { Verdict::Problem };
+    let text = match args.format {
         Format::Term => predict::text(&domain, &plan, &scene),
         Format::Json => predict::json(&domain, &plan, &scene)?,
         Format::Svg => draw::svg(&scene),
         Format::Html => draw::html(&[draw::Page { findings: predict::findings(&scene), scene }]),
-    })
+    };
+    Ok((text, verdict))
 }
 
 impl PredictArgs {

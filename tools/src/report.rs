@@ -1,7 +1,8 @@
 //! `revector report`: which logs, which format, where modules are. What they tell is `pv_layout::report`'s.
 
+use crate::format::Format;
 use anyhow::Result;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use pv_layout::{
     address::ModulesAt,
     input,
@@ -21,26 +22,6 @@ Example:
 
 Exit codes: 0 nothing wrong, 4 nothing usable in the logs, 5 a problem found;
 1 and 2 are the command's own.";
-
-/// How a report is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    Term,
-    Json,
-    Svg,
-    Html,
-}
-
-impl From<Format> for report::Format {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Term => Self::Term,
-            Format::Json => Self::Json,
-            Format::Svg => Self::Svg,
-            Format::Html => Self::Html,
-        }
-    }
-}
 
 /// Explain a PV guest's boot logs: the layout, what is wrong, what would cure it.
 #[derive(Debug, Args)]

@@ -57,3 +57,17 @@ fn reading_ends_at_a_limit_or_before() {
     assert_refused(&["symbolize", "--image", env!("CARGO_BIN_EXE_revector"), "/dev/zero"], 1);
     assert_refused(&["symbolize", "--image", "/dev/zero", "/dev/null"], 1);
 }
+
+#[test]
+fn a_collision_ends_with_5_and_none_with_0() {
+    let predict = |ramdisk: &str, more: &[&str]| {
+        let words = ["predict", "--memory", "128G", "--kernel", "0xe43p", "--ramdisk", ramdisk];
+        output(&[&words, more].concat()).0
+    };
+    for format in ["term", "json", "svg", "html"] {
+        assert_eq!(predict("0x10784p", &["--format", format]), 5);
+        assert_eq!(predict("1M", &["--format", format]), 0);
+    }
+    assert_eq!(predict("0x10784p", &["--module-area", "0xffffffffc0000000"]), 0);
+    assert_eq!(predict("0x10784p", &["--init-p2m", "0x8000000000", "--unmapped-ramdisk"]), 0);
+}

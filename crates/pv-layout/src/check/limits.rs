@@ -71,6 +71,12 @@ impl Question {
         (6..=19).map(|power| self.limits(Size::of_mib(1 << power))).collect()
     }
 
+    /// Whether there is a size at which something is in the way of modules.
+    #[must_use]
+    pub fn collides(&self) -> bool {
+        self.table().iter().any(|limits| limits.collides_from.is_some())
+    }
+
     /// The smallest ramdisk with a wanted fate. Fates are ordered: fits, small rows, P2M, refused.
     fn first(&self, memory: Size, wanted: impl Fn(Fate) -> bool) -> Option<Size> {
         let at_least = |pages: u64| rank(self.fate(memory, Size::of_pages(pages))) >= rank_of(&wanted);

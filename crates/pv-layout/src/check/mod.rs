@@ -90,7 +90,7 @@ pub fn answer(question: &Question) -> String {
     for limits in &table {
         out += &row(limits);
     }
-    if table.iter().all(|limits| limits.collides_from.is_none()) {
+    if !question.collides() {
         return out + "  (ramdisk sizes) No ramdisk collides at any of these sizes.\n";
     }
     out + "  (ramdisk sizes; 0: without a ramdisk too)\n\n" + &curve::text(question)
