@@ -39,7 +39,7 @@ man: tool ## Write the man pages and shell completions: target/man, target/compl
 	@$(TOOL) manual target
 
 report: seed ## Boot the seed's guest, draw its memory before and after: docs/layout.svg, docs/report.html
-	@$(LAB) run --xen $(XEN) --image $(IMAGES)/revector-seed --memory 128G --ramdisk 0x10784p --archive $(IMAGES)/big.cpio --timeout 300 \
+	@$(LAB) run --xen $(XEN) --kernel $(IMAGES)/revector-seed --memory 128G --ramdisk 0x10784p --archive $(IMAGES)/big.cpio --timeout 300 \
 		--cmdline loglevel=debug --report docs/layout.svg --report docs/report.html
 
 seed: tool archive ## Build the image with exactly the seed's 0xe43 pages: target/image/revector-seed
@@ -124,7 +124,7 @@ run-small: image ## The problem in a 1 GiB guest: a ramdisk that puts the P2M ac
 	@$(boot) --memory 1024 --ramdisk 494M --archive $(ARCHIVE)
 
 run-128g: seed ## The seed's guest: 128 GiB, kernel of 0xe43 pages, ramdisk of 0x10784 pages
-	@$(boot) --image $(IMAGES)/revector-seed --memory 131072 --ramdisk 67460p --archive $(IMAGES)/big.cpio --timeout 300
+	@$(boot) --kernel $(IMAGES)/revector-seed --memory 131072 --ramdisk 67460p --archive $(IMAGES)/big.cpio --timeout 300
 
 run-dom0: image ## Boot the image as the initial domain, without a toolstack
 	@$(boot) --dom0 --memory $(if $(filter 64,$(MEM)),256,$(MEM))

@@ -60,7 +60,7 @@ impl BootFiles {
     pub(crate) fn ready(lab: &Lab, version: XenVersion, progress: &Progress) -> Result<Self> {
         lab.fetch(version, progress)?;
         let release = Release::new(version, lab.xen(version).join("root"));
-        let init = fs::read(lab.path("scripts/dom0-init")).context("no scripts/dom0-init")?;
+        let init = fs::read(lab.path("scripts/dom0-init")).context("cannot read scripts/dom0-init")?;
         let folder = lab.xen(version).join(format!("boot-{:016x}", key(&release, &init)?));
         if !folder.is_dir() {
             remove_stale(&lab.xen(version))?;

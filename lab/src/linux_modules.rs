@@ -53,8 +53,9 @@ fn exports(image: &Path) -> Result<BTreeSet<String>> {
     let bytes = fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
     let file = object::File::parse(&*bytes)?;
     let address = |name: &str| {
-        let symbol =
-            file.symbol_by_name(name).with_context(|| format!("{} has no symbol {name}", image.display()));
+        let symbol = file
+            .symbol_by_name(name)
+            .with_context(|| format!("cannot find symbol {name} in {}", image.display()));
         symbol.map(|symbol| symbol.address())
     };
     let (start, end) = (address("_export_names")?, address("_export_names_end")?);

@@ -27,7 +27,7 @@ pub(crate) struct MutantsArgs {
 pub(crate) fn make(args: &MutantsArgs) -> Result<()> {
     let sound = input::file(&args.object, input::PROGRAM)?;
     let fields = mutate::fields(&sound);
-    ensure!(!fields.is_empty(), "{} is no object", args.object.display());
+    ensure!(!fields.is_empty(), "{}: expected an object, found something else", args.object.display());
     // As many values for each field as it takes, spread over all fields.
     let all = fields.len() * mutate::VALUES;
     let step = (all / args.count).max(1) | 1;

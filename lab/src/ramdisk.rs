@@ -22,7 +22,9 @@ pub(crate) fn write_sized(target: &Path, archive: Option<&Path>, bytes: u64) -> 
 
 /// Refuses an archive that is longer than the ramdisk it is to be the head of.
 pub(crate) fn check_fits(archive: &Path, bytes: u64) -> Result<()> {
-    let length = fs::metadata(archive).with_context(|| format!("no archive at {}", archive.display()))?.len();
+    let length = fs::metadata(archive)
+        .with_context(|| format!("cannot read the archive {}", archive.display()))?
+        .len();
     if length > bytes {
         bail!(
             "archive {}: expected at most {bytes} bytes (the ramdisk's size), found {length}: make the ramdisk larger",

@@ -34,12 +34,12 @@ const SHOWN_LINES: usize = 12;
     after_help = "Exit codes: 0 SUCCESS, 3 SKIP, 4 ERROR, 5 FAILURE, 6 no verdict, 7 timeout; 1 and 2 are the\n\
     command's own.\n\n\
     Example: the guest of 128 GiB, and a picture of what became of its P2M\n  \
-    pvlab run --image target/image/revector-seed --memory 128G --ramdisk 0x10784p --report out.html"
+    pvlab run --kernel target/image/revector-seed --memory 128G --ramdisk 0x10784p --report out.html"
 )]
 pub(crate) struct RunArgs {
     /// The image to boot.
     #[arg(long, default_value = "target/image/revector")]
-    image: PathBuf,
+    kernel: PathBuf,
     /// The guest's memory, in whole MiB: 64, 64M, 128G.
     #[arg(long, default_value = "64", value_name = "SIZE")]
     memory: Mib,
@@ -149,7 +149,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 
 /// The boot's name among others: its image and what is unusual about it.
 fn name(args: &RunArgs) -> String {
-    let image = args.image.file_name().unwrap_or_default().to_string_lossy();
+    let image = args.kernel.file_name().unwrap_or_default().to_string_lossy();
     format!("{image} {} ramdisk={} {}", args.memory, args.ramdisk, args.cmdline).trim_end().to_owned()
 }
 
@@ -159,8 +159,11 @@ fn title(args: &RunArgs) -> String {
 }
 
 fn guest(args: &RunArgs) -> Result<Guest> {
-    if !args.image.is_file() {
-        bail!("no image at {}: build it with make, or name one with --image", args.image.display());
+    if !args.kernel.is_file() {
+        bail!(
+            "cannot read the image {}: build it with make, or name one with --kernel",
+            args.kernel.display()
+        );
     }
     let ramdisk: Ramdisk = args.ramdisk.parse()?;
     if args.archive.is_some() && !matches!(ramdisk, Ramdisk::Sized { .. }) {
@@ -170,7 +173,7 @@ fn guest(args: &RunArgs) -> Result<Guest> {
         );
     }
     Ok(Guest {
-        image: args.image.clone(),
+        image: args.kernel.clone(),
         memory_mib: args.memory.0,
         ramdisk,
         archive: args.archive.clone(),

@@ -67,7 +67,7 @@ pub(crate) fn run(lab: &Lab, args: &SuiteArgs) -> Result<ExitCode> {
     let all = if args.long { cases_modules::long() } else { table::all() };
     let cases: Vec<_> = all.iter().filter(fits).collect();
     if cases.is_empty() {
-        bail!("no case's name contains '{}': see pvlab suite --list", args.filter);
+        bail!("expected a part of a case's name, found '{}' in none: see pvlab suite --list", args.filter);
     }
     if args.list {
         cases.iter().for_each(|case| out!("{:28} {:6} MiB  {}", case.name, case.memory_mib, case.cmdline));
@@ -239,7 +239,7 @@ fn guest(lab: &Lab, case: &Case) -> Result<Guest> {
         Image::Seed => "target/image/revector-seed",
     });
     if !image.is_file() {
-        bail!("case {}: no image at {}: build it with make", case.name, image.display());
+        bail!("case {}: cannot read the image {}: build it with make", case.name, image.display());
     }
     let ramdisk: Ramdisk = case.ramdisk.parse().with_context(|| format!("case {}", case.name))?;
     Ok(Guest {

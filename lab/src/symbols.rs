@@ -68,7 +68,7 @@ fn plan(bytes: &[u8]) -> Result<(Vec<u8>, Range<usize>)> {
 fn address(file: &object::File<'_>, name: &str) -> Result<u64> {
     match file.symbol_by_name(name) {
         Some(symbol) => Ok(symbol.address()),
-        None => bail!("no symbol {name}: expected an image linked by linker.ld, not stripped"),
+        None => bail!("cannot find symbol {name}: expected an image linked by linker.ld, not stripped"),
     }
 }
 

@@ -15,7 +15,7 @@ const WORDS: [(&str, &[&[&str]]); 7] = [
     ("bench", &[&["--help"], &["--runs", "many"]]),
     ("embed-symbols", &[&["--help"], &["/dev/null/none", "/dev/null/none"]]),
     ("mutants", &[&["--help"], &["/dev/null/none", "/dev/null/none"]]),
-    ("run", &[&["--help"], &["--image", "/dev/null/none"]]),
+    ("run", &[&["--help"], &["--kernel", "/dev/null/none"]]),
     ("suite", &[&["--list"], &["--filter", "no such case"]]),
     ("walls", &[&[], &["--package", "no such package"], &["--root", "/dev/null/none"]]),
 ];

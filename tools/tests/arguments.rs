@@ -54,8 +54,8 @@ fn reading_ends_at_a_limit_or_before() {
     assert_refused(&["check", "/"], 1);
     assert_refused(&["report", "/dev/zero"], 1);
     assert_refused(&["report", "/"], 1);
-    assert_refused(&["symbolize", "--image", env!("CARGO_BIN_EXE_revector"), "/dev/zero"], 1);
-    assert_refused(&["symbolize", "--image", "/dev/zero", "/dev/null"], 1);
+    assert_refused(&["symbolize", "--kernel", env!("CARGO_BIN_EXE_revector"), "/dev/zero"], 1);
+    assert_refused(&["symbolize", "--kernel", "/dev/zero", "/dev/null"], 1);
 }
 
 #[test]

@@ -30,9 +30,9 @@ const WORDS: [(&str, &[&[&str]]); 5] = [
         "symbolize",
         &[
             &["--help"],
-            &["--image", REVECTOR, LOG],
-            &["--image", "/dev/null/none", LOG],
-            &["--image", REVECTOR, "-"],
+            &["--kernel", REVECTOR, LOG],
+            &["--kernel", "/dev/null/none", LOG],
+            &["--kernel", REVECTOR, "-"],
         ],
     ),
 ];

@@ -1,5 +1,7 @@
 //! Objects as compilers write them, given where a kernel is expected: many sections are read, LTO objects are named.
 
+#![expect(clippy::disallowed_methods, reason = "files of the tests themselves")]
+
 use std::{
     fmt::Write,
     fs,
@@ -70,7 +72,7 @@ fn a_kernel_of_seventy_thousand_sections_is_read() {
     let log = scratch("many.log");
     fs::write(&log, " [<0000000001000000>] _start+0x0/0x1\nRIP: 0010:_start+0x0/0x1\n")
         .expect("it can be written");
-    let (code, text) = revector(&["symbolize", "--image", &linked, &log.display().to_string()]);
+    let (code, text) = revector(&["symbolize", "--kernel", &linked, &log.display().to_string()]);
     assert_eq!((code, text.matches("  _start").count() > 0), (0, true), "{text}");
 }
 
@@ -78,7 +80,7 @@ fn a_kernel_of_seventy_thousand_sections_is_read() {
 fn an_object_for_link_time_optimization_is_called_one() {
     let source = "int f(void) { return 0; }\n";
     let Some(slim) = object("slim.c", source, &["-flto"]) else { return };
-    for words in [&["check", &slim][..], &["symbolize", "--image", &slim, "/dev/null"]] {
+    for words in [&["check", &slim][..], &["symbolize", "--kernel", &slim, "/dev/null"]] {
         let (code, text) = revector(words);
         assert_eq!(code, 1, "{text}");
         assert!(text.contains("link-time optimization (.gnu.lto_"), "{text}");
@@ -92,5 +94,5 @@ fn bitcode_is_called_bitcode() {
     let path = scratch("some.bc").display().to_string();
     fs::write(&path, b"BC\xc0\xde\x35\x14\0\0").expect("it can be written");
     assert!(revector(&["check", &path]).1.contains("found LLVM bitcode"));
-    assert!(revector(&["symbolize", "--image", &path, "/dev/null"]).1.contains("found LLVM bitcode"));
+    assert!(revector(&["symbolize", "--kernel", &path, "/dev/null"]).1.contains("found LLVM bitcode"));
 }

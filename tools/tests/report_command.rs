@@ -1,5 +1,7 @@
 //! The command itself: exit codes, standard input, colours, messages.
 
+#![expect(clippy::disallowed_methods, reason = "files of the tests themselves")]
+
 use std::{
     io::Write,
     path::Path,

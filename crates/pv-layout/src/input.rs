@@ -3,6 +3,8 @@
 //! A name may be a device that never ends, a pipe, a folder. So whatever is read is read up to a limit, and what is
 //! longer is refused instead of being taken for less than it is. `-` is standard input where a log is expected.
 
+#![expect(clippy::disallowed_methods, reason = "this is the place that the rule sends everybody to")]
+
 use crate::{note, sizes::Size};
 use anyhow::{Context, Result, ensure};
 use std::{

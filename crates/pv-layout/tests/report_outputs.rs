@@ -5,6 +5,8 @@
 //! Xen 4.14, 4.17 and 4.20 and of Linux 6.1 are from real boots, with lines left out; the others are written from the
 //! formats in Xen's and Linux's sources.
 
+#![expect(clippy::disallowed_methods, reason = "files of the tests themselves")]
+
 mod support;
 
 use pv_layout::report::{Format, Verdict};

@@ -1,6 +1,8 @@
 //! Promises that `revector report` keeps for any input: it does not panic, its lines fit, and a good log that is cut
 //! off anywhere is never called a bad one.
 
+#![expect(clippy::disallowed_methods, reason = "files of the tests themselves")]
+
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
 use proptest::{collection::vec, sample::select, test_runner::Config};
 use pv_layout::report::{Format, Report, Verdict};

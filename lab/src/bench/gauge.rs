@@ -79,9 +79,9 @@ pub(crate) fn run(
         return Ok(ExitCode::SUCCESS);
     }
     let text = fs::read_to_string(&path)
-        .with_context(|| format!("no {BASELINE}: make one with --gauge --accept"))?;
-    let baseline: Counts =
-        serde_json::from_str(&text).with_context(|| format!("{BASELINE} cannot be read"))?;
+        .with_context(|| format!("cannot read {BASELINE}: make one with --gauge --accept"))?;
+    let baseline: Counts = serde_json::from_str(&text)
+        .with_context(|| format!("cannot read {BASELINE}: expected what --gauge --accept writes"))?;
     Ok(judge(&baseline, &counts))
 }
 

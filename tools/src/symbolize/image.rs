@@ -43,7 +43,7 @@ impl Image {
         })?;
         let loader = match Loader::new(path) {
             Ok(loader) => loader,
-            Err(error) => bail!("image {}: its debug information cannot be read: {error}", path.display()),
+            Err(error) => bail!("cannot read the debug information of {}: {error}", path.display()),
         };
         let code = code(&bytes)?;
         Ok(Self { loader, functions, code, here: env::current_dir().ok() })

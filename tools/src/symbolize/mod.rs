@@ -28,23 +28,23 @@ const LONGEST: u64 = 1 << 16;
     after_help = "Knows the traces of this project's image, of Linux (with addresses or only names) and of Xen. The\n\
     image must have debug information: target/image/revector.debug, a vmlinux, a xen-syms.\n\n\
     Example: where was it when it died?\n  \
-    make run CMDLINE=selftest=fault | revector symbolize - --image target/image/revector.debug"
+    make run CMDLINE=selftest=fault | revector symbolize - --kernel target/image/revector.debug"
 )]
 pub(crate) struct SymbolizeArgs {
     /// The log; - is standard input
     log: PathBuf,
     /// The program that the addresses are in, not stripped
     #[arg(long, value_name = "KERNEL", default_value = "target/image/revector.debug")]
-    image: PathBuf,
+    kernel: PathBuf,
 }
 
 /// Runs the verb.
 pub(crate) fn run(args: &SymbolizeArgs) -> Result<()> {
-    let mut image = Image::open(&args.image)?;
+    let mut image = Image::open(&args.kernel)?;
     let (name, log) = input::log(&args.log)?;
     let seen = copy(&mut image, BufReader::new(log), &mut say::bytes);
     let seen = seen.with_context(|| format!("cannot read {name}"))?;
-    if let Some(complaint) = complaint(&seen, &args.image) {
+    if let Some(complaint) = complaint(&seen, &args.kernel) {
         note!("revector: {complaint}");
     }
     Ok(())

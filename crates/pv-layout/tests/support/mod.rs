@@ -12,6 +12,7 @@ pub(crate) fn logs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/logs")
 }
 
+#[expect(clippy::disallowed_methods, reason = "files of the tests themselves")]
 pub(crate) fn log(name: &str) -> Vec<u8> {
     fs::read(logs().join(format!("{name}.log"))).expect("the log is there")
 }
