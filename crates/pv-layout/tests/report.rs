@@ -4,7 +4,7 @@
 
 mod support;
 
-use pv_layout::report::{Finding, Format, Report, Severity, Verdict};
+use pv_layout::report::{Finding, Report, Severity, Verdict};
 use support::{log, plain, report_of};
 
 fn titles(report: &Report, severity: Severity) -> Vec<&str> {
@@ -289,20 +289,4 @@ fn xens_complaint_about_its_list_belongs_to_the_rows_behind_it() {
     let report = report_of(&["xen-4.6-dom0-clipped"]);
     assert_eq!(report.scenes.len(), 1, "{}", plain(&report));
     find(&report, "Xen gave the initial domain no more than 30.9 GiB");
-}
-
-#[test]
-fn what_is_cut_or_mixed_is_named_and_the_rest_is_used() {
-    let report = report_of(&["xl-4.17-cut-and-mixed"]);
-    assert_eq!(report.reading.unusable, 2, "{:?}", report.reading);
-    assert!(report.scenes[0].rows.iter().all(|row| row.name != "phys2mach" && row.name != "xenstore"));
-    assert!(report.scenes[0].rows.iter().any(|row| row.name == "boot stack"));
-}
-
-#[test]
-fn the_same_input_gives_the_same_bytes() {
-    for format in [Format::Term, Format::Json] {
-        let once = || format.show(&report_of(&["guest-keep", "xl-4.14-seed"])).expect("it can be shown");
-        assert_eq!(once(), once());
-    }
 }

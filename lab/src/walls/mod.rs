@@ -69,7 +69,7 @@ fn complaints(workspace: &Workspace, root: &Path) -> Result<Vec<String>> {
         found.extend(circles::circles(&imports).iter().map(|circle| told(circle, root)));
     }
     for folder in workspace.folders(root) {
-        found.extend(sizes::complaints(folder)?);
+        found.extend(sizes::complaints(folder, root)?);
     }
     Ok(found)
 }

@@ -14,10 +14,10 @@ const FILE: usize = 300;
 /// Lines between a function's braces that have code on them; clippy counts the same.
 const FUNCTION: usize = 60;
 
-/// What is too long in the files below a folder, but for what was built there.
-pub(crate) fn complaints(root: &Path) -> Result<Vec<String>> {
+/// What is too long in the files below a folder of the checkout, but for what was built there.
+pub(crate) fn complaints(folder: &Path, root: &Path) -> Result<Vec<String>> {
     let mut files = Vec::new();
-    collect(root, &mut files)?;
+    collect(folder, &mut files)?;
     files.sort();
     let of_file = |file: &PathBuf| of_file(file, file.strip_prefix(root).unwrap_or(file));
     Ok(files.iter().map(of_file).collect::<Result<Vec<_>>>()?.concat())

@@ -13,7 +13,7 @@ const FORMAT: u32 = 1;
 /// The report as JSON, indented, with a line end.
 pub(super) fn show(report: &Report) -> Result<String> {
     let mut text =
-        serde_json::to_string_pretty(&Document::of(report)).context("writing the report as JSON")?;
+        serde_json::to_string_pretty(&Document::of(report)).context("cannot write the report as JSON")?;
     text.push('\n');
     Ok(text)
 }

@@ -4,10 +4,8 @@
 //! they stand: behind any prefix (`(XEN)`, `(d1)`, a time, `domainbuilder: detail:`), and behind another writer's text
 //! if two lines have run into each other. The formats are from Xen 4.1 to 4.20 and Linux 3.0 to 6.12.
 
-use super::{dom0_builder, fact::Facts, guest, linux, toolstack};
+use super::fact::Facts;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, MatchKind};
-use anyhow::{Result, anyhow};
-use std::sync::LazyLock;
 
 pub(super) use super::fact::Teller;
 
@@ -37,18 +35,9 @@ pub(super) struct Words {
     words: Vec<Word>,
 }
 
-/// Built once: it takes longer than reading a short log.
-static WORDS: LazyLock<Result<Words, BuildError>> = LazyLock::new(Words::new);
-
 impl Words {
-    /// The words of all dialects.
-    pub(super) fn all() -> Result<&'static Self> {
-        WORDS.as_ref().map_err(|error| anyhow!("building the table of known words: {error}"))
-    }
-
-    fn new() -> Result<Self, BuildError> {
-        // Leftmost, and of two words at the same place the one that is named first.
-        let words: Vec<Word> = [toolstack::WORDS, dom0_builder::WORDS, guest::WORDS, linux::WORDS].concat();
+    /// Leftmost, and of two words at the same place the one that is named first.
+    pub(super) fn new(words: Vec<Word>) -> Result<Self, BuildError> {
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostFirst)
             .kind(Some(AhoCorasickKind::DFA))

@@ -1,7 +1,7 @@
 //! `revector report`: reads the logs of a PV guest's birth, rebuilds its memory, and says what is wrong.
 //!
 //! ```text
-//! logs -> lines -> keyword -> toolstack | dom0_builder | guest | linux -> fact     one line at a time
+//! logs -> lines -> dialects -> toolstack | dom0_builder | guest | linux (keyword) -> fact   one line at a time
 //!      -> reader -> account                                                       one boot, as one side tells it
 //!      -> join   -> picture -> scene, rules -> findings                           one guest
 //!      -> term | drawn | json                                                     for people, for programs
@@ -12,6 +12,7 @@
 
 mod account;
 mod diagram;
+mod dialects;
 mod dom0_builder;
 mod drawn;
 mod fact;
@@ -26,6 +27,7 @@ mod plan;
 mod reader;
 mod rules;
 mod speaker;
+mod summary;
 mod term;
 mod text;
 pub(crate) mod told;
@@ -33,45 +35,12 @@ mod toolstack;
 
 pub use crate::finding::{self, Finding, Severity};
 pub use reader::{Reading, Unusable};
+pub use summary::{Report, Verdict};
 
-use crate::scene::Scene;
 use anyhow::Result;
 use reader::Reader;
 use rules::Case;
 use std::io::Read;
-
-/// What the logs amount to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// One for each guest, in the order of their first lines.
-    pub scenes: Vec<Scene>,
-    /// By guest, problems before notes.
-    pub findings: Vec<Finding>,
-    pub reading: Reading,
-}
-
-/// A report in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Nothing is wrong.
-    Fine,
-    /// Nothing in the logs says anything about a guest's memory.
-    Unreadable,
-    /// Something is wrong.
-    Problem,
-}
-
-impl Verdict {
-    /// The exit code, in the order of XTF's verdicts.
-    #[must_use]
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Fine => 0,
-            Self::Unreadable => 4,
-            Self::Problem => 5,
-        }
-    }
-}
 
 /// How a report is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,16 +91,5 @@ impl Report {
     /// Reads one log that is in memory.
     pub fn of_bytes(log: &[u8]) -> Result<Self> {
         Self::of([Ok(("log".to_owned(), log))], None)
-    }
-
-    /// The report in one word.
-    #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        let problem = self.findings.iter().any(|finding| finding.severity == Severity::Problem);
-        match (self.scenes.is_empty(), problem) {
-            (true, _) => Verdict::Unreadable,
-            (false, true) => Verdict::Problem,
-            (false, false) => Verdict::Fine,
-        }
     }
 }

@@ -9,6 +9,7 @@
 
 use super::{
     account::Account,
+    dialects,
     fact::{Event, Fact, Missing, Teller},
     keyword::{Hit, Word, Words},
     lines::{self, End},
@@ -72,7 +73,7 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new() -> Result<Self> {
         Ok(Self {
-            words: Words::all()?,
+            words: dialects::words()?,
             accounts: Vec::new(),
             open: BTreeMap::new(),
             reading: Reading::default(),
@@ -91,7 +92,7 @@ impl Reader {
             }
         });
         self.reading.lines += number;
-        self.reading.bytes += bytes.with_context(|| format!("reading {name}"))?;
+        self.reading.bytes += bytes.with_context(|| format!("cannot read {name}"))?;
         Ok(())
     }
 

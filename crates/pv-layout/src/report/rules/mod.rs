@@ -4,34 +4,14 @@
 //! matters, what would cure it. Rules never look at each other's findings.
 
 mod area;
+mod case;
 mod conflict;
 mod events;
 mod rows;
 
-use super::{
-    finding::{Finding, Severity},
-    join::Guest,
-};
-use crate::scene::Scene;
+pub(super) use case::Case;
 
-/// A guest under examination.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Case<'a> {
-    pub guest: &'a Guest,
-    pub scene: &'a Scene,
-    /// Index of the scene.
-    pub index: usize,
-}
-
-impl Case<'_> {
-    fn problem(&self, title: String, detail: String, cure: Option<String>) -> Finding {
-        Finding { severity: Severity::Problem, title, detail, cure, guest: self.index }
-    }
-
-    fn note(&self, title: String, detail: String, cure: Option<String>) -> Finding {
-        Finding { severity: Severity::Note, title, detail, cure, guest: self.index }
-    }
-}
+use super::finding::Finding;
 
 /// All that is found in one guest, problems first.
 pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
