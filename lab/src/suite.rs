@@ -6,7 +6,7 @@
 
 use crate::{
     cases::{Case, Image, Start},
-    cases_modules::{self, LINUX, LINUX_ALL},
+    cases_modules::{LINUX, LINUX_ALL},
     direct,
     dom0_image::BootFiles,
     expect::{Seen, complaints},
@@ -64,7 +64,7 @@ pub(crate) struct SuiteArgs {
 pub(crate) fn run(lab: &Lab, args: &SuiteArgs) -> Result<ExitCode> {
     let fits =
         |case: &&Case| case.name.contains(&args.filter) && case.only_xen.is_none_or(|xen| xen == args.xen);
-    let all = if args.long { cases_modules::long() } else { table::all() };
+    let all = if args.long { table::long() } else { table::all() };
     let cases: Vec<_> = all.iter().filter(fits).collect();
     if cases.is_empty() {
         bail!("expected a part of a case's name, found '{}' in none: see pvlab suite --list", args.filter);

@@ -9,3 +9,8 @@ use crate::{
 pub(crate) fn all() -> Vec<Case> {
     [cases::quick(), cases_modules::cases(), matrix::cases(), cases::slow()].concat()
 }
+
+/// What is too long for every change.
+pub(crate) fn long() -> Vec<Case> {
+    cases_modules::long()
+}
