@@ -10,6 +10,8 @@ use revector::module::{
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[path = "modules/native.rs"]
 mod native;
+#[path = "modules/other_objects.rs"]
+mod other_objects;
 #[path = "modules/toolchain.rs"]
 mod toolchain;
 

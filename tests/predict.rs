@@ -1,19 +1,19 @@
 //! Two accounts of the builders' arithmetic, over random domains: the host command's and the model's.
 //!
-//! The host command wrote its own (`tools/src/predict`), for a second opinion; the model builds the domains that the
-//! library's tests boot. Whatever one of them places, the other must place there too. Two accounts by one hand may
-//! share a mistake, so each is held to real builders as well: here and in `builders` to what those handed over, and in
-//! the boots of `make test-xen` the first to each toolstack's log.
+//! The host command wrote its own (`crates/pv-layout/src/predict`), for a second opinion; the model builds the domains
+//! that the library's tests boot. Whatever one of them places, the other must place there too. Two accounts by one hand
+//! may share a mistake, so each is held to real builders as well: here and in `builders` to what those handed over, and
+//! in the boots of `make test-xen` the first to each toolstack's log.
 
 #[path = "builders/captured.rs"]
 mod captured;
 
 use proptest::prelude::*;
+use pv_layout::predict::domain::{self, Builder, Kernel, Placed, Plan, RamdiskPlace, Refusal};
+use pv_layout::scene::{Kind, TableCounts};
 use revector::addr::{PAGE_SIZE, PfnRange};
 use revector::fake::{BuildError, Domain, ImageShape, Notes, P2mNote, Part, Ramdisk, RamdiskNote, Rows};
 use revector::xen::start_info::Role;
-use revector_tools::predict::domain::{self, Builder, Kernel, Placed, Plan, RamdiskPlace, Refusal};
-use revector_tools::scene::{Kind, TableCounts};
 
 const HIGH: u64 = 0xffff_ffff_8000_0000;
 const LIST_AT: u64 = 0x80_0000_0000;

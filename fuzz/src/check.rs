@@ -1,7 +1,7 @@
 //! Any bytes as a kernel: read or refused with words, and what is read is laid out by both builders.
 
-use revector_tools::image::PvImage;
-use revector_tools::predict::domain::{Builder, Domain, Plan};
+use pv_layout::image::PvImage;
+use pv_layout::predict::domain::{Builder, Domain, Plan};
 
 const PAGE: u64 = 4096;
 

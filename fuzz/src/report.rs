@@ -1,6 +1,6 @@
 //! Any bytes as a log for `revector report`.
 
-use revector_tools::report::{Format, Report, Verdict};
+use pv_layout::report::{Format, Report, Verdict};
 
 use super::assert_one_line;
 

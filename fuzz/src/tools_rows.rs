@@ -1,8 +1,8 @@
 //! Any two logs: what the toolstack said up to the first NUL, what the guest said behind it.
 
-use revector_tools::ramdisk::Ramdisk;
-use revector_tools::rows::Layout;
-use revector_tools::verdict::Outcome;
+use pv_layout::ramdisk::Ramdisk;
+use pv_layout::rows::Layout;
+use pv_layout::verdict::Outcome;
 
 use super::assert_one_line;
 

@@ -1,6 +1,7 @@
 //! Any bytes as an ELF file for the host command: names put into an image, libraries and memory needed.
 
-use revector_tools::{elf_needs, need, symbols};
+use pv_layout::need;
+use pvlab::{elf_needs, symbols};
 
 const HEADER: usize = 16;
 const ENTRY: usize = 16;

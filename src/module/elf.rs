@@ -19,6 +19,11 @@ use super::elf_error::ElfError;
 use super::elf_header;
 use super::section::{self, Section, read_name};
 
+/// How the sections begin that hold GCC's representation of a program, for link-time optimization.
+const LTO_SECTIONS: &str = ".gnu.lto_";
+/// Mark of an object that holds nothing else. Source: GCC's lto-plugin and collect2, which look for it too.
+const LTO_SLIM: &str = "__gnu_lto_slim";
+
 /// Relocatable object whose tables have been checked.
 #[derive(Debug)]
 pub struct Object<'a> {
@@ -75,6 +80,7 @@ impl<'a> Object<'a> {
         let symbols = SymbolTable::new(LittleEndian, Class::ELF64, table.data);
         let object = Self { sections, symbols, names };
         object.check_symbols()?;
+        object.check_compiled()?;
         Ok(object)
     }
 
@@ -146,6 +152,16 @@ impl<'a> Object<'a> {
             }
         }
         Ok(())
+    }
+}
+
+impl Object<'_> {
+    /// Refuses what GCC's `-flto` writes: its own representation in sections of their own, marked by a common symbol.
+    /// With `-ffat-lto-objects` the code is there too, and the mark is not.
+    fn check_compiled(&self) -> Result<(), ElfError> {
+        let has_ir = self.sections.iter().any(|section| section.name.starts_with(LTO_SECTIONS));
+        let slim = |symbol: Symbol| symbol.home == Home::Common && self.name_of(&symbol) == LTO_SLIM;
+        if has_ir && self.symbols().any(slim) { Err(ElfError::LinkTimeOptimization) } else { Ok(()) }
     }
 }
 

@@ -17,8 +17,12 @@ pub enum ElfError {
     Header { field: &'static str, offset: u64, expected: u64, needs: &'static str, found: u64 },
     /// The header, or the table it points to, reaches beyond the file.
     Short { what: &'static str, offset: u64, expected: u64, file: usize },
-    /// No section, or so many that the count does not fit the header.
+    /// No section, or a count that is reserved.
     SectionCount { found: u16 },
+    /// More sections than the header can count: their number is in section 0.
+    ExtendedNumbering { found: u64 },
+    /// Only the compiler's own representation, and no code yet.
+    LinkTimeOptimization,
     /// The section that holds the sections' names does not exist.
     NamesIndex { sections: u16, found: u16 },
     /// A section's bytes reach beyond the file.
@@ -67,6 +71,15 @@ impl fmt::Display for ElfError {
             Self::SectionCount { found } => {
                 write!(f, "e_shnum at offset 0x3c: expected 1 to 65279 sections, found {found}")
             }
+            Self::ExtendedNumbering { found } => write!(
+                f,
+                "e_shnum at offset 0x3c: expected 1 to 65279 sections, found extended section numbering with {found}: \
+                 compile without -ffunction-sections and -fdata-sections"
+            ),
+            Self::LinkTimeOptimization => f.write_str(
+                "expected code, found an object for link-time optimization (.gnu.lto_* sections only): compile with \
+                 -fno-lto or -ffat-lto-objects",
+            ),
             Self::NamesIndex { sections, found } => {
                 write!(f, "e_shstrndx at offset 0x3e: expected below {sections}, found {found}")
             }

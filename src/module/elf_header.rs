@@ -8,6 +8,7 @@
 use ::elf::abi;
 use ::elf::endian::LittleEndian;
 use ::elf::file::{Class, FileHeader};
+use ::elf::section::SectionHeaderTable;
 
 use super::elf_error::ElfError;
 use super::magic::Format;
@@ -68,7 +69,10 @@ fn check_fields(header: &FileHeader<LittleEndian>) -> Result<(), ElfError> {
 
 fn check_table(header: &FileHeader<LittleEndian>, bytes: &[u8]) -> Result<Tables, ElfError> {
     let (count, names) = (header.e_shnum, header.e_shstrndx);
-    if count == 0 || count >= abi::SHN_LORESERVE {
+    if count == 0 {
+        return Err(extended_count(header, bytes));
+    }
+    if count >= abi::SHN_LORESERVE {
         return Err(ElfError::SectionCount { found: count });
     }
     if names >= count {
@@ -78,6 +82,19 @@ fn check_table(header: &FileHeader<LittleEndian>, bytes: &[u8]) -> Result<Tables
     let what = "the section header table";
     let short = ElfError::Short { what, offset: tables.offset, expected: tables.bytes, file: bytes.len() };
     super::section::slice(bytes, tables.offset, tables.bytes).map(|_| tables).ok_or(short)
+}
+
+/// Names what a count of 0 stands for: no section, or more than the field can tell, and then section 0 has their number.
+///
+/// Such an object is not read: its table of sections alone would take more than the image's heap, and symbols would
+/// name their sections in a table of its own (`SHT_SYMTAB_SHNDX`).
+fn extended_count(header: &FileHeader<LittleEndian>, bytes: &[u8]) -> ElfError {
+    let first = super::section::slice(bytes, header.e_shoff, SECTION_BYTES).filter(|_| header.e_shoff != 0);
+    let sections = first.map(|raw| SectionHeaderTable::new(LittleEndian, Class::ELF64, raw));
+    match sections.and_then(|table| table.iter().next()).map(|section| section.sh_size) {
+        None | Some(0) => ElfError::SectionCount { found: 0 },
+        Some(found) => ElfError::ExtendedNumbering { found },
+    }
 }
 
 fn field_is(

@@ -4,7 +4,8 @@
 //! unpacks nothing, on purpose, and says what it was given.
 //!
 //! Neighbours: `newc` and `elf` put a `Format` into their errors. Sources: RFC 1952 2.3.1 (gzip), the .xz file format
-//! 2.1.1.1, RFC 8878 3.1.1 (zstd), cpio(5), the System V gABI chapter 4.
+//! 2.1.1.1, RFC 8878 3.1.1 (zstd), cpio(5), the System V gABI chapter 4, LLVM's bitcode file format ("Magic Numbers",
+//! "Wrapper Magic").
 
 use core::fmt;
 
@@ -25,6 +26,8 @@ pub enum Format {
     OldCpio,
     /// An ELF file.
     Elf,
+    /// LLVM's bitcode, bare or in its wrapper: what `clang -flto -c` writes.
+    Bitcode,
     /// Nothing but zeros.
     Zeros,
     /// Something else: the first bytes, padded with zeros.
@@ -47,6 +50,7 @@ impl Format {
             [b'0', b'7', b'0', b'7', b'0', b'1' | b'2'] => Self::Newc,
             [b'0', b'7', b'0', b'7', b'0', b'7'] => Self::OldCpio,
             [0x7f, b'E', b'L', b'F', ..] => Self::Elf,
+            [b'B', b'C', 0xc0, 0xde, ..] | [0xde, 0xc0, 0x17, 0x0b, ..] => Self::Bitcode,
             [0, 0, 0, 0, 0, 0] => Self::Zeros,
             other => Self::Unknown(other),
         }
@@ -65,6 +69,9 @@ impl fmt::Display for Format {
                 f.write_str("a cpio archive of the old form (070707): make it with `cpio -H newc`")
             }
             Self::Elf => f.write_str("an ELF file (7f 45 4c 46)"),
+            Self::Bitcode => {
+                f.write_str("LLVM bitcode, an object for link-time optimization: compile with -fno-lto")
+            }
             Self::Zeros => f.write_str("zeros"),
             Self::Unknown([a, b, c, d, e, g]) => {
                 write!(f, "{a:02x} {b:02x} {c:02x} {d:02x} {e:02x} {g:02x}")

@@ -42,6 +42,11 @@ pub(crate) fn hello() -> &'static [u8] {
 
 /// Assembles or compiles a source with gcc.
 pub(crate) fn gcc(name: &str, source: &str) -> Vec<u8> {
+    gcc_with(name, source, &[])
+}
+
+/// As [`gcc`], with more options.
+pub(crate) fn gcc_with(name: &str, source: &str, options: &[&str]) -> Vec<u8> {
     let (input, object) = (scratch(name), scratch(&format!("{name}.o")));
     fs::write(&input, source).unwrap();
     let mut gcc = Command::new("gcc");
@@ -54,7 +59,8 @@ pub(crate) fn gcc(name: &str, source: &str) -> Vec<u8> {
         "-mno-red-zone",
         "-fno-merge-constants",
     ]);
-    gcc.args(["-fno-asynchronous-unwind-tables", "-fcf-protection=none", "-o"]).args([&object, &input]);
+    gcc.args(["-fno-asynchronous-unwind-tables", "-fcf-protection=none"]).args(options);
+    gcc.arg("-o").args([&object, &input]);
     assert!(run(&mut gcc), "gcc must compile {name}");
     fs::read(object).unwrap()
 }

@@ -43,6 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "files that the test has written itself")]
     fn every_verb_that_is_shown_has_a_page_and_every_shell_its_completions() {
         let folder = std::env::temp_dir().join(format!("revector-manual-{}", std::process::id()));
         let command = crate::command();

@@ -1,5 +1,7 @@
 //! The command itself: exit codes, standard input, colours, messages.
 
+#![expect(clippy::disallowed_methods, reason = "files of the tests themselves")]
+
 use std::{
     io::Write,
     path::Path,
@@ -7,7 +9,11 @@ use std::{
 };
 
 fn log(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/logs").join(format!("{name}.log")).display().to_string()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../crates/pv-layout/tests/logs")
+        .join(format!("{name}.log"))
+        .display()
+        .to_string()
 }
 
 fn command(arguments: &[&str]) -> Command {
@@ -84,19 +90,22 @@ fn json_has_what_the_text_has() {
 
 #[test]
 fn another_module_area_leads_to_another_verdict() {
-    let area = ["--modules-at", "0xffffffffc0000000", &log("xl-4.14-seed")];
+    let area = ["--module-area", "0xffffffffc0000000", &log("xl-4.14-seed")];
     assert_eq!(output(&mut command(&area)).0, 0);
     assert_eq!(output(&mut command(&[&log("xl-4.14-seed")])).0, 5);
 }
 
 #[test]
 fn wrong_arguments_are_refused_with_what_was_expected() {
-    let (code, _, complaint) = output(&mut command(&["--modules-at", "0x1000", &log("seed")]));
+    let (code, _, complaint) = output(&mut command(&["--module-area", "0x1000", &log("seed")]));
     assert_eq!(code, 2);
-    assert!(complaint.contains("expected an address from 0xffffffff80000000"), "{complaint}");
+    assert!(
+        complaint.contains("expected an address of the high mapping, from 0xffffffff80000000"),
+        "{complaint}"
+    );
     let (code, _, complaint) = output(&mut command(&["no-such.log"]));
     assert_eq!(code, 1);
-    assert!(complaint.contains("opening the log no-such.log"), "{complaint}");
+    assert!(complaint.contains("cannot read no-such.log"), "{complaint}");
 }
 
 #[test]

@@ -6,12 +6,15 @@ use super::trace::{Code, Place, Role};
 use addr2line::Loader;
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
+use pv_layout::{input, no_code::NoCode};
 use std::{
     collections::HashMap,
-    env, fs,
+    env,
     ops::Range,
     path::{Path, PathBuf},
 };
+
+const ELF_MAGIC: &[u8] = b"\x7fELF";
 
 /// A program with its debug information and its functions by name.
 pub(super) struct Image {
@@ -25,7 +28,13 @@ pub(super) struct Image {
 
 impl Image {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let bytes = fs::read(path).with_context(|| format!("cannot read the image {}", path.display()))?;
+        let bytes = input::program(path, |head| head.starts_with(ELF_MAGIC))?;
+        if let Some(found) = NoCode::of(&bytes) {
+            bail!(
+                "image {}: expected a program with its code, found {found}: give the linked one",
+                path.display()
+            );
+        }
         let functions = functions(&bytes).with_context(|| {
             format!(
                 "image {}: expected an ELF file with symbols (a vmlinux, not a bzImage), found none",
@@ -34,7 +43,7 @@ impl Image {
         })?;
         let loader = match Loader::new(path) {
             Ok(loader) => loader,
-            Err(error) => bail!("image {}: its debug information cannot be read: {error}", path.display()),
+            Err(error) => bail!("cannot read the debug information of {}: {error}", path.display()),
         };
         let code = code(&bytes)?;
         Ok(Self { loader, functions, code, here: env::current_dir().ok() })

@@ -9,12 +9,18 @@ mod trace;
 use anyhow::{Context, Result};
 use clap::Args;
 use image::Image;
+use pv_layout::{
+    input, note,
+    say::{self, Listener},
+};
 use std::{
-    fs,
-    io::{BufRead, BufReader, Read, Write, stdin, stdout},
+    io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
 use trace::places;
+
+/// Bytes of a line that are looked at as one; what is longer goes through in pieces.
+const LONGEST: u64 = 1 << 16;
 
 /// Add file and line to every address of a log's call traces.
 #[derive(Debug, Args)]
@@ -22,30 +28,24 @@ use trace::places;
     after_help = "Knows the traces of this project's image, of Linux (with addresses or only names) and of Xen. The\n\
     image must have debug information: target/image/revector.debug, a vmlinux, a xen-syms.\n\n\
     Example: where was it when it died?\n  \
-    make run CMDLINE=selftest=fault | revector symbolize - --image target/image/revector.debug"
+    make run CMDLINE=selftest=fault | revector symbolize - --kernel target/image/revector.debug"
 )]
 pub(crate) struct SymbolizeArgs {
     /// The log; - is standard input
     log: PathBuf,
     /// The program that the addresses are in, not stripped
     #[arg(long, value_name = "KERNEL", default_value = "target/image/revector.debug")]
-    image: PathBuf,
+    kernel: PathBuf,
 }
 
 /// Runs the verb.
 pub(crate) fn run(args: &SymbolizeArgs) -> Result<()> {
-    let mut image = Image::open(&args.image)?;
-    let log: Box<dyn Read> = if args.log.as_os_str() == "-" {
-        Box::new(stdin().lock())
-    } else {
-        Box::new(
-            fs::File::open(&args.log)
-                .with_context(|| format!("cannot read the log {}", args.log.display()))?,
-        )
-    };
-    let seen = copy(&mut image, BufReader::new(log), &mut stdout().lock())?;
-    if let Some(complaint) = complaint(&seen, &args.image) {
-        eprintln!("revector: {complaint}");
+    let mut image = Image::open(&args.kernel)?;
+    let (name, log) = input::log(&args.log)?;
+    let seen = copy(&mut image, BufReader::new(log), &mut say::bytes);
+    let seen = seen.with_context(|| format!("cannot read {name}"))?;
+    if let Some(complaint) = complaint(&seen, &args.kernel) {
+        note!("revector: {complaint}");
     }
     Ok(())
 }
@@ -69,6 +69,9 @@ fn complaint(seen: &Seen, image: &Path) -> Option<String> {
     }
 }
 
+/// Where the log goes on to.
+type Out<'a> = &'a mut dyn FnMut(&[u8]) -> Listener;
+
 /// How many places were in the log, and how many of them are in the image.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Seen {
@@ -78,23 +81,30 @@ struct Seen {
     contradicted: usize,
 }
 
-/// Writes the log through, with lines added.
-fn copy(image: &mut Image, log: impl BufRead, out: &mut impl Write) -> Result<Seen> {
+/// Writes the log through, with lines added, until nobody listens any more.
+fn copy(image: &mut Image, mut log: impl BufRead, out: Out<'_>) -> io::Result<Seen> {
     let mut seen = Seen::default();
     let mut stopped_at = None;
-    for line in log.split(b'\n') {
-        let line = line.context("the log ends in the middle")?;
-        let mut told = line.clone();
-        told.push(b'\n');
-        for place in places(&String::from_utf8_lossy(&line)) {
+    loop {
+        let mut told = Vec::new();
+        if log.by_ref().take(LONGEST).read_until(b'\n', &mut told)? == 0 {
+            break;
+        }
+        let places = match memchr::memchr2(b'[', b'+', &told) {
+            Some(_) => places(&String::from_utf8_lossy(told.trim_ascii_end())),
+            None => Vec::new(),
+        };
+        if !places.is_empty() && !told.ends_with(b"\n") {
+            told.push(b'\n');
+        }
+        for place in places {
             seen.places += 1;
             seen.contradicted += usize::from(image.contradicts(&place));
             let lines = image.lines(&place, &mut stopped_at);
             seen.known += usize::from(!lines.is_empty());
             lines.iter().for_each(|line| told.extend(format!("        {line}\n").bytes()));
         }
-        // Whoever closes the pipe early has seen enough.
-        if out.write_all(&told).is_err() {
+        if out(&told) == Listener::Gone {
             break;
         }
     }
@@ -107,7 +117,7 @@ mod tests {
         image::{short_path, without_hash},
         *,
     };
-    use std::env;
+    use std::{env, fs};
 
     #[inline(never)]
     fn marked() -> u32 {
@@ -121,7 +131,11 @@ mod tests {
 
     fn told(log: &str) -> (String, Seen) {
         let mut out = Vec::new();
-        let seen = copy(&mut this_program(), log.as_bytes(), &mut out).unwrap();
+        let mut print = |bytes: &[u8]| {
+            out.extend_from_slice(bytes);
+            Listener::Here
+        };
+        let seen = copy(&mut this_program(), log.as_bytes(), &mut print).unwrap();
         (String::from_utf8(out).unwrap(), seen)
     }
 

@@ -1,0 +1,131 @@
+//! What a kernel asks its builder for, and for which sizes its modules could not be loaded.
+//!
+//! `image` reads the notes, `limits` asks `predict` about many sizes, `curve` shows the answer.
+
+mod curve;
+mod limits;
+
+pub use limits::Question;
+
+use crate::{
+    image::{PvImage, notes},
+    predict::domain::{Builder, Domain, RamdiskPlace},
+    sizes::Size,
+};
+use limits::Limits;
+use std::path::Path;
+
+/// The limits of one question as a picture.
+#[must_use]
+pub fn svg(path: &Path, question: &Question) -> String {
+    curve::svg(question, &title(path, question.builder))
+}
+
+fn title(path: &Path, builder: Builder) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    format!("{name}, {}", who(builder))
+}
+
+const fn who(builder: Builder) -> &'static str {
+    match builder {
+        Builder::Toolstack => "as a guest (toolstack)",
+        Builder::Xen => "as the initial domain (Xen)",
+    }
+}
+
+/// What the image is and asks for.
+#[must_use]
+pub fn about(path: &Path, image: &PvImage) -> String {
+    let size = Size(image.end - image.start);
+    let mut out = format!(
+        "{}: {}, {:#018x} -> {:#018x} ({size}), entry {:#018x}\n\nnotes\n",
+        path.display(),
+        image.packing,
+        image.start,
+        image.end,
+        image.entry
+    );
+    for note in &image.notes {
+        out += &format!("  {:19} {:20} {}\n", note.name(), note.value.to_string(), note.meaning());
+        if !note.features().is_empty() {
+            out += &format!("  {:19} {:20} = {}\n", "", "", note.features().join(", "));
+        }
+    }
+    for warning in warnings(image) {
+        out += &format!("warning: {warning}\n");
+    }
+    out
+}
+
+/// What builders would stumble over, or this command does not know.
+fn warnings(image: &PvImage) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    if image.text(notes::XEN_VERSION).is_none_or(|version| !version.starts_with("xen-3.0")) {
+        found.push("builders want the note XEN_VERSION to begin with xen-3.0: they refuse this image");
+    }
+    let generic = image.text(notes::LOADER).is_some_and(|loader| loader.starts_with("generic"));
+    if !generic && image.text(notes::GUEST_OS).is_none_or(|system| !system.starts_with("linux")) {
+        found.push("builders want LOADER generic or GUEST_OS linux: they refuse this image");
+    }
+    if image.text(notes::BSD_SYMTAB).is_some_and(|value| value.starts_with("yes")) {
+        found.push("BSD_SYMTAB: all rows behind the image lie higher than told here, by its symbol table");
+    }
+    if image.number(notes::SUPPORTED_FEATURES).is_some_and(|bits| bits >> 11 & 1 == 0) {
+        found.push("SUPPORTED_FEATURES lacks dom0: Xen refuses it as the initial domain");
+    }
+    found
+}
+
+/// Where one builder puts things, and the limits that follow.
+#[must_use]
+pub fn answer(question: &Question) -> String {
+    let table = question.table();
+    let mut out = format!(
+        "\n{}\n  {}\n  {}\n\n",
+        who(question.builder),
+        list_in_words(question),
+        ramdisk_in_words(question)
+    );
+    out += &format!("  {:>8}  {:>14} {:>14} {:>12}\n", "memory", "collides from", "P2M from", "refused from");
+    for limits in &table {
+        out += &row(limits);
+    }
+    if !question.collides() {
+        return out + "  (ramdisk sizes) No ramdisk collides at any of these sizes.\n";
+    }
+    out + "  (ramdisk sizes; 0: without a ramdisk too)\n\n" + &curve::text(question)
+}
+
+fn row(limits: &Limits) -> String {
+    let told = |size: Option<Size>| match size {
+        None => "never".to_owned(),
+        Some(Size(0)) => "0".to_owned(),
+        Some(size) => size.to_string(),
+    };
+    format!(
+        "  {:>8}  {:>14} {:>14} {:>12}\n",
+        limits.memory.to_string(),
+        told(limits.collides_from),
+        told(limits.p2m_from),
+        told(limits.refused_from)
+    )
+}
+
+fn list_in_words(question: &Question) -> String {
+    let Question { kernel, builder, .. } = *question;
+    let domain = Domain { builder, pages: 0, kernel, ramdisk: None };
+    match (kernel.list_at, domain.list_address()) {
+        (_, Some(address)) => format!("P2M: at {address:#x}, by INIT_P2M; outside the initial mapping"),
+        (Some(address), None) => format!(
+            "P2M: behind the ramdisk; INIT_P2M {address:#x} is ignored (not on a page, or not below VIRT_BASE)"
+        ),
+        (None, None) => "P2M: behind the ramdisk, in the initial mapping (no INIT_P2M note)".to_owned(),
+    }
+}
+
+const fn ramdisk_in_words(question: &Question) -> &'static str {
+    match question.kernel.ramdisk {
+        RamdiskPlace::Mapped => "ramdisk: behind the image, in the initial mapping (no MOD_START_PFN note)",
+        RamdiskPlace::Unmapped => "ramdisk: in memory only, not mapped, by MOD_START_PFN",
+    }
+}

@@ -1,0 +1,138 @@
+//! Tests of `image` on an image made here, on every part of it, and on what is no image.
+
+use super::*;
+use std::fs;
+use std::io::Write;
+
+/// A small PV kernel: two segments, one of notes.
+fn image(notes: &[(u32, &[u8])]) -> Vec<u8> {
+    let mut list = Vec::new();
+    for (kind, value) in notes {
+        let length = u32::try_from(value.len()).unwrap();
+        for word in [4, length, *kind] {
+            list.extend(word.to_le_bytes());
+        }
+        list.extend(b"Xen\0");
+        list.extend(*value);
+        list.resize(list.len().next_multiple_of(4), 0);
+    }
+    let note_at = 64 + 2 * 56;
+    let mut file = b"\x7fELF\x02\x01\x01".to_vec();
+    file.resize(16, 0);
+    for half in [2_u16, 62] {
+        file.extend(half.to_le_bytes());
+    }
+    file.extend(1_u32.to_le_bytes());
+    for long in [0xffff_ffff_8100_0000_u64, 64, 0] {
+        file.extend(long.to_le_bytes());
+    }
+    file.extend(0_u32.to_le_bytes());
+    for half in [64_u16, 56, 2, 64, 0, 0] {
+        file.extend(half.to_le_bytes());
+    }
+    segment(&mut file, 1, 0, 0x100_0000, 0x5000);
+    segment(&mut file, 4, note_at, 0, list.len() as u64);
+    file.extend(list);
+    file
+}
+
+fn segment(file: &mut Vec<u8>, kind: u32, offset: u64, address: u64, size: u64) {
+    file.extend(kind.to_le_bytes());
+    file.extend(5_u32.to_le_bytes());
+    let in_file = if kind == 1 { 0 } else { size };
+    for long in [offset, address, address, in_file, size, 4] {
+        file.extend(long.to_le_bytes());
+    }
+}
+
+fn good() -> Vec<u8> {
+    let base = 0xffff_ffff_8000_0000_u64.to_le_bytes();
+    let list = 0x80_0000_0000_u64.to_le_bytes();
+    image(&[(3, &base), (8, b"generic\0"), (5, b"xen-3.0\0"), (15, &list), (16, &1_u32.to_le_bytes())])
+}
+
+/// Writes the images of these tests for the fuzz target's corpus: `REVECTOR_SEEDS=fuzz/corpus/check cargo test seeds`.
+#[test]
+#[ignore = "writes files, for the corpus"]
+fn seeds() {
+    let folder = std::path::PathBuf::from(std::env::var("REVECTOR_SEEDS").unwrap());
+    let plain: (u32, &[u8]) = (3, &0xffff_ffff_8000_0000_u64.to_le_bytes());
+    let images = [
+        ("both-notes", good()),
+        ("plain", image(&[plain])),
+        ("no-notes", image(&[])),
+        ("text", b"x".to_vec()),
+    ];
+    for (name, bytes) in images {
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+}
+
+fn message(bytes: &[u8]) -> String {
+    format!("{:#}", PvImage::parse(bytes).unwrap_err())
+}
+
+#[test]
+fn an_images_place_and_notes_are_read() {
+    let image = PvImage::parse(&good()).unwrap();
+    assert_eq!((image.start, image.end), (0xffff_ffff_8100_0000, 0xffff_ffff_8100_5000));
+    assert_eq!(image.text(notes::LOADER), Some("generic"));
+    let kernel = image.kernel();
+    assert_eq!((kernel.list_at, kernel.ramdisk), (Some(0x80_0000_0000), RamdiskPlace::Unmapped));
+}
+
+#[test]
+fn every_prefix_of_a_good_image_is_refused_with_words_and_the_whole_is_not() {
+    let whole = good();
+    for length in 0..whole.len() {
+        assert!(message(&whole[..length]).len() > 20, "{length}");
+    }
+    assert!(PvImage::parse(&whole).is_ok());
+}
+
+#[test]
+fn every_image_with_one_byte_changed_is_read_or_refused_without_a_panic() {
+    let whole = good();
+    let mut refused = 0;
+    for at in 0..whole.len() {
+        for value in [0, 1, 0x7f, 0x80, 0xff] {
+            let mut bytes = whole.clone();
+            bytes[at] = value;
+            refused += usize::from(PvImage::parse(&bytes).is_err());
+        }
+    }
+    assert!(refused > 50, "only {refused} refused");
+}
+
+#[test]
+fn a_packed_image_is_the_same_image() {
+    let whole = good();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(&whole).unwrap();
+    let packed = gzip.finish().unwrap();
+    let image = PvImage::parse(&packed).unwrap();
+    assert_eq!(image.packing, Packing::Whole(unpack::Method::Gzip));
+    assert_eq!(image.kernel(), PvImage::parse(&whole).unwrap().kernel());
+    let mut kernel = vec![0; 0x1000];
+    kernel[0x1f1] = 1;
+    kernel[0x202..0x208].copy_from_slice(b"HdrS\x0f\x02");
+    let length = u32::try_from(packed.len()).unwrap();
+    kernel[0x248..0x24c].copy_from_slice(&(0x1000_u32 - 1024).to_le_bytes());
+    kernel[0x24c..0x250].copy_from_slice(&length.to_le_bytes());
+    kernel.extend(&packed);
+    assert_eq!(PvImage::parse(&kernel).unwrap().packing, Packing::BzImage(unpack::Method::Gzip));
+    for length in 0..kernel.len() {
+        assert!(PvImage::parse(&kernel[..length]).is_err(), "{length}");
+    }
+}
+
+#[test]
+fn what_is_no_kernel_is_named_for_what_it_lacks() {
+    assert!(message(b"#!/bin/sh\n").contains("expected a 64-bit ELF file"));
+    assert!(message(&image(&[])).contains("expected Xen notes"));
+    assert!(message(&image(&[(4, &8_u64.to_le_bytes())])).contains("PADDR_OFFSET"));
+    let wild = 0xffff_ffff_8200_0000_u64.to_le_bytes();
+    assert!(
+        message(&image(&[(3, &0xffff_ffff_8000_0000_u64.to_le_bytes()), (1, &wild)])).contains("entry point")
+    );
+}

@@ -1,0 +1,140 @@
+//! Finds the ELF file in what people call a kernel: a bzImage, a compressed file, or the ELF file itself.
+//!
+//! The toolstack and Xen both unpack bzImages; only the toolstack unpacks a file that is gzip throughout.
+//!
+//! Source: the x86 boot protocol, fields `setup_sects`, `payload_offset` and `payload_length`.
+
+use crate::no_code::NoCode;
+use anyhow::{Context, Result, bail, ensure};
+use flate2::read::GzDecoder;
+use lzma_rust2::XzReader;
+use ruzstd::decoding::StreamingDecoder;
+use std::{borrow::Cow, fmt, io::Read};
+
+/// More than any kernel has unpacked, less than what fills a machine.
+const MOST: u64 = 512 << 20;
+const SECTOR: usize = 512;
+
+/// How an ELF file was packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// Not at all.
+    Plain,
+    /// Compressed as a whole.
+    Whole(Method),
+    /// The payload of a bzImage.
+    BzImage(Method),
+}
+
+/// A compression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    None,
+    Gzip,
+    Xz,
+    Zstd,
+}
+
+impl fmt::Display for Packing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain => f.write_str("ELF file"),
+            Self::Whole(method) => write!(f, "ELF file, compressed by {method}"),
+            Self::BzImage(method) => write!(f, "bzImage, payload compressed by {method}"),
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "nothing",
+            Self::Gzip => "gzip",
+            Self::Xz => "xz",
+            Self::Zstd => "zstd",
+        })
+    }
+}
+
+/// The ELF file in `bytes`, and how it was packed; other files come back as they are.
+pub(super) fn elf(bytes: &[u8]) -> Result<(Packing, Cow<'_, [u8]>)> {
+    if let Some(payload) = payload(bytes)? {
+        let method = method(payload).with_context(|| unknown(payload))?;
+        return Ok((Packing::BzImage(method), unpack(method, payload)?));
+    }
+    match method(bytes) {
+        None | Some(Method::None) => Ok((Packing::Plain, Cow::Borrowed(bytes))),
+        Some(method) => Ok((Packing::Whole(method), unpack(method, bytes)?)),
+    }
+}
+
+/// Whether a file that begins so may hold a kernel.
+pub(super) fn may_be_kernel(head: &[u8]) -> bool {
+    method(head).is_some() || is_bzimage(head) || NoCode::of(head).is_some()
+}
+
+fn is_bzimage(bytes: &[u8]) -> bool {
+    bytes.get(0x202..0x206) == Some(b"HdrS")
+}
+
+/// The payload, if the file is a bzImage.
+fn payload(bytes: &[u8]) -> Result<Option<&[u8]>> {
+    if !is_bzimage(bytes) {
+        return Ok(None);
+    }
+    let version = bytes.get(0x206..0x208).map_or(0, |word| u16::from_le_bytes([word[0], word[1]]));
+    ensure!(version >= 0x208, "expected boot protocol 2.08 or later (Linux 2.6.26), found {version:#x}");
+    let sectors = match bytes.get(0x1f1) {
+        None | Some(0) => 4,
+        Some(count) => usize::from(*count),
+    };
+    let start = word(bytes, 0x248).and_then(|offset| offset.checked_add((sectors + 1) * SECTOR));
+    let range =
+        start.zip(word(bytes, 0x24c)).and_then(|(start, length)| Some(start..start.checked_add(length)?));
+    match range.and_then(|range| bytes.get(range)) {
+        Some(payload) => Ok(Some(payload)),
+        None => bail!(
+            "the payload of this bzImage lies outside the file ({} bytes): it is not whole",
+            bytes.len()
+        ),
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<usize> {
+    let bytes = bytes.get(at..at + 4)?;
+    usize::try_from(u32::from_le_bytes(bytes.try_into().ok()?)).ok()
+}
+
+fn method(bytes: &[u8]) -> Option<Method> {
+    match bytes {
+        [0x7f, b'E', b'L', b'F', ..] => Some(Method::None),
+        [0x1f, 0x8b, ..] => Some(Method::Gzip),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Method::Xz),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Method::Zstd),
+        _ => None,
+    }
+}
+
+fn unpack(method: Method, bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
+    let mut unpacked = Vec::new();
+    let what = || format!("cannot unpack the {method} stream: it is damaged or not whole");
+    let length = match method {
+        Method::None => return Ok(Cow::Borrowed(bytes)),
+        Method::Gzip => GzDecoder::new(bytes).take(MOST).read_to_end(&mut unpacked).with_context(what)?,
+        Method::Xz => XzReader::new(bytes, false).take(MOST).read_to_end(&mut unpacked).with_context(what)?,
+        Method::Zstd => {
+            let stream = StreamingDecoder::new(bytes).with_context(what)?;
+            stream.take(MOST).read_to_end(&mut unpacked).with_context(what)?
+        }
+    };
+    ensure!(length as u64 != MOST, "expected at most {MOST} bytes unpacked, found more: this is no kernel");
+    Ok(Cow::Owned(unpacked))
+}
+
+fn unknown(payload: &[u8]) -> String {
+    let start = &payload[..payload.len().min(6)];
+    format!(
+        "expected a payload compressed by gzip, xz or zstd, found one that begins with {start:02x?}: unpack it with \
+         Linux's scripts/extract-vmlinux"
+    )
+}

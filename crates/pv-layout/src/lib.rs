@@ -1,0 +1,31 @@
+//! Where Xen's domain builders put what in a PV guest's memory: predicted, read from logs, explained, drawn.
+//!
+//! ```text
+//! image (notes, unpack)  -> predict (domain, tables) -> scene -> draw          a layout without a boot
+//!                           check (limits, curve), need                        for which sizes there is no room
+//! logs -> report (dialects -> accounts -> rules)      -> scene, findings       what became of a boot
+//!         rows                                                                 layouts, compared row by row
+//! ```
+//!
+//! Whatever is read comes through `input`, whatever is printed goes through `say`; numbers on a command line are
+//! `sizes`, `address` and `ramdisk`. The commands are in `tools` and `lab`.
+
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+pub mod address;
+pub mod check;
+pub mod draw;
+pub mod finding;
+pub mod image;
+pub mod input;
+pub mod need;
+pub mod no_code;
+pub mod predict;
+pub mod ramdisk;
+pub mod report;
+pub mod rows;
+pub mod run_scene;
+pub mod say;
+pub mod scene;
+pub mod sizes;
+pub mod verdict;

@@ -1,0 +1,359 @@
+//! Boots that `pvlab suite` runs, and what a case is; `table` has all of them.
+//!
+//! A case names what is unusual about it and takes the rest from `CASE`. Guests share one machine where they can;
+//! `suite` sees to that.
+
+use crate::lab::XenVersion;
+use pv_layout::verdict::Outcome;
+use std::borrow::Cow;
+
+/// Where the image of a case comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Image {
+    /// The unikernel.
+    Normal,
+    /// The unikernel as large as the kernel of the problem's report, without the notes that move the P2M.
+    Seed,
+}
+
+/// How the image of a case is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// By the toolstack, paused; the layout rows of both sides are compared.
+    Guest,
+    /// By a plain `xl create -c`, which says nothing of the layout.
+    Plain,
+    /// As the initial domain, console through Xen.
+    Dom0,
+    /// As the initial domain, console on the second serial port.
+    Dom0Com2,
+}
+
+/// Whether the guest's layout is compared with the toolstack's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rows {
+    /// Wherever the toolstack tells it.
+    Compare,
+    /// For guests that are meant to die before they have one.
+    Ignore,
+}
+
+/// One boot, and what it must lead to.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) image: Image,
+    pub(crate) start: Start,
+    pub(crate) memory_mib: u64,
+    /// As on the command line: `none`, a size, or a file of the checkout.
+    pub(crate) ramdisk: &'static str,
+    /// A newc archive of the checkout for the head of a sized ramdisk.
+    pub(crate) archive: Option<&'static str>,
+    pub(crate) cmdline: &'static str,
+    pub(crate) timeout_secs: u64,
+    /// The only Xen release that the case is for.
+    pub(crate) only_xen: Option<XenVersion>,
+    pub(crate) outcome: Outcome,
+    /// Console lines that must appear; `*` stands for anything in between.
+    pub(crate) says: &'static [&'static str],
+    /// Console lines that must not appear.
+    pub(crate) never_says: &'static [&'static str],
+    /// Lines of Xen's own log that must appear, for what the guest cannot say itself.
+    pub(crate) xen_says: &'static [&'static str],
+    /// A file of the checkout that must equal the console lines with this tag, the tag taken off. The initial domain
+    /// is held to what follows a bar in its lines, a guest to what is before it.
+    pub(crate) golden: Option<(&'static str, &'static str)>,
+    /// A file of the checkout with names of modules; each must be in the guest's list.
+    pub(crate) listed: Option<&'static str>,
+    /// Most MMU hypercalls that the whole boot may make.
+    pub(crate) mmu_at_most: Option<u64>,
+    pub(crate) rows: Rows,
+}
+
+/// What a case is unless it says otherwise.
+pub(crate) const CASE: Case = Case {
+    name: Cow::Borrowed(""),
+    image: Image::Normal,
+    start: Start::Guest,
+    memory_mib: 64,
+    ramdisk: "none",
+    archive: None,
+    cmdline: "",
+    timeout_secs: 60,
+    only_xen: None,
+    outcome: Outcome::Success,
+    says: &[],
+    never_says: &["panic", "Test result: FAILURE"],
+    xen_says: &[],
+    golden: None,
+    listed: None,
+    mmu_at_most: None,
+    rows: Rows::Compare,
+};
+
+/// The archive that `make` puts at the head of ramdisks.
+const ARCHIVE: Option<&str> = Some("target/image/modules.cpio");
+/// Line that a module prints from its init.
+pub(crate) const HELLO: &str = "module: hello: 6 of 6 relocation checks hold";
+
+/// What the loader read back where the direct map shows every page: the small guest, and any with `p2m=baseline`.
+const SEALED: &str =
+    "module: hello: 3 pages of code and constants, 3 of them in the direct map, none writable there";
+
+/// Those that need no archive of many modules and no machine of their own.
+pub(crate) fn quick() -> Vec<Case> {
+    [basics(), conformance(), refusals(), crashes()].concat()
+}
+
+/// Those that share a machine last, or take one of their own.
+pub(crate) fn slow() -> Vec<Case> {
+    [collisions(), direct(), seeds()].concat()
+}
+
+/// A case of this name that is otherwise as `CASE` says.
+pub(crate) const fn case(name: &'static str) -> Case {
+    Case { name: Cow::Borrowed(name), ..CASE }
+}
+
+fn basics() -> Vec<Case> {
+    vec![
+        Case { says: &[HELLO, SEALED, "verify: 16384 of 16384 entries equal M2P"], ..case("small") },
+        Case { start: Start::Plain, says: &[HELLO], ..case("plain-create") },
+        Case { ramdisk: "target/image/modules.cpio", says: &[HELLO], ..case("module-from-ramdisk") },
+        Case { cmdline: "p2m=alias", says: &["total: done:*, 0 KiB copied,*"], ..case("alias") },
+        Case { memory_mib: 256, cmdline: "p2m=baseline", says: &[HELLO, SEALED], ..case("all-ram-shown") },
+        Case { cmdline: "verify=sample", says: &["verify: * (sample of 16384)"], ..case("verify-sample") },
+        Case { cmdline: "verify=off", says: &["verify: off"], ..case("verify-off") },
+        Case { cmdline: "loglevel=debug", says: &["dump: after: 0xffff880000000000-*"], ..case("debug-log") },
+        Case {
+            memory_mib: 63,
+            cmdline: "loglevel=debug",
+            says: &["p2m: the list's last page ends with 256 words that are no entries: zero"],
+            ..case("list-tail")
+        },
+        Case { cmdline: "p3m=copy", says: &["options: unknown key p3m, ignored"], ..case("unknown-key") },
+        Case { cmdline: "p2m=keep", says: &["revector: p2m=keep:*"], ..case("keep-without-collision") },
+    ]
+}
+
+/// What real Xen says to the programs that its model is held to.
+fn conformance() -> Vec<Case> {
+    let programs = |name| Case {
+        cmdline: "selftest=conformance",
+        golden: Some(("conformance: ", "tests/conformance.txt")),
+        ..case(name)
+    };
+    vec![
+        programs("conformance"),
+        Case { start: Start::Dom0, memory_mib: 256, ..programs("conformance-initial-domain") },
+    ]
+}
+
+/// Input that must be refused with words, and without a panic.
+fn refusals() -> Vec<Case> {
+    let error = |name, ramdisk, cmdline, says| Case {
+        ramdisk,
+        cmdline,
+        outcome: Outcome::Error,
+        says,
+        rows: Rows::Compare,
+        ..case(name)
+    };
+    vec![
+        Case {
+            rows: Rows::Ignore,
+            ..error("bad-value", "none", "p2m=banana", &["*p2m=banana: expected one of copy, alias, keep"])
+        },
+        error(
+            "no-such-module",
+            "none",
+            "modules=absent",
+            &["module: modules=absent: there is no such module*"],
+        ),
+        error("random-ramdisk", "target/image/random.bin", "", &["module: ramdisk: *expected*"]),
+        error("truncated-ramdisk", "target/image/truncated.cpio", "", &["module: ramdisk: *"]),
+        error("not-an-archive", "target/image/hello.o", "", &["module: ramdisk: *expected*ELF*"]),
+        Case {
+            ramdisk: "target/image/empty.bin",
+            outcome: Outcome::NotBuilt,
+            rows: Rows::Ignore,
+            ..case("empty-ramdisk")
+        },
+        Case { memory_mib: 8, outcome: Outcome::NotBuilt, rows: Rows::Ignore, ..case("too-little-memory") },
+    ]
+}
+
+/// Guests that die on purpose; the case after them shows that the machine does not mind.
+fn crashes() -> Vec<Case> {
+    let crash = |name, cmdline, says| Case {
+        cmdline,
+        outcome: Outcome::Crash,
+        says,
+        never_says: &["Test result:"],
+        ..case(name)
+    };
+    vec![
+        crash(
+            "selftest-panic",
+            "selftest=panic",
+            &["*** panicked at*", "Call Trace:", "*selftest::run+0x*/0x*"],
+        ),
+        crash(
+            "selftest-fault",
+            "selftest=fault",
+            &["*** reading*nothing is mapped*", "*L1[*", "*selftest::fault+0x*"],
+        ),
+        crash(
+            "selftest-wild-write",
+            "selftest=wild-write",
+            &["*** writing*does not allow*", "*selftest::wild_write+0x*"],
+        ),
+        Case {
+            cmdline: "selftest=stack",
+            says: &["selftest: *nothing is mapped at *"],
+            ..overflow("selftest-stack")
+        },
+        Case {
+            ramdisk: "target/image/deep.cpio",
+            says: &["module: deep: * Text *"],
+            ..overflow("module-stack")
+        },
+        case("after-the-crashes"),
+    ]
+}
+
+/// A stack that overflows: Xen finds no room for the exception and says so, the guest says nothing more. A frame of
+/// little more than a page meets the guard page; one that steps over it meets the constants below, read-only.
+fn overflow(name: &'static str) -> Case {
+    Case {
+        outcome: Outcome::Crash,
+        never_says: &["exception", "panicked", "Test result:"],
+        xen_says: &["Pagetable walk from ffffffff81*", "domain_crash_sync called from entry.S*"],
+        ..case(name)
+    }
+}
+
+/// The problem in a guest of 1 GiB: a ramdisk that puts the P2M across the start of the module area.
+fn collisions() -> Vec<Case> {
+    let small =
+        |name, cmdline| Case { memory_mib: 1024, ramdisk: "494M", archive: ARCHIVE, cmdline, ..case(name) };
+    let fails = |name, cmdline| Case {
+        outcome: Outcome::Failure,
+        says: &[
+            "vmalloc: WARNING: L1 entry for 0xffffffffa0000000*",
+            "*module::load::load+0x*/0x*",
+            "vmalloc: allocation failure, allocated 16384 of 20480 bytes*",
+        ],
+        never_says: &["panic"],
+        ..small(name, cmdline)
+    };
+    let across = &["layout: * of the P2M lie in the module area*", HELLO];
+    vec![
+        Case { says: across, mmu_at_most: Some(300), ..small("small-copy", "") },
+        Case { says: across, ..small("small-alias", "p2m=alias") },
+        fails("small-keep", "p2m=keep"),
+        fails("small-no-cleanup", "cleanup=off"),
+    ]
+}
+
+fn direct() -> Vec<Case> {
+    let direct =
+        |name, start, cmdline| Case { start, cmdline, memory_mib: 256, says: &[HELLO], ..case(name) };
+    vec![
+        direct("dom0", Start::Dom0, ""),
+        direct("dom0-alias", Start::Dom0, "p2m=alias"),
+        direct("dom0-com2", Start::Dom0Com2, "console=com2"),
+        // A toolstack unpacks a ramdisk before the guest sees it; Xen's own builder leaves that to the kernel.
+        Case {
+            ramdisk: "target/image/samples.cpio.gz",
+            says: &[
+                "module: ramdisk: gzip, * bytes unpacked to *",
+                "chain_top: five steps of 7 give 35",
+                HELLO,
+            ],
+            ..direct("dom0-gzip", Start::Dom0, "")
+        },
+    ]
+}
+
+/// The guest of the seed: 128 GiB, a kernel of 0xe43 pages, a ramdisk of 0x10784 pages.
+fn seeds() -> Vec<Case> {
+    let seed = |name, cmdline| Case {
+        image: Image::Seed,
+        memory_mib: 131_072,
+        ramdisk: "67460p",
+        archive: ARCHIVE,
+        timeout_secs: 300,
+        cmdline,
+        says: SEED_ROWS,
+        mmu_at_most: Some(300),
+        ..case(name)
+    };
+    vec![
+        // A module of 16 MiB besides.
+        Case {
+            archive: Some("target/image/big.cpio"),
+            says: &[HELLO, "big: 16 MiB: every page is its own"],
+            ..seed("seed-copy", "")
+        },
+        seed("seed-alias", "p2m=alias"),
+        Case {
+            outcome: Outcome::Failure,
+            says: &[
+                "vmalloc: allocation failure, allocated 16384 of 20480 bytes*",
+                "*module::load::load+0x*/0x*",
+            ],
+            never_says: &["panic"],
+            mmu_at_most: None,
+            ..seed("seed-keep", "p2m=keep")
+        },
+    ]
+}
+
+/// The largest guests that a tree of three levels can describe, and one that it cannot. QEMU takes 10 GiB for each.
+pub(crate) fn edge() -> Vec<Case> {
+    let edge = |name, gib: u64, cmdline, says| Case {
+        memory_mib: gib * 1024,
+        timeout_secs: 600,
+        cmdline,
+        says,
+        mmu_at_most: Some(40),
+        ..case(name)
+    };
+    let full = &["verify: 134217728 of 134217728 entries equal M2P", HELLO];
+    vec![
+        edge("edge-511g", 511, "", &["verify: 133955584 of 133955584 entries equal M2P", HELLO]),
+        edge("edge-512g", 512, "", full),
+        edge("edge-512g-alias", 512, "p2m=alias", full),
+        Case {
+            outcome: Outcome::Skip,
+            never_says: &["panic", "the domain builder is at fault"],
+            mmu_at_most: None,
+            rows: Rows::Ignore,
+            ..edge(
+                "edge-513g",
+                513,
+                "",
+                &[
+                    "start_info: start_info.nr_pages: expected 2^27 pages (512 GiB) or fewer, found 0x8040000; \
+                   this kernel cannot do more: *; give the domain 512 GiB or less",
+                ],
+            )
+        },
+    ]
+}
+
+const SEED_ROWS: &[&str] = &[
+    "layout: kernel *: 0xffffffff81000000 -> 0xffffffff81e43000  (pfn 0x1000 + 0xe43 pages)",
+    "layout: ramdisk *: 0xffffffff81e43000 -> 0xffffffff925c7000  (pfn 0x1e43 + 0x10784 pages)",
+    "layout: phys2mach *: 0xffffffff925c7000 -> 0xffffffffa25c7000  (pfn 0x125c7 + 0x10000 pages)",
+    "layout: start info *: 0xffffffffa25c7000  (pfn 0x225c7)",
+    "layout: xenstore *: 0xffffffffa25c8000  (pfn 0x225c8)",
+    "layout: console *: 0xffffffffa25c9000  (pfn 0x225c9)",
+    "layout: page tables *: 0xffffffffa25ca000 -> 0xffffffffa26e1000  (pfn 0x225ca + 0x117 pages)",
+    "layout: boot stack *: 0xffffffffa26e1000  (pfn 0x226e1)",
+    "layout: 37.8 MiB of the P2M lie in the module area*",
+    "walk: tables: L4 1, L3 1, L2 1, L1 276",
+    "verify: 33554432 of 33554432 entries equal M2P",
+    HELLO,
+];

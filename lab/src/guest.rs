@@ -1,0 +1,87 @@
+//! A guest to boot, and the toolstack's configuration for it.
+//!
+//! `run` makes one from the command line, `suite` one from each case; `session` and `direct` boot it.
+
+use crate::lab::link_or_copy;
+use anyhow::{Result, bail};
+use pv_layout::ramdisk::Ramdisk;
+use std::{fs, path::Path, path::PathBuf, time::Duration};
+
+/// Guests above this size are left alone when they end: Xen scrubs what it gets back, which would touch every page.
+const SCRUBBED_UP_TO_MIB: u64 = 8 * 1024;
+
+/// How a guest is created, and where its console is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Create {
+    /// Paused, so that its whole console is in xenconsoled's log.
+    Logged,
+    /// By a plain `xl create -c`, as a person would.
+    Plain,
+}
+
+/// What becomes of a guest that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Destroy,
+    Keep,
+}
+
+/// A guest to boot.
+#[derive(Debug, Clone)]
+pub(crate) struct Guest {
+    pub image: PathBuf,
+    pub memory_mib: u64,
+    pub ramdisk: Ramdisk,
+    /// A newc archive for the head of a sized ramdisk.
+    pub archive: Option<PathBuf>,
+    pub cmdline: String,
+    pub create: Create,
+    /// From the guest's first instruction to its end.
+    pub timeout: Duration,
+}
+
+impl Guest {
+    /// What is to become of the guest when it has ended.
+    pub(crate) fn end(&self) -> End {
+        if self.memory_mib > SCRUBBED_UP_TO_MIB { End::Keep } else { End::Destroy }
+    }
+
+    /// The initial domain's memory that building this guest takes, in MiB: image and ramdisk are held there, and the
+    /// toolstack keeps some bytes for each of the guest's pages.
+    pub(crate) fn builder_mib(&self) -> u64 {
+        let image = fs::metadata(&self.image).map_or(0, |meta| meta.len());
+        512 + (image + self.ramdisk.bytes()).div_ceil(1 << 20) * 5 / 2 + self.memory_mib / 64
+    }
+
+    /// How long the toolstack may take to build the guest.
+    pub(crate) fn build_timeout(&self) -> Duration {
+        Duration::from_secs(60 + 4 * self.memory_mib / 1024 + self.ramdisk.bytes() / (8 << 20))
+    }
+
+    /// Puts the guest's files and its configuration into `folder`, which the initial domain sees as `/host/NAME`.
+    pub(crate) fn lay_out(&self, name: &str, folder: &Path) -> Result<()> {
+        link_or_copy(&self.image, &folder.join("image"))?;
+        if let Some(archive) = &self.archive {
+            link_or_copy(archive, &folder.join("archive"))?;
+        }
+        if let Ramdisk::File(path) = &self.ramdisk {
+            link_or_copy(path, &folder.join("ramdisk"))?;
+        }
+        fs::write(folder.join("domain.cfg"), self.configuration(name)?)?;
+        Ok(())
+    }
+
+    /// The toolstack's configuration; a guest that has ended stays, so that its state can be read.
+    fn configuration(&self, name: &str) -> Result<String> {
+        if self.cmdline.contains(['"', '\n']) {
+            bail!("command line {:?}: expected no double quote and no line end in it", self.cmdline);
+        }
+        let ramdisk = if self.ramdisk == Ramdisk::None { "" } else { "ramdisk = \"/ramdisk\"\n" };
+        Ok(format!(
+            "name = \"{name}\"\ntype = \"pv\"\nkernel = \"/image\"\n{ramdisk}cmdline = \"{}\"\n\
+             memory = {}\nvcpus = 1\n\
+             on_poweroff = \"preserve\"\non_reboot = \"preserve\"\non_crash = \"preserve\"\n",
+            self.cmdline, self.memory_mib
+        ))
+    }
+}

@@ -1,0 +1,16 @@
+//! The table of boots that `pvlab suite` runs, from the files that know them.
+
+use crate::{
+    cases::{self, Case},
+    cases_modules, matrix,
+};
+
+/// Every case, quick ones first; those that take a machine of their own last.
+pub(crate) fn all() -> Vec<Case> {
+    [cases::quick(), cases_modules::cases(), matrix::cases(), cases::slow()].concat()
+}
+
+/// What takes too long, or too much of the host's memory, for every change.
+pub(crate) fn long() -> Vec<Case> {
+    [cases_modules::long(), cases::edge()].concat()
+}

@@ -1,0 +1,41 @@
+//! No verb of the developers' command dies of a stream that nobody reads.
+//!
+//! What the user's command is tested with too; every verb must have its words here, also those that are not shown.
+
+#[path = "../../tools/tests/support/streams.rs"]
+mod streams;
+
+use streams::assert_same_code_whoever_listens;
+
+const PVLAB: &str = env!("CARGO_BIN_EXE_pvlab");
+
+/// Words for each verb: some that print a result, some that complain; none that boots.
+const WORDS: [(&str, &[&[&str]]); 7] = [
+    ("archive", &[&["--help"], &["/dev/null/archive", "/dev/null/object"]]),
+    ("bench", &[&["--help"], &["--runs", "many"]]),
+    ("embed-symbols", &[&["--help"], &["/dev/null/none", "/dev/null/none"]]),
+    ("mutants", &[&["--help"], &["/dev/null/none", "/dev/null/none"]]),
+    ("run", &[&["--help"], &["--kernel", "/dev/null/none"]]),
+    ("suite", &[&["--list"], &["--filter", "no such case"]]),
+    ("walls", &[&[], &["--package", "no such package"], &["--root", "/dev/null/none"]]),
+];
+
+#[test]
+fn every_verb_ends_with_its_code_whoever_listens() {
+    for (verb, lines) in WORDS {
+        for line in lines {
+            assert_same_code_whoever_listens(PVLAB, &[&[verb], *line].concat());
+        }
+    }
+    for words in [&[][..], &["--help"], &["--version"], &["no-such-verb"]] {
+        assert_same_code_whoever_listens(PVLAB, words);
+    }
+}
+
+#[test]
+fn every_verb_has_its_words_here() {
+    let command = pvlab::command();
+    let mut verbs: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+    verbs.sort_unstable();
+    assert_eq!(verbs, WORDS.map(|(verb, _)| verb));
+}

@@ -1,0 +1,74 @@
+//! `revector check`: what a kernel asks its builder for, and for which sizes its modules could not be loaded.
+//!
+//! The notes and the limits are `pv_layout::{image, check}`'s; here is the command line.
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use pv_layout::{
+    address::ModulesAt,
+    check::{self, Question},
+    image::PvImage,
+    predict::domain::Builder,
+    report::Verdict,
+};
+use std::path::PathBuf;
+
+/// How the answer is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Term,
+    Svg,
+}
+
+/// Say what a PV kernel asks its builder for, and when its modules could not be loaded.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Reads an ELF file or a bzImage (gzip, xz, zstd): its Xen notes, where the toolstack and Xen put its\n\
+    P2M and ramdisk, and from which ramdisk on they reach the module area, for memory from 64 MiB to\n\
+    512 GiB.\n\n\
+    Exit codes: 0 nothing reaches it at any size, 5 something does; 1 and 2 are the command's own.\n\n\
+    Example: does Debian's kernel keep the module area free?\n  \
+    revector check /boot/vmlinuz-6.1.0-50-amd64"
+)]
+pub(crate) struct CheckArgs {
+    /// The kernel
+    image: PathBuf,
+    /// Where the module area starts
+    #[arg(long, value_name = "ADDRESS", default_value = "0xffffffffa0000000")]
+    module_area: ModulesAt,
+    /// Only as Xen builds its initial domain, or else (with svg) as the toolstack builds a guest
+    #[arg(long)]
+    dom0: bool,
+    /// Words and a curve of characters, or the curve as a picture
+    #[arg(long, value_enum, default_value = "term")]
+    format: Format,
+}
+
+impl CheckArgs {
+    /// A picture is of one builder.
+    fn builders(&self) -> &'static [Builder] {
+        match (self.dom0, self.format) {
+            (true, _) => &[Builder::Xen],
+            (false, Format::Svg) => &[Builder::Toolstack],
+            (false, Format::Term) => &[Builder::Toolstack, Builder::Xen],
+        }
+    }
+}
+
+/// Runs the verb; returns what is to be printed, and whether anything is in the way of modules at any size.
+pub(crate) fn run(args: &CheckArgs) -> Result<(String, Verdict)> {
+    let image = PvImage::read(&args.image)?;
+    let area = args.module_area.area();
+    let question = |builder| Question { kernel: image.kernel(), builder, area };
+    let questions: Vec<_> = args.builders().iter().map(|builder| question(*builder)).collect();
+    let collides = questions.iter().any(Question::collides);
+    let verdict = if collides { Verdict::Problem } else { Verdict::Fine };
+    let text = match args.format {
+        Format::Svg => questions.iter().map(|question| check::svg(&args.image, question)).collect(),
+        Format::Term => {
+            let answers = questions.iter().map(check::answer).collect::<String>();
+            check::about(&args.image, &image) + &answers
+        }
+    };
+    Ok((text, verdict))
+}

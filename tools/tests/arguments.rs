@@ -1,0 +1,73 @@
+//! What is no number, address, size or file is refused the same way by every verb: what was expected, what was found.
+
+use std::process::{Command, Stdio};
+
+fn output(words: &[&str]) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_revector"));
+    let output = command.args(words).stdin(Stdio::null()).output().expect("the command runs");
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code().expect("it ends by itself"), complaint)
+}
+
+fn assert_refused(words: &[&str], with: i32) {
+    let (code, complaint) = output(words);
+    assert_eq!(code, with, "{words:?}: {complaint}");
+    assert!(complaint.contains("expected") && complaint.contains("found"), "{words:?}: {complaint}");
+}
+
+#[test]
+fn an_address_is_checked_by_every_verb_alike() {
+    for address in ["abc", "0x0", "5", "0xffffffffa0000001", "0xffffffffff000000", "0xffff800000000000"] {
+        assert_refused(&["check", "--module-area", address, "/dev/null/none"], 2);
+        assert_refused(&["predict", "--memory", "64", "--kernel", "1p", "--module-area", address], 2);
+        assert_refused(&["report", "--module-area", address, "/dev/null/none"], 2);
+    }
+    for address in
+        ["moon", "0x0", "0x8000000001", "0xffff800000000000", "0xffff87fffffff000", "0x800000000000"]
+    {
+        assert_refused(&["predict", "--memory", "64", "--kernel", "1p", "--init-p2m", address], 2);
+    }
+}
+
+#[test]
+fn a_size_is_checked_by_every_verb_alike() {
+    for size in ["0", "1b", "0p"] {
+        assert_refused(&["predict", "--memory", size, "--kernel", "1p"], 2);
+        assert_refused(&["predict", "--memory", "64", "--kernel", size], 1);
+    }
+}
+
+#[test]
+fn a_ramdisk_that_is_no_file_is_called_what_it_is() {
+    for (ramdisk, found) in
+        [("/", "found a folder"), ("/dev/zero", "found a device"), ("/dev/null/none", "found none")]
+    {
+        let words = ["predict", "--memory", "64", "--kernel", "1p", "--ramdisk", ramdisk];
+        assert_refused(&words, 1);
+        assert!(output(&words).1.contains(found), "{ramdisk}");
+    }
+}
+
+#[test]
+fn reading_ends_at_a_limit_or_before() {
+    assert_refused(&["check", "/dev/zero"], 1);
+    assert_refused(&["check", "/"], 1);
+    assert_refused(&["report", "/dev/zero"], 1);
+    assert_refused(&["report", "/"], 1);
+    assert_refused(&["symbolize", "--kernel", env!("CARGO_BIN_EXE_revector"), "/dev/zero"], 1);
+    assert_refused(&["symbolize", "--kernel", "/dev/zero", "/dev/null"], 1);
+}
+
+#[test]
+fn a_collision_ends_with_5_and_none_with_0() {
+    let predict = |ramdisk: &str, more: &[&str]| {
+        let words = ["predict", "--memory", "128G", "--kernel", "0xe43p", "--ramdisk", ramdisk];
+        output(&[&words, more].concat()).0
+    };
+    for format in ["term", "json", "svg", "html"] {
+        assert_eq!(predict("0x10784p", &["--format", format]), 5);
+        assert_eq!(predict("1M", &["--format", format]), 0);
+    }
+    assert_eq!(predict("0x10784p", &["--module-area", "0xffffffffc0000000"]), 0);
+    assert_eq!(predict("0x10784p", &["--init-p2m", "0x8000000000", "--unmapped-ramdisk"]), 0);
+}

@@ -1,0 +1,48 @@
+//! Runs a command with streams that nobody reads; included by the tests of both commands.
+
+use std::{
+    os::unix::process::ExitStatusExt,
+    process::{Command, Stdio},
+};
+
+/// What a stream is connected to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Stream {
+    /// Something that takes everything.
+    Open,
+    /// A pipe whose reader has gone.
+    Closed,
+}
+
+impl Stream {
+    fn stdio(self) -> Stdio {
+        match self {
+            Self::Open => Stdio::null(),
+            Self::Closed => {
+                let mut reader = Command::new("true").stdin(Stdio::piped()).spawn().expect("true starts");
+                let pipe = reader.stdin.take().expect("it has an input");
+                reader.wait().expect("it ends");
+                pipe.into()
+            }
+        }
+    }
+}
+
+/// The exit code, or minus the signal that ended it.
+fn code(program: &str, words: &[&str], (out, err): (Stream, Stream)) -> i32 {
+    let mut command = Command::new(program);
+    command.args(words).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command.stdin(Stdio::null()).stdout(out.stdio()).stderr(err.stdio());
+    let status = command.status().expect("the command runs");
+    status.code().unwrap_or_else(|| -status.signal().unwrap_or(0))
+}
+
+/// Holds the code with each stream closed against the one with both open.
+pub(crate) fn assert_same_code_whoever_listens(program: &str, words: &[&str]) {
+    use Stream::{Closed, Open};
+    let expected = code(program, words, (Open, Open));
+    assert!((0..=7).contains(&expected), "{words:?}: {expected}");
+    for streams in [(Closed, Open), (Open, Closed), (Closed, Closed)] {
+        assert_eq!(code(program, words, streams), expected, "{words:?} with {streams:?}");
+    }
+}
