@@ -61,11 +61,14 @@ impl Step<'_> {
         time
     }
 
-    /// Tells how far the step is: beside the spinner, or as a line if nobody is watching.
-    pub(crate) fn say(&self, text: &str) {
+    /// Tells how far the step is, in a line `SPEAKER: TEXT`: the text beside the spinner, or all of it if nobody watches.
+    pub(crate) fn say(&self, line: &str) {
         match &self.spinner {
-            Some(spinner) => spinner.set_message(format!("{}: {text}", self.what)),
-            None => eprintln!("{text}"),
+            Some(spinner) => {
+                let text = line.split_once(": ").map_or(line, |(_, text)| text);
+                spinner.set_message(format!("{}: {text}", self.what));
+            }
+            None => eprintln!("{line}"),
         }
     }
 
