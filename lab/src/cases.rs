@@ -92,7 +92,7 @@ pub(crate) const CASE: Case = Case {
 };
 
 /// The archive that `make` puts at the head of ramdisks.
-const ARCHIVE: Option<&str> = Some("target/image/modules.cpio");
+pub(crate) const ARCHIVE: Option<&str> = Some("target/image/modules.cpio");
 /// Line that a module prints from its init.
 pub(crate) const HELLO: &str = "module: hello: 6 of 6 relocation checks hold";
 
@@ -107,7 +107,7 @@ pub(crate) fn quick() -> Vec<Case> {
 
 /// Those that share a machine last, or take one of their own.
 pub(crate) fn slow() -> Vec<Case> {
-    [collisions(), direct(), seeds()].concat()
+    [collisions(), direct()].concat()
 }
 
 /// A case of this name that is otherwise as `CASE` says.
@@ -275,85 +275,3 @@ fn direct() -> Vec<Case> {
         },
     ]
 }
-
-/// The guest of the seed: 128 GiB, a kernel of 0xe43 pages, a ramdisk of 0x10784 pages.
-fn seeds() -> Vec<Case> {
-    let seed = |name, cmdline| Case {
-        image: Image::Seed,
-        memory_mib: 131_072,
-        ramdisk: "67460p",
-        archive: ARCHIVE,
-        timeout_secs: 300,
-        cmdline,
-        says: SEED_ROWS,
-        mmu_at_most: Some(300),
-        ..case(name)
-    };
-    vec![
-        // A module of 16 MiB besides.
-        Case {
-            archive: Some("target/image/big.cpio"),
-            says: &[HELLO, "big: 16 MiB: every page is its own"],
-            ..seed("seed-copy", "")
-        },
-        seed("seed-alias", "p2m=alias"),
-        Case {
-            outcome: Outcome::Failure,
-            says: &[
-                "vmalloc: allocation failure, allocated 16384 of 20480 bytes*",
-                "*module::load::load+0x*/0x*",
-            ],
-            never_says: &["panic"],
-            mmu_at_most: None,
-            ..seed("seed-keep", "p2m=keep")
-        },
-    ]
-}
-
-/// The largest guests that a tree of three levels can describe, and one that it cannot. QEMU takes 10 GiB for each.
-pub(crate) fn edge() -> Vec<Case> {
-    let edge = |name, gib: u64, cmdline, says| Case {
-        memory_mib: gib * 1024,
-        timeout_secs: 600,
-        cmdline,
-        says,
-        mmu_at_most: Some(40),
-        ..case(name)
-    };
-    let full = &["verify: 134217728 of 134217728 entries equal M2P", HELLO];
-    vec![
-        edge("edge-511g", 511, "", &["verify: 133955584 of 133955584 entries equal M2P", HELLO]),
-        edge("edge-512g", 512, "", full),
-        edge("edge-512g-alias", 512, "p2m=alias", full),
-        Case {
-            outcome: Outcome::Skip,
-            never_says: &["panic", "the domain builder is at fault"],
-            mmu_at_most: None,
-            rows: Rows::Ignore,
-            ..edge(
-                "edge-513g",
-                513,
-                "",
-                &[
-                    "start_info: start_info.nr_pages: expected 2^27 pages (512 GiB) or fewer, found 0x8040000; \
-                   this kernel cannot do more: *; give the domain 512 GiB or less",
-                ],
-            )
-        },
-    ]
-}
-
-const SEED_ROWS: &[&str] = &[
-    "layout: kernel *: 0xffffffff81000000 -> 0xffffffff81e43000  (pfn 0x1000 + 0xe43 pages)",
-    "layout: ramdisk *: 0xffffffff81e43000 -> 0xffffffff925c7000  (pfn 0x1e43 + 0x10784 pages)",
-    "layout: phys2mach *: 0xffffffff925c7000 -> 0xffffffffa25c7000  (pfn 0x125c7 + 0x10000 pages)",
-    "layout: start info *: 0xffffffffa25c7000  (pfn 0x225c7)",
-    "layout: xenstore *: 0xffffffffa25c8000  (pfn 0x225c8)",
-    "layout: console *: 0xffffffffa25c9000  (pfn 0x225c9)",
-    "layout: page tables *: 0xffffffffa25ca000 -> 0xffffffffa26e1000  (pfn 0x225ca + 0x117 pages)",
-    "layout: boot stack *: 0xffffffffa26e1000  (pfn 0x226e1)",
-    "layout: 37.8 MiB of the P2M lie in the module area*",
-    "walk: tables: L4 1, L3 1, L2 1, L1 276",
-    "verify: 33554432 of 33554432 entries equal M2P",
-    HELLO,
-];

@@ -17,6 +17,7 @@
 mod archive;
 mod bench;
 mod cases;
+mod cases_large;
 mod cases_modules;
 mod direct;
 mod dom0_image;

@@ -68,7 +68,7 @@ impl Step<'_> {
                 let text = line.split_once(": ").map_or(line, |(_, text)| text);
                 spinner.set_message(format!("{}: {text}", self.what));
             }
-            None => eprintln!("{line}"),
+            None => note!("{line}"),
         }
     }
 
@@ -76,7 +76,7 @@ impl Step<'_> {
     pub(crate) fn repeat(&self, lines: &[String]) {
         self.clear();
         if self.spinner.is_some() {
-            lines.iter().for_each(|line| eprintln!("{line}"));
+            lines.iter().for_each(|line| note!("{line}"));
         }
     }
 

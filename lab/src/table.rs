@@ -2,15 +2,15 @@
 
 use crate::{
     cases::{self, Case},
-    cases_modules, matrix,
+    cases_large, cases_modules, matrix,
 };
 
 /// Every case, quick ones first; those that take a machine of their own last.
 pub(crate) fn all() -> Vec<Case> {
-    [cases::quick(), cases_modules::cases(), matrix::cases(), cases::slow()].concat()
+    [cases::quick(), cases_modules::cases(), matrix::cases(), cases::slow(), cases_large::seeds()].concat()
 }
 
 /// What takes too long, or too much of the host's memory, for every change.
 pub(crate) fn long() -> Vec<Case> {
-    [cases_modules::long(), cases::edge()].concat()
+    [cases_modules::long(), cases_large::edge()].concat()
 }
