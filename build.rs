@@ -1,11 +1,14 @@
 //! Builds what the image contains besides its own code, and tells the linker how to put it together.
 //!
-//! The built-in module is a relocatable object, compiled by the same compiler that compiles the image. The image is
-//! freestanding: no start files, no libraries, our own linker script.
+//! The built-in module is a relocatable object, compiled by the same compiler that compiles the image. How an
+//! image is linked, xen-pv knows; the unikernel adds what it promises besides (linker.ld).
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// The program that is the image.
+const KERNEL: &str = "revector-kernel";
 
 fn main() {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
@@ -14,16 +17,8 @@ fn main() {
     compile_module(&root, &root.join("modules/hello.rs"), &module);
     println!("cargo:rustc-env=REVECTOR_HELLO={}", module.display());
     link_image(&root);
-    for input in [
-        "modules/hello.rs",
-        "modules/rustc.args",
-        "linker.ld",
-        "xen-note.S",
-        "src/hw/entry.S",
-        "src/hw/traps.S",
-        "src/hw/mem.S",
-        "src/hw/exports.S",
-    ] {
+    for input in ["modules/hello.rs", "modules/rustc.args", "linker.ld", "xen-note.S", "src/image/exports.S"]
+    {
         println!("cargo:rerun-if-changed={input}");
     }
 }
@@ -40,14 +35,8 @@ fn compile_module(root: &Path, source: &Path, object: &Path) {
 /// `IMAGE_PAGES` in the environment makes an image of exactly so many pages, as the seed's was.
 fn link_image(root: &Path) {
     println!("cargo:rerun-if-env-changed=IMAGE_PAGES");
-    let script = format!("-Wl,-T,{}", root.join("linker.ld").display());
-    let mut args =
-        vec!["-nostartfiles".to_owned(), "-nostdlib".into(), "-static".into(), "-no-pie".into(), script];
-    args.push("-Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack".into());
+    xen::build::kernel_with(KERNEL, &root.join("linker.ld"));
     if let Ok(pages) = env::var("IMAGE_PAGES") {
-        args.push(format!("-Wl,--defsym=IMAGE_PAGES={pages}"));
-    }
-    for arg in args {
-        println!("cargo:rustc-link-arg-bin=revector-kernel={arg}");
+        println!("cargo:rustc-link-arg-bin={KERNEL}=-Wl,--defsym=IMAGE_PAGES={pages}");
     }
 }

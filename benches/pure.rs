@@ -5,17 +5,18 @@
 
 use std::hint::black_box;
 
-use revector::addr::{Pfn, PfnRange, VirtAddr};
-use revector::fake::{Built, Domain, GuestHeap};
-use revector::mm::direct_map;
-use revector::mm::frames::{Frames, Zone};
-use revector::mm::layout::Layout;
-use revector::mm::p2m::{self, P2m};
-use revector::mm::tables::Tables;
-use revector::mm::walk::BootTables;
-use revector::module::{Archive, Image, Object};
-use revector::options::{Options, Strategy};
-use revector::xen::start_info::BootInfo;
+use ko_loader::{Archive, Image, Object};
+use pv_memory::direct_map;
+use pv_memory::frames::{Frames, Zone};
+use pv_memory::layout::Layout;
+use pv_memory::p2m::Strategy;
+use pv_memory::p2m::{self, P2m};
+use pv_memory::tables::Tables;
+use pv_memory::walk::BootTables;
+use revector::options::Options;
+use xen::addr::{Pfn, PfnRange, VirtAddr};
+use xen::start_info::BootInfo;
+use xen_model::{Built, Domain, GuestHeap};
 
 /// Why building and booting the model's guest cannot fail.
 const FITS: &str = "a guest of 1 GiB without a ramdisk is the plainest there is";

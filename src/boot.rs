@@ -14,26 +14,26 @@
 //!
 //! Called by the image's entry with the real Xen behind the seam, by tests with another.
 
-use crate::addr::VirtAddr;
 use crate::error::{BootError, InStage};
 use crate::meter::Meter;
-use crate::mm::cleanup::ModuleSpace;
-use crate::mm::direct_map;
-use crate::mm::frames::Frames;
-use crate::mm::layout::{Layout, Name};
-use crate::mm::limits;
-use crate::mm::p2m::verify::Verified;
-use crate::mm::p2m::{self, Outcome, P2m, Retired, State};
-use crate::mm::tables::Tables;
-use crate::mm::vmalloc::{Memory, Vmalloc};
-use crate::mm::walk::BootTables;
 use crate::module::load::Export;
-use crate::module::source::Source;
 use crate::options::{Cleanup, Limits, Options, Selftest};
 use crate::report;
-use crate::xen::Hypervisor;
-use crate::xen::abi::StartInfo;
-use crate::xen::start_info::{BootInfo, Facts, RamdiskPlace};
+use ko_loader::Source;
+use pv_memory::cleanup::ModuleSpace;
+use pv_memory::direct_map;
+use pv_memory::frames::Frames;
+use pv_memory::layout::{Layout, Name};
+use pv_memory::limits;
+use pv_memory::p2m::verify::Verified;
+use pv_memory::p2m::{self, Outcome, P2m, Retired, State};
+use pv_memory::tables::Tables;
+use pv_memory::vmalloc::{Memory, Vmalloc};
+use pv_memory::walk::BootTables;
+use xen::Hypervisor;
+use xen::abi::StartInfo;
+use xen::addr::VirtAddr;
+use xen::start_info::{BootInfo, Facts, RamdiskPlace};
 
 /// What the image brings along.
 #[derive(Debug)]
@@ -100,8 +100,8 @@ pub fn boot<X: Hypervisor>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut X) -> R
 fn free_frames(layout: &Layout) -> Frames {
     let mut frames = Frames::new(layout.free());
     if let Some(RamdiskPlace::Unmapped(first)) = layout.ramdisk.map(|ramdisk| ramdisk.place) {
-        let pages = layout.ramdisk.map_or(0, |ramdisk| crate::addr::pages_for(ramdisk.bytes));
-        frames.reserve(crate::addr::PfnRange::new(first, pages));
+        let pages = layout.ramdisk.map_or(0, |ramdisk| xen::addr::pages_for(ramdisk.bytes));
+        frames.reserve(xen::addr::PfnRange::new(first, pages));
     }
     report::frames(&frames);
     frames
@@ -174,7 +174,7 @@ fn load_modules<X: Hypervisor, S: State>(
     }
     meter.total(xen);
     match setup.options.limits {
-        Limits::On => limits::measure(&mut memory, xen).stage("limits"),
+        Limits::On => limits::measure(&mut memory, xen, report::limit).stage("limits"),
         Limits::Off => Ok(()),
     }
 }

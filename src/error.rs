@@ -8,14 +8,14 @@ use core::fmt;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::mm::error::MmError;
-use crate::mm::layout::LayoutError;
-use crate::mm::p2m::verify::Verified;
-use crate::mm::walk::WalkError;
-use crate::module::ModuleError;
-use crate::verdict::Verdict;
-use crate::xen::Trapped;
-use crate::xen::start_info::{Fault, FieldError};
+use ko_loader::ModuleError;
+use pv_memory::error::MmError;
+use pv_memory::layout::LayoutError;
+use pv_memory::p2m::verify::Verified;
+use pv_memory::walk::WalkError;
+use xen::Trapped;
+use xen::start_info::{Fault, FieldError};
+use xen::verdict::Verdict;
 
 /// An error that ends the boot.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,20 +6,20 @@
 
 use alloc::vec::Vec;
 
-use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::boot::Setup;
 use crate::conformance;
 use crate::error::{BootError, InStage};
-use crate::mm::error::MmError;
-use crate::mm::frames::Zone;
-use crate::mm::layout::Layout;
-use crate::mm::p2m::State;
-use crate::mm::vmalloc::{Area, Memory, Near, Vmalloc};
 use crate::module::load::{self, Modules};
 use crate::module::source::{self, RamdiskPages, Unpacked};
 use crate::report;
-use crate::verdict::Verdict;
-use crate::xen::Hypervisor;
+use pv_memory::error::MmError;
+use pv_memory::frames::Zone;
+use pv_memory::layout::Layout;
+use pv_memory::p2m::State;
+use pv_memory::vmalloc::{Area, Memory, Near, Vmalloc};
+use xen::Hypervisor;
+use xen::addr::{PAGE_SIZE, VirtAddr};
+use xen::verdict::Verdict;
 
 /// Pages of the trial areas: one, a few, and more than one L1 table maps.
 const TRIAL_PAGES: [u64; 3] = [1, 4, 513];

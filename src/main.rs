@@ -1,8 +1,13 @@
-//! The image: `revector` on the real Xen. Everything that is not hardware is in the library.
+//! The image: `revector` on the real Xen. Everything that needs no hardware is in the library.
 
 #![no_std]
 #![no_main]
 
 extern crate alloc;
 
-mod hw;
+mod image;
+
+use core::arch::global_asm;
+
+global_asm!(include_str!("../xen-note.S"));
+xen::entry!(image::main);

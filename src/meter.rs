@@ -8,9 +8,9 @@ use core::fmt;
 
 use log::info;
 
-use crate::mm::frames::Frames;
-use crate::mm::tables::Tables;
-use crate::xen::{CallKind, Calls, Counters, Hypervisor};
+use pv_memory::frames::Frames;
+use pv_memory::tables::Tables;
+use xen::{CallKind, Calls, Counters, Hypervisor};
 
 /// Page tables and frames, counted by the library itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

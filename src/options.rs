@@ -9,19 +9,8 @@ use core::fmt;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use log::LevelFilter;
-
-/// How stage 6 moves the P2M.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strategy {
-    /// New list in direct-map memory, old one given back.
-    Copy,
-    /// Same frames, reached through the direct map.
-    Alias,
-    /// The classic way, to be compared with: all RAM mapped at boot, one element a page, then copied.
-    Baseline,
-    /// Left where it is: no revectoring, no cleanup. The control that must fail.
-    Keep,
-}
+use pv_memory::p2m::Strategy;
+use pv_memory::p2m::verify::Verify;
 
 /// Whether stage 7 runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,17 +18,6 @@ pub enum Cleanup {
     /// Clears the high mapping.
     On,
     /// Leaves it; a control that must fail where the P2M reaches the module area.
-    Off,
-}
-
-/// How much of the P2M is held against M2P.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verify {
-    /// Every entry.
-    Full,
-    /// Every 64th leaf.
-    Sample,
-    /// Nothing.
     Off,
 }
 

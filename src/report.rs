@@ -5,24 +5,23 @@
 
 use log::{debug, info, warn};
 
-use crate::addr::{PAGE_SIZE, Pfn, VirtAddr, VirtRange};
 use crate::error::BootError;
-use crate::mm::area;
-use crate::mm::cleanup::Cleaned;
-use crate::mm::dump::{self, Line};
-use crate::mm::error::MmError;
-use crate::mm::frames::Frames;
-use crate::mm::layout::{Layout, Name};
-use crate::mm::limits::Limit;
-use crate::mm::p2m::verify::Verified;
-use crate::mm::p2m::{P2m, Retired, State};
-use crate::mm::tables::Tables;
-use crate::mm::vmalloc::Area;
-use crate::mm::walk::BootTables;
 use crate::module::load::Modules;
-use crate::options::{Strategy, Verify};
-use crate::xen::Hypervisor;
-use crate::xen::start_info::{BootInfo, Ramdisk, RamdiskPlace, Role};
+use pv_memory::cleanup::Cleaned;
+use pv_memory::dump::{self, Line};
+use pv_memory::error::MmError;
+use pv_memory::frames::Frames;
+use pv_memory::layout::{Layout, Name};
+use pv_memory::limits::Limit;
+use pv_memory::p2m::verify::{Verified, Verify};
+use pv_memory::p2m::{P2m, Retired, State, Strategy};
+use pv_memory::tables::Tables;
+use pv_memory::vmalloc::Area;
+use pv_memory::walk::BootTables;
+use xen::Hypervisor;
+use xen::addr::{PAGE_SIZE, Pfn, VirtAddr, VirtRange};
+use xen::area;
+use xen::start_info::{BootInfo, Ramdisk, RamdiskPlace, Role};
 
 pub(crate) fn start_info(info: &BootInfo) {
     let role = match info.role {
@@ -99,19 +98,6 @@ pub(crate) fn p2m<S: State>(p2m: &P2m<S>) {
     let leaves = p2m.nr_pages().div_ceil(512);
     info!(target: "p2m", "tree of {} entries: {leaves} leaves, {} pages of its own", p2m.nr_pages(), p2m.own_pages());
     info!(target: "p2m", "machine-frame tree published");
-}
-
-/// What the builder left in the last page of its list, after the last entry; nobody says what that is.
-pub(crate) fn list_tail(tail: &[u64]) {
-    let all = |word: u64| tail.iter().all(|found| *found == word);
-    let what = if all(0) {
-        "zero"
-    } else if all(u64::MAX) {
-        "ones"
-    } else {
-        "something else"
-    };
-    debug!(target: "p2m", "the list's last page ends with {} words that are no entries: {what}", tail.len());
 }
 
 pub(crate) fn verified(seen: &Verified, extent: Verify) {

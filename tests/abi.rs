@@ -6,14 +6,14 @@
 
 use std::mem::{offset_of, size_of};
 
-use revector::xen::Errno;
-use revector::xen::abi::{
+use xen::Errno;
+use xen::abi::{
     CONSOLEIO_WRITE, Call, ConsoleRing, DOMID_SELF, EVTCHNOP_SEND, FLAT_KERNEL_CS, MACH2PHYS_BYTES,
     MACH2PHYS_START, MmuExtOp, MmuUpdate, PHYSDEVOP_SET_IOPL, Poll, SCHEDOP_POLL, SCHEDOP_SHUTDOWN,
     SEGBASE_GS_KERNEL, SIF_INITDOMAIN, SIF_MOD_START_PFN, SharedInfo, Shutdown, StartInfo, TrapInfo,
     UVMF_INVLPG, VcpuInfo, VcpuTime, XENMEM_MAXIMUM_RAM_PAGE, XENVER_VERSION,
 };
-use revector::xen::mmuext;
+use xen::mmuext;
 
 #[path = "abi/headers.rs"]
 mod headers;
@@ -249,13 +249,13 @@ fn nothing_in_abi_goes_uncompared() {
         let words = this.split(|c: char| !c.is_alphanumeric() && c != '_');
         words.filter(|word| *word == name).count()
     };
-    let abi = include_str!("../src/xen/abi.rs");
+    let abi = include_str!("../crates/xen-pv/src/abi.rs");
     for line in abi.lines().filter(|line| line.starts_with("pub const ") || line.starts_with("pub struct ")) {
         let name = line.split([' ', ':']).nth(2).expect("a declaration has a name");
         assert!(uses(name) >= 2, "{name} is imported at most: compare it with Xen's headers above");
     }
     // A number of Xen's that lies elsewhere would not be compared.
-    let calls = include_str!("../src/hw/hypercall.rs");
+    let calls = include_str!("../crates/xen-pv/src/rt/hypercall.rs");
     let own: Vec<_> = calls
         .lines()
         .filter(|line| line.trim_start().starts_with("const ") && line.contains(": u"))

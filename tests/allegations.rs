@@ -11,12 +11,12 @@
 mod support;
 
 use proptest::prelude::*;
-use revector::addr::{Mfn, Pfn, PfnRange};
-use revector::fake::{Built, Domain, Notes, P2mNote, Ramdisk, RamdiskNote};
-use revector::mm::layout::Layout;
-use revector::xen::abi::{SIF_INITDOMAIN, SIF_MOD_START_PFN, StartInfo};
-use revector::xen::start_info::{BootInfo, RamdiskPlace, Role};
+use pv_memory::layout::Layout;
 use support::{boot, checks, toolstack};
+use xen::abi::{SIF_INITDOMAIN, SIF_MOD_START_PFN, StartInfo};
+use xen::addr::{Mfn, Pfn, PfnRange};
+use xen::start_info::{BootInfo, RamdiskPlace, Role};
+use xen_model::{Built, Domain, Notes, P2mNote, Ramdisk, RamdiskNote};
 
 const HIGH: u64 = 0xffff_ffff_8000_0000;
 

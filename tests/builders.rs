@@ -2,7 +2,7 @@
 //!
 //! Every test of the library starts from what `Domain::build` makes, so what is false there is false everywhere.
 //! `builders/start_info.txt` has start_info, and the tables of an `INIT_P2M` list, as real builders left them; the logs
-//! of `tools/tests/logs` have the rows that Xen printed for initial domains of all kinds, from 4.1 on. The model builds
+//! of `crates/pv-layout/tests/logs` have the rows that Xen printed for initial domains of all kinds, from 4.1 on. The model builds
 //! the same domains, and is then read from outside: its structure field by field, its tables word by word.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
@@ -11,10 +11,10 @@
 mod captured;
 
 use captured::notes;
-use revector::addr::{Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr};
-use revector::fake::{Built, Domain, ImageShape, Kind, Ramdisk, Xen};
-use revector::xen::abi::{MmuUpdate, StartInfo};
-use revector::xen::start_info::Role;
+use xen::abi::{MmuUpdate, StartInfo};
+use xen::addr::{Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr};
+use xen::start_info::Role;
+use xen_model::{Built, Domain, ImageShape, Kind, Ramdisk, Xen};
 
 const HIGH: u64 = 0xffff_ffff_8000_0000;
 /// As the captured line: frames are only told to be there.
@@ -187,7 +187,7 @@ fn domain_of(log: &str) -> Domain {
 /// they say was allocated and what was to be does not add up to the list's length).
 #[test]
 fn an_initial_domain_has_the_rows_that_xen_printed() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/tests/logs");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/pv-layout/tests/logs");
     let mut ramdisks = [0; 3];
     for name in
         ["linux-6.1-dom0", "xen-4.1-dom0-ramdisk", "xen-4.14-dom0", "xen-4.17-dom0-revector", "xen-4.20-dom0"]

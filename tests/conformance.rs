@@ -11,9 +11,9 @@
 mod support;
 
 use log::{LevelFilter, Log, Metadata, Record};
-use revector::fake::{Domain, Flushes, Hardware};
-use revector::xen::start_info::Role;
 use std::sync::Mutex;
+use xen::start_info::Role;
+use xen_model::{Domain, Flushes, Hardware};
 
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static TAILS: Mutex<Vec<String>> = Mutex::new(Vec::new());

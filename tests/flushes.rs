@@ -9,11 +9,11 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use revector::addr::VirtAddr;
-use revector::fake::{Domain, Ramdisk};
-use revector::xen::Hypervisor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use support::boot;
+use xen::Hypervisor;
+use xen::addr::VirtAddr;
+use xen_model::{Domain, Ramdisk};
 
 const LINES: [&str; 5] = ["p2m=copy", "p2m=alias", "p2m=keep", "p2m=baseline", "cleanup=off"];
 

@@ -8,15 +8,15 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use revector::addr::{ENTRIES, Mfn, Pfn, VirtAddr};
+use pv_memory::commit::MmuError;
+use pv_memory::error::MmError;
+use pv_memory::walk::WalkError;
 use revector::error::BootError;
-use revector::fake::{Built, Domain, Ramdisk};
-use revector::mm::commit::MmuError;
-use revector::mm::error::MmError;
-use revector::mm::pte::Level;
-use revector::mm::walk::WalkError;
-use revector::xen::{Errno, Hypervisor};
 use support::boot;
+use xen::addr::{ENTRIES, Mfn, Pfn, VirtAddr};
+use xen::pte::Level;
+use xen::{Errno, Hypervisor};
+use xen_model::{Built, Domain, Ramdisk};
 
 const HIGH: u64 = 0xffff_ffff_8000_0000;
 

@@ -8,14 +8,14 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use revector::addr::{Pfn, PfnRange};
+use pv_memory::error::MmError;
+use pv_memory::frames::FrameError;
 use revector::error::BootError;
-use revector::fake::{Domain, ImageShape, Ramdisk};
-use revector::heap::BYTES;
-use revector::mm::error::MmError;
-use revector::mm::frames::FrameError;
-use revector::verdict::Verdict;
 use support::boot;
+use xen::addr::{Pfn, PfnRange};
+use xen::heap::BYTES;
+use xen::verdict::Verdict;
+use xen_model::{Domain, ImageShape, Ramdisk};
 
 const GIB: u64 = 1024;
 
@@ -87,7 +87,7 @@ fn a_boot_outside_the_guests_heap_is_stopped() {
     let mut built = Domain::guest(64).build().unwrap();
     let options = support::options("");
     let exports = support::exports(&built.facts);
-    let built_in = revector::module::source::Source { name: "hello", object: support::hello() };
+    let built_in = ko_loader::Source { name: "hello", object: support::hello() };
     let setup = revector::boot::Setup { facts: built.facts, options: &options, exports: &exports, built_in };
     let _ = revector::boot::boot(&built.start_info, &setup, &mut built.xen);
 }

@@ -11,18 +11,18 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use revector::addr::{Mfn, Pfn, PfnRange, VirtAddr};
-use revector::fake::{Built, Domain, ImageShape, Kind, Ramdisk};
-use revector::mm::error::MmError;
-use revector::mm::frames::{FrameError, Zone};
-use revector::mm::p2m::Slot;
-use revector::mm::pte::{Access, Level};
-use revector::mm::vmalloc::{Near, Vmalloc};
-use revector::options::Strategy;
-use revector::xen::start_info::Role;
+use pv_memory::error::MmError;
+use pv_memory::frames::{FrameError, Zone};
+use pv_memory::p2m::Slot;
+use pv_memory::p2m::Strategy;
+use pv_memory::vmalloc::{Near, Vmalloc};
 use support::stages::{moved, plant};
 use support::walk::Walk;
 use support::{boot, checks, toolstack};
+use xen::addr::{Mfn, Pfn, PfnRange, VirtAddr};
+use xen::pte::{Access, Level};
+use xen::start_info::Role;
+use xen_model::{Built, Domain, ImageShape, Kind, Ramdisk};
 
 /// Pages that no list of ours ends on a 2 MiB boundary with.
 const ODD: u64 = 64 * 256 + 3;
@@ -156,7 +156,7 @@ fn a8_tables_in_the_initial_domains_order_are_all_found_and_none_is_given_away()
     world.clean();
     let tables = world.built.rows.tables;
     assert!(world.drain().iter().all(|pfn| !tables.contains(*pfn)));
-    assert_eq!(world.layout.pages(revector::mm::layout::Name::PageTables), tables);
+    assert_eq!(world.layout.pages(pv_memory::layout::Name::PageTables), tables);
 }
 
 #[test]

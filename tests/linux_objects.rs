@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use revector::addr::VirtAddr;
-use revector::module::{Image, ModuleError, Object, SymbolError};
+use ko_loader::{Image, ModuleError, Object, SymbolError};
+use xen::addr::VirtAddr;
 
 const BASE: u64 = 0xffff_ffff_a000_0000;
 const KERNEL: u64 = 0xffff_ffff_8100_0000;

@@ -11,18 +11,19 @@ mod toolchain;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use ko_loader::Source;
+use ko_loader::SymbolError;
+use pv_memory::p2m::Strategy;
+use pv_memory::vmalloc::Vmalloc;
 use revector::error::BootError;
-use revector::fake::{Domain, Ramdisk};
-use revector::mm::vmalloc::Vmalloc;
 use revector::module::list::Modules;
 use revector::module::load::{self, Export};
-use revector::module::source::Source;
-use revector::module::{self, SymbolError};
-use revector::options::{Inits, Strategy};
-use revector::xen::Trapped;
+use revector::options::Inits;
 use support::stages::{World, moved};
 use support::walk::Walk;
 use toolchain::gcc;
+use xen::Trapped;
+use xen_model::{Domain, Ramdisk};
 
 const MODULES: u64 = 0xffff_ffff_a000_0000;
 
@@ -88,11 +89,11 @@ fn top() -> Vec<u8> {
 fn a_chain_in_the_wrong_order_loads_and_the_one_in_use_stays() {
     let (base, top) = (base(), top());
     let found = [Source { name: "top", object: &top }, Source { name: "base", object: &base }];
-    let sorted = module::order(&found, &[]).unwrap();
+    let sorted = ko_loader::order(&found, &[]).unwrap();
     assert_eq!(sorted.iter().map(|source| source.name).collect::<Vec<_>>(), ["base", "top"]);
-    let only = module::order(&found, &["base".to_owned()]).unwrap();
+    let only = ko_loader::order(&found, &["base".to_owned()]).unwrap();
     assert_eq!(only.len(), 1);
-    let with_need = module::order(&found, &["top".to_owned()]).unwrap();
+    let with_need = ko_loader::order(&found, &["top".to_owned()]).unwrap();
     assert_eq!(with_need.len(), 2, "what a module needs comes with it");
 
     let mut trial = Trial::new();
@@ -264,7 +265,7 @@ fn ten_thousand_rounds_lose_no_frame() {
             let error = trial.load(modules, "missing", &missing).unwrap_err();
             assert!(matches!(
                 error,
-                BootError::Module(_, module::ModuleError::Symbol(SymbolError::Unknown(_)))
+                BootError::Module(_, ko_loader::ModuleError::Symbol(SymbolError::Unknown(_)))
             ));
         }
         // In both orders: an area between two others leaves a gap for the next round.

@@ -16,17 +16,18 @@ mod toolchain;
 
 use std::fmt::Write;
 
-use revector::addr::VirtAddr;
+use ko_loader::Source;
+use ko_loader::{Image, ModInfo, ModuleError, Object, order};
+use pv_memory::p2m::Strategy;
+use pv_memory::vmalloc::Vmalloc;
 use revector::error::BootError;
-use revector::fake::Domain;
-use revector::mm::vmalloc::Vmalloc;
 use revector::module::list::Modules;
 use revector::module::load;
-use revector::module::source::Source;
-use revector::module::{Image, ModInfo, ModuleError, Object, order};
-use revector::options::{Inits, Strategy};
+use revector::options::Inits;
 use support::stages::moved;
 use support::walk::Walk;
+use xen::addr::VirtAddr;
+use xen_model::Domain;
 
 const BASE: u64 = 0xffff_ffff_a000_0000;
 

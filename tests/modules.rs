@@ -2,10 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
-use revector::addr::VirtAddr;
-use revector::module::{
+use ko_loader::{
     Archive, ElfError, Image, Lifetime, ModuleError, NewcError, Object, PartKind, RelocError, SymbolError,
 };
+use xen::addr::VirtAddr;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[path = "modules/native.rs"]

@@ -9,14 +9,15 @@ mod support;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use revector::addr::{Mfn, Pfn, PfnRange};
-use revector::fake::{Built, Domain};
-use revector::mm::frames::Frames;
-use revector::mm::p2m::{P2m, Slot, State};
-use revector::mm::tables::Tables;
-use revector::options::{Strategy as Move, Verify};
+use pv_memory::frames::Frames;
+use pv_memory::p2m::Strategy as Move;
+use pv_memory::p2m::verify::Verify;
+use pv_memory::p2m::{P2m, Slot, State};
+use pv_memory::tables::Tables;
 use support::stages::{drain, plant};
 use support::toolstack;
+use xen::addr::{Mfn, Pfn, PfnRange};
+use xen_model::{Built, Domain};
 
 /// Pages of the domain: its last leaf is used in part.
 const PAGES: u64 = 64 * 256 + 3;

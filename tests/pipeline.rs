@@ -7,13 +7,13 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use revector::addr::{Pfn, PfnRange};
+use pv_memory::error::MmError;
 use revector::error::BootError;
-use revector::fake::{Built, Domain, ImageShape, Ramdisk};
-use revector::mm::error::MmError;
-use revector::xen::Hypervisor;
 use support::generator::{Case, Planted};
 use support::{boot, checks};
+use xen::Hypervisor;
+use xen::addr::{Pfn, PfnRange};
+use xen_model::{Built, Domain, ImageShape, Ramdisk};
 
 /// First page whose high address lies in the module area.
 const MODULES: Pfn = Pfn::new(0x2_0000);

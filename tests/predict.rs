@@ -11,9 +11,9 @@ mod captured;
 use proptest::prelude::*;
 use pv_layout::predict::domain::{self, Builder, Kernel, Placed, Plan, RamdiskPlace, Refusal};
 use pv_layout::scene::{Kind, TableCounts};
-use revector::addr::{PAGE_SIZE, PfnRange};
-use revector::fake::{BuildError, Domain, ImageShape, Notes, P2mNote, Part, Ramdisk, RamdiskNote, Rows};
-use revector::xen::start_info::Role;
+use xen::addr::{PAGE_SIZE, PfnRange};
+use xen::start_info::Role;
+use xen_model::{BuildError, Domain, ImageShape, Notes, P2mNote, Part, Ramdisk, RamdiskNote, Rows};
 
 const HIGH: u64 = 0xffff_ffff_8000_0000;
 const LIST_AT: u64 = 0x80_0000_0000;

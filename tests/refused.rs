@@ -7,19 +7,19 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use revector::addr::{Mfn, Pfn, PfnRange, VirtAddr};
+use pv_memory::error::MmError;
+use pv_memory::frames::FrameError;
+use pv_memory::p2m::Strategy as Move;
+use pv_memory::walk::WalkError;
 use revector::error::BootError;
-use revector::fake::{BuildError, Built, Domain, Notes, P2mNote, Ramdisk, RamdiskNote, Refusal};
-use revector::mm::error::MmError;
-use revector::mm::frames::FrameError;
-use revector::mm::pte::Level;
-use revector::mm::walk::WalkError;
-use revector::options::Strategy as Move;
-use revector::verdict::Verdict;
-use revector::xen::Errno;
-use revector::xen::abi::StartInfo;
-use revector::xen::start_info::Role;
 use support::boot;
+use xen::Errno;
+use xen::abi::StartInfo;
+use xen::addr::{Mfn, Pfn, PfnRange, VirtAddr};
+use xen::pte::Level;
+use xen::start_info::Role;
+use xen::verdict::Verdict;
+use xen_model::{BuildError, Built, Domain, Notes, P2mNote, Ramdisk, RamdiskNote, Refusal};
 
 const HIGH: u64 = 0xffff_ffff_8000_0000;
 
@@ -210,7 +210,7 @@ trait ListInPlace {
     fn probe_high_list(&self) -> bool;
 }
 
-impl ListInPlace for revector::fake::Xen {
+impl ListInPlace for xen_model::Xen {
     fn probe_high_list(&self) -> bool {
         let at = VirtAddr::new(HIGH + domain().rows().unwrap().list.start.raw() * 4096);
         self.mapping(at).is_some()

@@ -8,21 +8,21 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use revector::addr::Pfn;
-use revector::fake::{Built, Domain, Kind, Ramdisk, Refusal, Xen};
-use revector::mm::commit::{MmuError, Undone};
-use revector::mm::direct_map;
-use revector::mm::error::MmError;
-use revector::mm::frames::{Frames, Zone};
-use revector::mm::layout::Layout;
-use revector::mm::p2m::{self, P2m};
-use revector::mm::vmalloc::{Near, Vmalloc};
-use revector::mm::walk::BootTables;
-use revector::options::Strategy;
-use revector::xen::Errno;
-use revector::xen::start_info::BootInfo;
+use pv_memory::commit::{MmuError, Undone};
+use pv_memory::direct_map;
+use pv_memory::error::MmError;
+use pv_memory::frames::{Frames, Zone};
+use pv_memory::layout::Layout;
+use pv_memory::p2m::Strategy;
+use pv_memory::p2m::{self, P2m};
+use pv_memory::vmalloc::{Near, Vmalloc};
+use pv_memory::walk::BootTables;
 use support::stages::{self, Planted};
 use support::walk::{Leaf, Walk};
+use xen::Errno;
+use xen::addr::Pfn;
+use xen::start_info::BootInfo;
+use xen_model::{Built, Domain, Kind, Ramdisk, Refusal, Xen};
 
 /// Everything that Xen knows of a domain.
 #[derive(Debug, PartialEq, Eq)]

@@ -5,13 +5,13 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use revector::addr::VirtAddr;
-use revector::fake::{Domain, Ramdisk};
-use revector::mm::area;
-use revector::mm::error::MmError;
-use revector::mm::pte::Level;
-use revector::options::Strategy;
+use pv_memory::error::MmError;
+use pv_memory::p2m::Strategy;
 use support::stages::{World, moved};
+use xen::addr::VirtAddr;
+use xen::area;
+use xen::pte::Level;
+use xen_model::{Domain, Ramdisk};
 
 const SLOT: u64 = 2 << 20;
 const MODULES: u64 = 0xffff_ffff_a000_0000;
@@ -54,8 +54,8 @@ fn the_area_ends_where_it_ends() {
     let mut world = cleaned();
     // The last GiB has a table of its own once something was mapped there.
     world.run(|memory, xen| {
-        let mut growth = revector::mm::growth::Growth::new(memory.tables);
-        let (last, reach) = (VirtAddr::new(LAST_GIB), revector::mm::pte::Reach::Inherit);
+        let mut growth = pv_memory::growth::Growth::new(memory.tables);
+        let (last, reach) = (VirtAddr::new(LAST_GIB), xen::pte::Reach::Inherit);
         let made = growth.table(xen, memory.frames, last, Level::L2, reach).map(drop);
         growth.commit(made, memory.frames, xen).unwrap();
     });

@@ -6,15 +6,15 @@
 mod support;
 
 use proptest::prelude::*;
-use revector::addr::{PAGE_SIZE, VirtAddr};
-use revector::fake::{Domain, Refusal};
-use revector::mm::error::MmError;
-use revector::mm::pte::{Access, Level};
-use revector::mm::vmalloc::{Area, Near, Vmalloc};
-use revector::options::Strategy as Move;
-use revector::xen::{Errno, Hypervisor};
+use pv_memory::error::MmError;
+use pv_memory::p2m::Strategy as Move;
+use pv_memory::vmalloc::{Area, Near, Vmalloc};
 use support::stages::{World, moved};
 use support::walk::Walk;
+use xen::addr::{PAGE_SIZE, VirtAddr};
+use xen::pte::{Access, Level};
+use xen::{Errno, Hypervisor};
+use xen_model::{Domain, Refusal};
 
 const DIRECT: u64 = 0xffff_8800_0000_0000;
 
@@ -90,12 +90,8 @@ impl Trial {
         let Some(area) = self.areas.get(number) else { return Ok(()) };
         let World { tables, built, .. } = &mut self.world;
         let last = area.span.pages() - 1;
-        self.vmalloc.protect(
-            area,
-            &[(0, 1, Access::Code), (last, 1, Access::ReadOnly)],
-            tables,
-            &mut built.xen,
-        )
+        let parts = [(0, 1, Access::Code), (last, 1, Access::ReadOnly)];
+        built.xen.run(|xen| self.vmalloc.protect(area, &parts, tables, xen))
     }
 
     fn apply(&mut self, action: Action) {

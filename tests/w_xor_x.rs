@@ -14,22 +14,22 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use revector::addr::{PfnRange, VirtAddr};
+use ko_loader::Source;
+use ko_loader::{Image, Object};
+use pv_memory::direct_map;
+use pv_memory::p2m::Strategy;
+use pv_memory::vmalloc::{Near, Vmalloc};
 use revector::boot::{self, Setup};
 use revector::error::BootError;
-use revector::fake::{Built, Domain, Event, Ramdisk, Refusal, Xen};
-use revector::mm::direct_map;
-use revector::mm::pte::{Access, Level};
-use revector::mm::vmalloc::{Near, Vmalloc};
 use revector::module::load::Export;
-use revector::module::source::Source;
-use revector::module::{Image, Object};
-use revector::options::Strategy;
-use revector::xen::abi::MmuUpdate;
-use revector::xen::{Errno, Trapped};
 use support::checks;
 use support::stages::moved;
 use support::walk::Walk;
+use xen::abi::MmuUpdate;
+use xen::addr::{PfnRange, VirtAddr};
+use xen::pte::{Access, Level};
+use xen::{Errno, Trapped};
+use xen_model::{Built, Domain, Event, Ramdisk, Refusal, Xen};
 
 const DIRECT: u64 = 0xffff_8800_0000_0000;
 const MODULES: u64 = 0xffff_ffff_a000_0000;
@@ -224,7 +224,7 @@ fn a_direct_map_that_grows_over_code_shows_it_read_only() {
             p2m.leaf_words(window, xen, slot)
         })
         .unwrap();
-        let writable = |tables: &revector::mm::tables::Tables, xen: &Xen, page: usize| {
+        let writable = |tables: &pv_memory::tables::Tables, xen: &Xen, page: usize| {
             tables.alias(xen, own[page]).unwrap().unwrap().1.is_writable()
         };
         assert_eq!([0, 1].map(|page| writable(memory.tables, xen, page)), [false, true]);

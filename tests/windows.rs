@@ -8,16 +8,16 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use revector::addr::{Pfn, PfnRange};
-use revector::fake::{Domain, Refusal, Xen};
-use revector::mm::direct_map;
-use revector::mm::error::MmError;
-use revector::mm::frames::Zone;
-use revector::mm::tables::Tables;
-use revector::options::Strategy;
-use revector::xen::{Errno, Hypervisor};
+use pv_memory::direct_map;
+use pv_memory::error::MmError;
+use pv_memory::frames::Zone;
+use pv_memory::p2m::Strategy;
+use pv_memory::tables::Tables;
 use support::generator::Random;
 use support::stages::{World, moved, plant};
+use xen::addr::{Pfn, PfnRange};
+use xen::{Errno, Hypervisor};
+use xen_model::{Domain, Refusal, Xen};
 
 /// Reads each page of the domain through the window, and some behind its end.
 fn assert_exact(tables: &Tables, xen: &mut Xen) {

@@ -2,12 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
-use revector::addr::{Mfn, Pfn, VirtAddr};
-use revector::fake::{Built, Domain, Flushes, Kind, Xen};
-use revector::mm::pte::Level;
-use revector::xen::abi::MmuUpdate;
-use revector::xen::start_info::Role;
-use revector::xen::{Errno, Hypervisor, Stopped};
+use xen::abi::MmuUpdate;
+use xen::addr::{Mfn, Pfn, VirtAddr};
+use xen::pte::Level;
+use xen::start_info::Role;
+use xen::{Errno, Hypervisor, Stopped};
+use xen_model::{Built, Domain, Flushes, Kind, Xen};
 
 const HIGH: u64 = 0xffff_ffff_8000_0000;
 const PRESENT: u64 = 1;

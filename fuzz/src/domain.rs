@@ -1,9 +1,9 @@
 //! Domains as a builder makes them: what start_info says about each, all of it true.
 
 use arbitrary::{Result, Unstructured};
-use revector::addr::{PAGE_SIZE, VirtAddr, VirtRange, pages_for};
-use revector::xen::abi::{SIF_INITDOMAIN, SIF_MOD_START_PFN, StartInfo};
-use revector::xen::start_info::{Facts, MAX_PAGES};
+use xen::abi::{SIF_INITDOMAIN, SIF_MOD_START_PFN, StartInfo};
+use xen::addr::{PAGE_SIZE, VirtAddr, VirtRange, pages_for};
+use xen::start_info::{Facts, MAX_PAGES};
 
 use super::stub::Stub;
 

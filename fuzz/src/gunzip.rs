@@ -3,7 +3,7 @@
 use std::io::{Error, Read};
 
 use flate2::read::GzDecoder;
-use revector::module::gunzip::{self, GzipError};
+use ko_loader::gunzip::{self, GzipError};
 
 use super::assert_one_line;
 

@@ -3,7 +3,7 @@
 use std::io::{Error, Read};
 
 use cpio::newc::Reader;
-use revector::module::{Archive, Entry, NewcError};
+use ko_loader::{Archive, Entry, NewcError};
 
 use super::assert_one_line;
 

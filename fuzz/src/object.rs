@@ -1,7 +1,7 @@
 //! Any bytes as a module: refused with one line, or an image with every write inside the part it belongs to.
 
-use revector::addr::{PAGE_SIZE, VirtAddr};
-use revector::module::{Image, ModuleError, Object, Permission};
+use ko_loader::{Image, ModuleError, Object, Permission};
+use xen::addr::{PAGE_SIZE, VirtAddr};
 
 use super::assert_one_line;
 

@@ -1,6 +1,7 @@
 //! Any bytes as a ramdisk: the modules in it, each found again by its name, each loaded as far as possible.
 
-use revector::module::source::{Source, find};
+use ko_loader::Source;
+use revector::module::source::find;
 
 use super::{assert_one_line, object};
 

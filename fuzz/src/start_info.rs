@@ -1,9 +1,9 @@
 //! A domain in which any number of fields lie: refused with one line, or laid out in rows that cannot collide.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use revector::addr::{Pfn, PfnRange, VirtAddr, pages_for};
-use revector::mm::layout::{Layout, Row};
-use revector::xen::start_info::{BootInfo, RamdiskPlace};
+use pv_memory::layout::{Layout, Row};
+use xen::addr::{Pfn, PfnRange, VirtAddr, pages_for};
+use xen::start_info::{BootInfo, RamdiskPlace};
 
 use super::assert_one_line;
 use super::domain::Domain;

@@ -1,8 +1,8 @@
 //! The least hypervisor that start_info can be parsed with: it knows an M2P and a list, and nothing else.
 
-use revector::addr::{Mfn, Pfn, VirtAddr};
-use revector::xen::abi::{MmuExtOp, MmuUpdate};
-use revector::xen::{Claim, Counters, Errno, Faulted, Hypervisor, Loop, Stopped, Trapped, Words};
+use xen::abi::{MmuExtOp, MmuUpdate};
+use xen::addr::{Mfn, Pfn, VirtAddr};
+use xen::{Claim, Counters, Errno, Faulted, Hypervisor, Loop, Stopped, Trapped, Words};
 
 const ONLY_M2P: &str = "stages 1 and 2 ask for nothing but M2P and the list";
 

@@ -9,18 +9,18 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::op::{At, Entry, Frame, Op, Page, Program};
-use crate::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, VirtAddr};
-use crate::mm::area;
-use crate::mm::error::MmError;
-use crate::mm::frames::{Run, Zone};
-use crate::mm::growth::Growth;
-use crate::mm::p2m::{P2m, State};
-use crate::mm::pte::{Access, Level, Pte, Reach};
-use crate::mm::vmalloc::Memory;
-use crate::mm::window::Window;
-use crate::xen::abi::{MACH2PHYS_START, MmuExtOp, MmuUpdate};
-use crate::xen::mmuext;
-use crate::xen::{Errno, Hypervisor};
+use pv_memory::error::MmError;
+use pv_memory::frames::{Run, Zone};
+use pv_memory::growth::Growth;
+use pv_memory::p2m::{P2m, State};
+use pv_memory::vmalloc::Memory;
+use pv_memory::window::Window;
+use xen::abi::{MACH2PHYS_START, MmuExtOp, MmuUpdate};
+use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, VirtAddr};
+use xen::area;
+use xen::mmuext;
+use xen::pte::{Access, Level, Pte, Reach};
+use xen::{Errno, Hypervisor};
 
 /// Pages that programs may number.
 const PAGES: u64 = 6;

@@ -3,7 +3,7 @@
 //! Pages are numbered, because machine frames differ from run to run; results must not. Neighbours: `programs`
 //! writes in it, `lab` carries it out.
 
-use crate::mm::pte::Level;
+use xen::pte::Level;
 
 /// Number of a scratch page.
 pub(super) type Page = u64;

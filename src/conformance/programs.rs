@@ -12,11 +12,11 @@ use super::op::Op::{
 use super::op::bits::{A, AVL, AVL_HIGH, D, G, NX, P, PCD, PSE, PWT, RW, US};
 use super::op::{NONE, Op, Program};
 use super::strangers;
-use crate::mm::pte::Level::{L1, L2, L3, L4};
-use crate::xen::mmuext::{
+use xen::mmuext::{
     CLEAR_PAGE, COPY_PAGE, FLUSH_CACHE, INVLPG_LOCAL, MARK_SUPER, NEW_BASEPTR, NEW_USER_BASEPTR,
     PIN_L1_TABLE, SET_LDT, TLB_FLUSH_LOCAL, UNPIN_TABLE,
 };
+use xen::pte::Level::{L1, L2, L3, L4};
 
 /// Returns every program.
 #[must_use]

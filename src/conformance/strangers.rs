@@ -11,8 +11,8 @@ use super::op::Op::{
 use super::op::bits::{P, RW};
 use super::op::{NONE, Program};
 use super::programs::program;
-use crate::mm::pte::Level::{L1, L2};
-use crate::xen::mmuext::{CLEAR_PAGE, PIN_L1_TABLE, TLB_FLUSH_LOCAL};
+use xen::mmuext::{CLEAR_PAGE, PIN_L1_TABLE, TLB_FLUSH_LOCAL};
+use xen::pte::Level::{L1, L2};
 
 /// An address of the L4 slot that programs may use.
 const AT: super::op::At = Linear(0x7f80_0000_0000);

@@ -13,12 +13,11 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::load::Export;
-use super::modinfo::Name;
-use super::{Image, SymbolError};
-use crate::addr::VirtAddr;
 use crate::error::BootError;
-use crate::mm::vmalloc::Area;
-use crate::xen::Hypervisor;
+use ko_loader::{CLEANUP, Image, Name, SymbolError};
+use pv_memory::vmalloc::Area;
+use xen::Hypervisor;
+use xen::addr::VirtAddr;
 
 /// A module that is in the module area, relocated and initialised.
 #[derive(Debug)]
@@ -126,7 +125,7 @@ impl Loaded {
         let result = self.cleanup.map_or(Ok(0), |entry| super::load::call(entry, xen));
         xen.forget_names(self.area.range().start);
         log::info!(target: "module", "{}: unloaded from {}", self.name, self.area.range());
-        result.map(drop).map_err(|trapped| BootError::Trapped(self.name.clone(), super::CLEANUP, trapped))
+        result.map(drop).map_err(|trapped| BootError::Trapped(self.name.clone(), CLEANUP, trapped))
     }
 }
 

@@ -14,18 +14,17 @@ use alloc::vec::Vec;
 use core::fmt;
 
 pub use super::list::{Loaded, Modules};
-use super::source::Source;
-use super::{Content, INIT, Image, ModInfo, ModuleError, Object, Permission, RelocOp};
-use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
 use crate::error::{BootError, InStage};
-use crate::mm::error::MmError;
-use crate::mm::p2m::State;
-use crate::mm::pte::{Access, Pte};
-use crate::mm::tables::{Tables, pages_of};
-use crate::mm::vmalloc::{Area, Memory, Near, Vmalloc};
-use crate::mm::window::Span;
 use crate::options::Inits;
-use crate::xen::{Hypervisor, ModuleNames, Trapped};
+use ko_loader::{Content, INIT, Image, ModInfo, ModuleError, Object, Part, Permission, RelocOp, Source};
+use pv_memory::error::MmError;
+use pv_memory::p2m::State;
+use pv_memory::tables::{Tables, pages_of};
+use pv_memory::vmalloc::{Area, Memory, Near, Vmalloc};
+use pv_memory::window::Span;
+use xen::addr::{PAGE_SIZE, Pfn, VirtAddr};
+use xen::pte::{Access, Pte};
+use xen::{Hypervisor, ModuleNames, Trapped};
 
 /// Bytes of function names that one module may keep for call traces.
 const NAMES_BYTES: usize = 64 << 10;
@@ -160,7 +159,7 @@ fn names(module: &str, area: &Area, image: &Image<'_>) -> ModuleNames {
 }
 
 fn rights(image: &Image<'_>) -> Vec<Rights> {
-    let rights = |part: super::Part| (part.offset / PAGE_SIZE, part.pages(), access(part.kind.permission()));
+    let rights = |part: Part| (part.offset / PAGE_SIZE, part.pages(), access(part.kind.permission()));
     image.parts().map(rights).collect()
 }
 
@@ -262,7 +261,7 @@ fn check<X: Hypervisor>(
         }
     }
     let guard = area.guard();
-    for at in pages_of(crate::addr::VirtRange::new(guard, PAGE_SIZE)) {
+    for at in pages_of(xen::addr::VirtRange::new(guard, PAGE_SIZE)) {
         if let Some((slot, entry)) = tables.leaf(xen, at)?.filter(|(_, entry)| !entry.is_zero()) {
             return Err(MmError::Leftover { at, level: slot.level, entry: entry.word() });
         }

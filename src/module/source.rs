@@ -8,27 +8,20 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::gunzip::{self, GzipError};
-use super::{Archive, Format, ModuleError, NewcError, load, order};
-use crate::addr::{PfnRange, pages_for};
-use crate::error::{BootError, InStage};
-use crate::mm::direct_map;
-use crate::mm::frames::{Frames, Run};
-use crate::mm::layout::{Layout, Name};
-use crate::mm::p2m::{P2m, State};
-use crate::mm::tables::Tables;
-use crate::mm::vmalloc::{Area, Memory, Near, Vmalloc};
-use crate::xen::Hypervisor;
-use crate::xen::start_info::RamdiskPlace;
+use ko_loader::gunzip::{self, GzipError};
+use ko_loader::{Archive, Format, ModuleError, NewcError, NotFound, Source, order};
 
-/// A module's name and object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Source<'a> {
-    /// Name, without its extension.
-    pub name: &'a str,
-    /// The relocatable object.
-    pub object: &'a [u8],
-}
+use super::load;
+use crate::error::{BootError, InStage};
+use pv_memory::direct_map;
+use pv_memory::frames::{Frames, Run};
+use pv_memory::layout::{Layout, Name};
+use pv_memory::p2m::{P2m, State};
+use pv_memory::tables::Tables;
+use pv_memory::vmalloc::{Area, Memory, Near, Vmalloc};
+use xen::Hypervisor;
+use xen::addr::{PfnRange, pages_for};
+use xen::start_info::RamdiskPlace;
 
 /// The ramdisk's pages, owned so that nobody writes to them, and shown by the direct map.
 #[derive(Debug)]
@@ -123,7 +116,7 @@ pub fn find<'a>(
         log::info!(target: "module", "no module in the ramdisk: loading the built-in one, {}", built_in.name);
         found.push(built_in);
     }
-    order(&found, wanted)
+    order(&found, wanted).map_err(|NotFound(name)| BootError::NoSuchModule(name))
 }
 
 fn in_archive(bytes: &[u8]) -> Result<Vec<Source<'_>>, ModuleError> {

@@ -2,8 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part")]
 
-use revector::fake::{Domain, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
-use revector::xen::start_info::Role;
+use xen::start_info::Role;
+use xen_model::{Domain, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
 
 /// A boot of the file.
 #[derive(Debug)]

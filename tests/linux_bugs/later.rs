@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use revector::addr::{Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
-use revector::fake::{Built, Domain, ImageShape, Ramdisk};
-use revector::mm::direct_map;
-use revector::mm::error::MmError;
-use revector::mm::p2m::Slot;
-use revector::mm::vmalloc::{Near, Vmalloc};
-use revector::options::Strategy;
-use revector::xen::start_info::Role;
+use pv_memory::direct_map;
+use pv_memory::error::MmError;
+use pv_memory::p2m::Slot;
+use pv_memory::p2m::Strategy;
+use pv_memory::vmalloc::{Near, Vmalloc};
+use xen::addr::{Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
+use xen::start_info::Role;
+use xen_model::{Built, Domain, ImageShape, Ramdisk};
 
 use super::support::stages::{World, drain, moved, plant};
 use super::support::walk::Walk;

@@ -5,8 +5,8 @@
 use std::ffi::c_void;
 use std::sync::Mutex;
 
-use revector::addr::VirtAddr;
-use revector::module::{Image, Object, Permission};
+use ko_loader::{Image, Object, Permission};
+use xen::addr::VirtAddr;
 
 const BASE: usize = 0x2000_0000;
 const PAGE: usize = 4096;

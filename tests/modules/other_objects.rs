@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use revector::module::{ElfError, Format, Image, ModuleError, Object};
+use ko_loader::{ElfError, Format, Image, ModuleError, Object};
 
 use super::{INIT, plan, toolchain::gcc_with};
 

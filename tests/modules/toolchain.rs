@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use revector::addr::VirtAddr;
-use revector::module::Image;
+use ko_loader::Image;
+use xen::addr::VirtAddr;
 
 /// Where the module area starts.
 pub(crate) const BASE: u64 = 0xffff_ffff_a000_0000;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use revector::addr::{Mfn, Pfn};
-use revector::fake::{Built, Event, Kind, Xen};
+use xen::addr::{Mfn, Pfn};
+use xen_model::{Built, Event, Kind, Xen};
 
 use super::toolstack::{self, Saved};
 use super::walk::Walk;

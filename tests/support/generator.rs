@@ -1,8 +1,8 @@
 //! Random domains from a seed: the same number always makes the same domain.
 
-use revector::addr::{Mfn, Pfn, PfnRange};
-use revector::fake::{BuildError, Built, Domain, Hardware, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
-use revector::xen::start_info::Role;
+use xen::addr::{Mfn, Pfn, PfnRange};
+use xen::start_info::Role;
+use xen_model::{BuildError, Built, Domain, Hardware, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
 
 /// A small generator (xorshift64*).
 #[derive(Clone, Copy, Debug)]

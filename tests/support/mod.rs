@@ -9,14 +9,14 @@ pub(crate) mod stages;
 pub(crate) mod toolstack;
 pub(crate) mod walk;
 
-use revector::addr::VirtAddr;
+use ko_loader::Source;
 use revector::boot::{self, Setup};
 use revector::error::BootError;
-use revector::fake::{Built, GuestHeap};
 use revector::module::load::Export;
-use revector::module::source::Source;
 use revector::options::Options;
-use revector::xen::start_info::Facts;
+use xen::addr::VirtAddr;
+use xen::start_info::Facts;
+use xen_model::{Built, GuestHeap};
 
 /// Guest code has the image's heap, the rest has the host's.
 #[global_allocator]

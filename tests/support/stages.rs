@@ -1,19 +1,19 @@
 //! Stages run one by one, with their products in hand: what `boot` hides from outside.
 
-use revector::addr::{Pfn, PfnRange, pages_for};
-use revector::fake::{Built, Domain, Xen};
-use revector::mm::cleanup::ModuleSpace;
-use revector::mm::direct_map;
-use revector::mm::error::MmError;
-use revector::mm::frames::{Frames, Zone};
-use revector::mm::layout::Layout;
-use revector::mm::p2m::{self, Initial, Moved, Outcome, P2m, Retired};
-use revector::mm::tables::Tables;
-use revector::mm::vmalloc::Memory;
-use revector::mm::walk::BootTables;
-use revector::options::Strategy;
-use revector::xen::abi::StartInfo;
-use revector::xen::start_info::{BootInfo, Facts, RamdiskPlace};
+use pv_memory::cleanup::ModuleSpace;
+use pv_memory::direct_map;
+use pv_memory::error::MmError;
+use pv_memory::frames::{Frames, Zone};
+use pv_memory::layout::Layout;
+use pv_memory::p2m::Strategy;
+use pv_memory::p2m::{self, Initial, Moved, Outcome, P2m, Retired};
+use pv_memory::tables::Tables;
+use pv_memory::vmalloc::Memory;
+use pv_memory::walk::BootTables;
+use xen::abi::StartInfo;
+use xen::addr::{Pfn, PfnRange, pages_for};
+use xen::start_info::{BootInfo, Facts, RamdiskPlace};
+use xen_model::{Built, Domain, Xen};
 
 /// A domain after stage 5.
 #[derive(Debug)]

@@ -3,8 +3,8 @@
 //! Facts from tools/libs/guest/xg_sr_save_x86_pv.c, `map_p2m_tree`: machine frames all the way, every entry needed
 //! must be a valid frame, a leaf's frame must lead back through M2P and the P2M.
 
-use revector::addr::{Mfn, Pfn};
-use revector::fake::Xen;
+use xen::addr::{Mfn, Pfn};
+use xen_model::Xen;
 
 const ONES: u64 = u64::MAX;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use revector::addr::Mfn;
-use revector::fake::Xen;
+use xen::addr::Mfn;
+use xen_model::Xen;
 
 /// A mapped page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

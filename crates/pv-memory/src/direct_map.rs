@@ -1,0 +1,196 @@
+//! Stage 4 of 9: the direct map, the mapping in which every page can be reached once the high mapping is gone.
+//!
+//! The builder has already made an L1 table for each 2 MiB of the initial mapping, and an L1 table may be hooked in
+//! two places. So one L2 entry per 2 MiB shows the same pages a second time, at `DIRECT + n * 4096`: nothing is
+//! filled, and clearing an L2 entry of one view leaves the other. Because the tables are shared, the direct map is
+//! made non-executable at its L2 entries, and so is the high mapping but for the image: from here on no page can be
+//! written and run. RAM beyond the initial mapping is mapped when somebody needs it, just the pages needed, never
+//! because it exists.
+//!
+//! Takes [`BootTables`] from `walk`; `p2m` is next. Lineage: Linux `xen_setup_kernel_pagetable`, level2_ident_pgt.
+
+use alloc::vec::Vec;
+
+use crate::commit::Slot;
+use crate::error::MmError;
+use crate::frames::Frames;
+use crate::growth::{Growth, Place};
+use crate::image;
+use crate::layout::Layout;
+use crate::tables::Tables;
+use crate::walk::BootTables;
+use crate::window::Window;
+use xen::addr::{ENTRIES, L1_SPAN, L2_SPAN, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
+use xen::area;
+use xen::pte::{Level, Pte, Reach};
+use xen::start_info::Facts;
+use xen::{Hypervisor, Words};
+
+/// Address of a page in the direct map.
+#[must_use]
+pub const fn address(pfn: Pfn) -> VirtAddr {
+    VirtAddr::new_truncate(area::DIRECT.as_u64() + pfn.raw() * PAGE_SIZE)
+}
+
+/// Hooks the builder's L1 tables under the direct map and gives the image its own, all in one hypercall.
+///
+/// # Errors
+/// [`MmError`] if memory runs out or Xen refuses an entry.
+pub fn graft<X: Hypervisor>(
+    boot: BootTables,
+    layout: &Layout,
+    facts: &Facts,
+    frames: &mut Frames,
+    xen: &mut X,
+) -> Result<Tables, MmError> {
+    let end = boot.end;
+    let mut tables = boot.into_tables();
+    let mut growth = Growth::new(&mut tables);
+    growth.batch.reserve(most_entries(facts));
+    let filled = share_l1_tables(&mut growth, end, facts.image, frames, xen)
+        .and_then(|()| image::unshare(&mut growth, layout, facts, frames, xen));
+    growth.commit(filled, frames, xen)?;
+    tables.note_shared(end.raw().div_ceil(ENTRIES));
+    tables.set_window(Window::new(area::DIRECT, end));
+    xen.rehome(area::DIRECT);
+    prove_guarded(facts, &tables, xen)?;
+    Ok(tables)
+}
+
+/// An entry for each page that becomes read-only, and a few for tables.
+const fn most_entries(facts: &Facts) -> usize {
+    // The image has fewer pages than any usize holds.
+    (facts.text.pages() + facts.rodata.pages()) as usize + 64
+}
+
+/// The processor is the judge: the page below the stack must fault.
+fn prove_guarded<X: Hypervisor>(facts: &Facts, tables: &Tables, xen: &mut X) -> Result<(), MmError> {
+    let at = facts.stack_guard;
+    if xen.probe(at).is_err() {
+        return Ok(());
+    }
+    let entry = tables.leaf(xen, at)?.map_or(0, |(_, entry)| entry.word());
+    Err(MmError::Leftover { at, level: Level::L1, entry })
+}
+
+/// Hooks the builder's L1 tables under the direct map, and makes both views non-executable but for the image's slots
+/// of the high one, which get tables of their own.
+fn share_l1_tables<X: Hypervisor>(
+    growth: &mut Growth<'_>,
+    end: Pfn,
+    image: VirtRange,
+    frames: &mut Frames,
+    xen: &mut X,
+) -> Result<(), MmError> {
+    let slots = end.raw().div_ceil(ENTRIES);
+    for offset in (0..slots).map(|slot| slot * L1_SPAN) {
+        let high = VirtAddr::new(area::HIGH.as_u64() + offset);
+        let direct = VirtAddr::new(area::DIRECT.as_u64() + offset);
+        let l2 = growth.tables().find(xen, high, Level::L2)?.ok_or(MmError::NotMapped { at: high })?;
+        let before = growth.tables().entry(xen, l2, high);
+        let entry = Pte::table(before.mfn(), Reach::NeverExecute);
+        if !image::slots(image).any(|slot| slot == high) {
+            growth.batch.change(l2.slot(high), before, entry);
+        }
+        match growth.table(xen, frames, direct, Level::L2, Reach::Inherit)? {
+            Place::Fresh(l2) => growth.store(xen, l2, Level::L2.index(direct), entry)?,
+            Place::Hooked(l2) => {
+                let before = growth.tables().entry(xen, l2, direct);
+                growth.batch.change(l2.slot(direct), before, entry);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Maps `pages` into the direct map where they are not yet, all in one hypercall; their slots get L1 tables where
+/// they have none. Nothing else is mapped, and the window shows just what is.
+///
+/// `frames_of` is the P2M: the machine frames of the 512 pages from a slot on, all ones for a hole.
+///
+/// # Errors
+/// [`MmError`] if memory runs out, a page has no frame or Xen refuses an entry; the direct map is as it was then.
+pub fn extend<X: Hypervisor>(
+    tables: &mut Tables,
+    pages: &[PfnRange],
+    frames: &mut Frames,
+    xen: &mut X,
+    frames_of: impl Fn(&X, &Window, Pfn) -> Words,
+) -> Result<(), MmError> {
+    let window = tables.window();
+    let hidden: Vec<PfnRange> = pages.iter().flat_map(|range| window.hidden(*range)).collect();
+    let mut growth = Growth::new(tables);
+    growth.reserve(most_tables(&hidden));
+    let mut parts = hidden.iter().flat_map(|range| by_slot(*range));
+    let filled = parts.try_for_each(|part| show(&mut growth, part, frames, xen, &frames_of));
+    growth.commit(filled, frames, xen)?;
+    for part in hidden {
+        tables.window_mut().extend(part);
+    }
+    Ok(())
+}
+
+/// Tables that showing the ranges takes at most: an L1 for each slot, and those above.
+fn most_tables(hidden: &[PfnRange]) -> usize {
+    let l1_tables: usize = hidden.iter().map(|range| by_slot(*range).count()).sum();
+    l1_tables + l1_tables / 512 + 4
+}
+
+/// Enters pages of one slot into its L1 table, whose entries for them are zero.
+fn show<X: Hypervisor>(
+    growth: &mut Growth<'_>,
+    part: PfnRange,
+    frames: &mut Frames,
+    xen: &mut X,
+    frames_of: &impl Fn(&X, &Window, Pfn) -> Words,
+) -> Result<(), MmError> {
+    let slot = part.start.slot_start();
+    let place = growth.table(xen, frames, address(slot), Level::L1, Reach::NeverExecute)?;
+    let words = frames_of(xen, growth.tables().window(), slot);
+    // Below 512: fits any usize.
+    let index = |pfn: Pfn| pfn.above(slot) as usize;
+    let entry = |tables: &Tables, pfn: Pfn| {
+        let frame = Mfn::from_p2m(words[index(pfn)]).ok_or(MmError::NoFrame { pfn })?;
+        Ok::<_, MmError>(tables.entry_to_show(pfn, frame))
+    };
+    match place {
+        Place::Fresh(l1) => {
+            let table = growth.words(xen, l1)?;
+            part.iter().try_for_each(|pfn| {
+                table[index(pfn)] = entry(growth.tables(), pfn)?.word();
+                Ok(())
+            })
+        }
+        Place::Hooked(l1) => part.iter().try_for_each(|pfn| {
+            let at = address(pfn);
+            let before = growth.tables().entry(xen, l1, at);
+            if !before.is_zero() {
+                return Err(MmError::Leftover { at, level: Level::L1, entry: before.word() });
+            }
+            let entry = entry(growth.tables(), pfn)?;
+            growth.batch.change(l1.slot(at), before, entry);
+            Ok(())
+        }),
+    }
+}
+
+/// Cuts a range at the borders of the 2 MiB slots that it touches.
+fn by_slot(pages: PfnRange) -> impl Iterator<Item = PfnRange> {
+    let first = pages.start.slot_start().raw();
+    (first..pages.end.raw()).step_by(ENTRIES as usize).map(move |slot| {
+        let end = Pfn::new(slot + ENTRIES).min(pages.end);
+        PfnRange::between(Pfn::new(slot).max(pages.start), end)
+    })
+}
+
+/// Returns the direct map's L1 entry for a page that it shows.
+///
+/// # Errors
+/// [`MmError::NotMapped`] if it does not.
+pub fn entry_of<X: Hypervisor>(tables: &Tables, xen: &X, pfn: Pfn) -> Result<(Slot, Pte), MmError> {
+    let at = address(pfn);
+    tables.leaf(xen, at)?.filter(|(_, entry)| entry.is_present()).ok_or(MmError::NotMapped { at })
+}
+
+const _: () =
+    assert!(area::DIRECT.as_u64().is_multiple_of(L2_SPAN) && area::HIGH.as_u64().is_multiple_of(L2_SPAN));

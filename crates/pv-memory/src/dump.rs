@@ -1,0 +1,160 @@
+//! Page tables as text, in the form of Linux's `kernel_page_tables` file: equal neighbours merged, holes left out.
+//!
+//! Kernel people read this form at a glance, and the difference of a dump before and one after is the proof of what
+//! a boot did to its tables. Neighbours: `walk` dumps the builder's tables, `boot` the final ones.
+//!
+//! Sources: Linux arch/x86/mm/dump_pagetables.c (columns, facts only).
+
+use core::fmt;
+
+use crate::error::MmError;
+use crate::tables::{Table, Tables};
+use xen::addr::{ENTRIES, VirtAddr, VirtRange};
+use xen::pte::{Level, Pte};
+use xen::{Hypervisor, Words};
+
+/// Rights of a mapping, over all levels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rights {
+    writable: bool,
+    executable: bool,
+}
+
+impl Rights {
+    /// Returns what an L1 entry allows below upper levels that allow `self`.
+    #[must_use]
+    pub const fn and(self, entry: Pte) -> Self {
+        Self {
+            writable: self.writable && entry.is_writable(),
+            executable: self.executable && entry.is_executable(),
+        }
+    }
+
+    /// Everything: where a walk starts.
+    pub const ALL: Self = Self { writable: true, executable: true };
+
+    /// Tells whether code there could be changed and run.
+    #[must_use]
+    pub const fn is_writable_and_executable(self) -> bool {
+        self.writable && self.executable
+    }
+}
+
+/// A run of pages with equal rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Addresses.
+    pub range: VirtRange,
+    /// What they allow.
+    pub rights: Rights,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (size, unit) = human(self.range.bytes);
+        write!(
+            f,
+            "{:#018x}-{:#018x} {size:>8}{unit} {} {} pte",
+            self.range.start.as_u64(),
+            self.range.end_raw(),
+            if self.rights.writable { "RW" } else { "ro" },
+            if self.rights.executable { "x " } else { "NX" },
+        )
+    }
+}
+
+const fn human(bytes: u64) -> (u64, char) {
+    if bytes.is_multiple_of(1 << 30) {
+        (bytes >> 30, 'G')
+    } else if bytes.is_multiple_of(1 << 20) {
+        (bytes >> 20, 'M')
+    } else {
+        (bytes >> 10, 'K')
+    }
+}
+
+/// Merges pages, given lowest first, into [`Line`]s.
+#[derive(Debug)]
+pub struct Merger<F: FnMut(Line)> {
+    open: Option<Line>,
+    emit: F,
+}
+
+impl<F: FnMut(Line)> Merger<F> {
+    /// Starts with no page; finished lines go to `emit`.
+    pub const fn new(emit: F) -> Self {
+        Self { open: None, emit }
+    }
+
+    /// Adds `bytes` bytes at `at`.
+    pub fn add(&mut self, at: VirtAddr, bytes: u64, rights: Rights) {
+        match &mut self.open {
+            Some(line) if line.rights == rights && line.range.end_raw() == at.as_u64() => {
+                line.range.bytes += bytes
+            }
+            open => {
+                let line = Line { range: VirtRange::new(at, bytes), rights };
+                if let Some(done) = open.replace(line) {
+                    (self.emit)(done);
+                }
+            }
+        }
+    }
+
+    /// Emits the last line.
+    pub fn finish(mut self) {
+        if let Some(line) = self.open.take() {
+            (self.emit)(line);
+        }
+    }
+}
+
+/// Emits the mappings within `range`, which starts and ends on a 2 MiB boundary, as lines.
+///
+/// # Errors
+/// [`MmError`] if a table cannot be read.
+pub fn dump<X: Hypervisor>(
+    tables: &Tables,
+    xen: &X,
+    range: VirtRange,
+    emit: impl FnMut(Line),
+) -> Result<(), MmError> {
+    let mut merger = Merger::new(emit);
+    let mut at = range.start.as_u64();
+    while at < range.end_raw() && at >= range.start.as_u64() {
+        let here = VirtAddr::new_truncate(at);
+        let step = match lowest(tables, xen, here)? {
+            Some((rights, l1)) => {
+                add_table(&mut merger, here, rights, &tables.window().page(xen, l1.pfn));
+                Level::L2.span()
+            }
+            None if tables.find(xen, here, Level::L2)?.is_some() => Level::L2.span(),
+            None => Level::L3.span(),
+        };
+        at = (at / step + 1).saturating_mul(step);
+    }
+    merger.finish();
+    Ok(())
+}
+
+/// The L1 table that covers `at`, and the rights that the levels above leave it.
+fn lowest<X: Hypervisor>(tables: &Tables, xen: &X, at: VirtAddr) -> Result<Option<(Rights, Table)>, MmError> {
+    let Some(l1) = tables.find(xen, at, Level::L1)? else { return Ok(None) };
+    let mut rights = Rights::ALL;
+    for level in [Level::L4, Level::L3, Level::L2] {
+        if let Some(table) = tables.find(xen, at, level)? {
+            rights = rights.and(tables.entry(xen, table, at));
+        }
+    }
+    Ok(Some((rights, l1)))
+}
+
+fn add_table<F: FnMut(Line)>(merger: &mut Merger<F>, at: VirtAddr, above: Rights, words: &Words) {
+    for (index, &word) in (0..ENTRIES).zip(words) {
+        let entry = Pte::from_word(word);
+        if entry.is_present() {
+            let page = VirtAddr::new_truncate(at.as_u64() + index * Level::L1.span());
+            merger.add(page, Level::L1.span(), above.and(entry));
+        }
+    }
+}

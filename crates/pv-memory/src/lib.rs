@@ -1,0 +1,37 @@
+//! Memory bring-up, stages 2 to 8: from the builder's layout to an empty module area.
+//!
+//! ```text
+//!  layout -> walk -> direct_map (+ image) -> p2m (build, revector) -> cleanup -> vmalloc
+//!                          \______________ tables, commit, window, frames ____________/
+//! ```
+//!
+//! Each stage takes the product of the one before by value. The lower row is the machinery: page tables as data,
+//! writes in batches, pages reached through windows, frames owned by runs.
+
+#![doc = include_str!("../README.md")]
+#![cfg_attr(not(test), no_std)]
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod cleanup;
+pub mod commit;
+pub mod direct_map;
+pub mod dump;
+pub mod error;
+pub mod frames;
+pub mod growth;
+pub mod image;
+pub mod layout;
+pub mod limits;
+pub mod p2m;
+mod ranges;
+mod seal;
+pub mod tables;
+pub mod vmalloc;
+pub mod walk;
+mod walk_error;
+pub mod window;

@@ -1,0 +1,163 @@
+//! What the machine can do at best, measured in the same boot, for a boot's times to be held against (`limits=on`).
+//!
+//! Copying and filling as many bytes as the P2M has, by each loop; reading the P2M and the part of M2P that describes
+//! it; an empty hypercall; Xen's validation of one L1 table. The first copy goes into memory that nobody has touched:
+//! where the machine itself is virtual, that costs more than the copying, and a revector stage cannot avoid it either.
+//!
+//! Runs when the boot is over, on pages that are free then. Neighbours: the boot calls it last and prints what it emits.
+
+use alloc::vec::Vec;
+
+use crate::commit::Batch;
+use crate::direct_map;
+use crate::error::MmError;
+use crate::frames::{Run, give_back};
+use crate::p2m::State;
+use crate::vmalloc::Memory;
+use crate::window::Window;
+use xen::addr::{Mfn, PAGE_SIZE, PfnRange};
+use xen::pte::{Level, Pte};
+use xen::{Hypervisor, Loop};
+
+/// String instructions may be 40 times slower than the rest: pages that they get at most.
+const STRING_PAGES: u64 = 256;
+const IDLE_CALLS: u64 = 1000;
+const VALIDATIONS: u64 = 64;
+
+/// What was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// KiB copied into memory that nobody had touched, by the loop that the boot uses.
+    FirstCopy(u64),
+    /// KiB copied.
+    Copy(Loop, u64),
+    /// KiB filled.
+    Fill(Loop, u64),
+    /// KiB of P2M and M2P read.
+    Read(u64),
+    /// Hypercalls that do nothing.
+    Idle(u64),
+    /// L1 tables of 512 entries validated by Xen, and unhooked again.
+    Validation(u64),
+}
+
+/// Measures everything, and gives back all memory but page tables; `emit` gets each figure with its nanoseconds.
+///
+/// # Errors
+/// [`MmError`] if memory runs out or Xen refuses a mapping.
+pub fn measure<X: Hypervisor, S: State>(
+    memory: &mut Memory<'_, S>,
+    xen: &mut X,
+    mut emit: impl FnMut(Limit, u64),
+) -> Result<(), MmError> {
+    let emit = &mut emit;
+    let list = memory.p2m.list_pages();
+    let wanted = list.iter().map(|range| range.pages()).sum();
+    let fresh = memory.p2m.take_backed(wanted, memory.tables.window(), memory.frames, xen)?;
+    let ranges: Vec<PfnRange> = fresh.iter().map(Run::pages).collect();
+    let p2m = memory.p2m;
+    let frames_of = |xen: &X, window: &Window, slot| p2m.leaf_words(window, xen, slot);
+    if let Err(error) = direct_map::extend(memory.tables, &ranges, memory.frames, xen, frames_of) {
+        memory.tables.release(fresh, error, memory.frames)?;
+        return Err(error);
+    }
+    // The largest piece that lies together on both sides: nearly always all of it.
+    if let (Some(from), Some(to)) = (largest(&list), fresh.iter().max_by_key(|run| run.pages().pages())) {
+        copies_and_fills(from, to, memory, xen, emit);
+    }
+    read_both(&list, memory, xen, emit);
+    idle(xen, emit);
+    validate(&ranges, memory, xen, emit)?;
+    Ok(give_back(fresh, memory.frames)?)
+}
+
+fn largest(ranges: &[PfnRange]) -> Option<PfnRange> {
+    ranges.iter().copied().max_by_key(|range| range.pages())
+}
+
+fn time<X: Hypervisor>(xen: &mut X, work: impl FnOnce(&mut X)) -> u64 {
+    let start = xen.counters().nanos;
+    work(xen);
+    xen.counters().nanos.saturating_sub(start)
+}
+
+fn copies_and_fills<X: Hypervisor, S: State>(
+    from: PfnRange,
+    to: &Run,
+    memory: &Memory<'_, S>,
+    xen: &mut X,
+    emit: &mut impl FnMut(Limit, u64),
+) {
+    let window = memory.tables.window();
+    let pages = from.pages().min(to.pages().pages());
+    let part = |pages: u64| PfnRange::new(from.start, pages);
+    let nanos = time(xen, |xen| window.copy(xen, part(pages), to, 0));
+    emit(Limit::FirstCopy(kib(pages)), nanos);
+    for by in Loop::ALL {
+        let pages = pages.min(share(by));
+        let nanos = time(xen, |xen| window.copy_by(xen, by, part(pages), to));
+        emit(Limit::Copy(by, kib(pages)), nanos);
+        let nanos = time(xen, |xen| window.fill_by(xen, by, to, pages, u64::MAX));
+        emit(Limit::Fill(by, kib(pages)), nanos);
+    }
+}
+
+const fn share(by: Loop) -> u64 {
+    match by {
+        Loop::Vectors | Loop::Words => u64::MAX,
+        Loop::WordString | Loop::ByteString => STRING_PAGES,
+    }
+}
+
+const fn kib(pages: u64) -> u64 {
+    pages * PAGE_SIZE / 1024
+}
+
+/// Reads each page of the list, and the page of M2P that its first entry leads to.
+fn read_both<X: Hypervisor, S: State>(
+    list: &[PfnRange],
+    memory: &Memory<'_, S>,
+    xen: &mut X,
+    emit: &mut impl FnMut(Limit, u64),
+) {
+    let window = memory.tables.window();
+    let mut pages = 0;
+    let mut sum = 0_u64;
+    let nanos = time(xen, |xen| {
+        for leaf in list.iter().flat_map(|range| range.iter()) {
+            let words = window.page(xen, leaf);
+            sum = words.iter().fold(sum, |sum, word| sum.wrapping_add(*word));
+            sum = sum.wrapping_add(xen.read_m2p_page(Mfn::new(words[0])));
+            pages += 2;
+        }
+    });
+    // Otherwise the compiler would see that nobody wants the sum.
+    core::hint::black_box(sum);
+    emit(Limit::Read(kib(pages)), nanos);
+}
+
+fn idle<X: Hypervisor>(xen: &mut X, emit: &mut impl FnMut(Limit, u64)) {
+    let nanos = time(xen, |xen| (0..IDLE_CALLS).for_each(|_| xen.idle()));
+    emit(Limit::Idle(IDLE_CALLS), nanos);
+}
+
+/// Unhooks and hooks one full L1 table of the fresh pages, again and again: Xen validates it each time.
+fn validate<X: Hypervisor, S: State>(
+    ranges: &[PfnRange],
+    memory: &Memory<'_, S>,
+    xen: &mut X,
+    emit: &mut impl FnMut(Limit, u64),
+) -> Result<(), MmError> {
+    let Some(at) = largest(ranges).map(|range| direct_map::address(range.start)) else { return Ok(()) };
+    let l2 = memory.tables.find(xen, at, Level::L2)?.ok_or(MmError::NotMapped { at })?;
+    let entry = memory.tables.entry(xen, l2, at);
+    let start = xen.counters().nanos;
+    for _ in 0..VALIDATIONS {
+        let mut batch = Batch::new();
+        batch.change(l2.slot(at), entry, Pte::ABSENT);
+        batch.change(l2.slot(at), Pte::ABSENT, entry);
+        batch.commit(xen)?;
+    }
+    emit(Limit::Validation(VALIDATIONS), xen.counters().nanos.saturating_sub(start));
+    Ok(())
+}

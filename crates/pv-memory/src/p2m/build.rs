@@ -1,0 +1,164 @@
+//! Stage 5 of 9: builds the tree over the builder's list, and publishes its twin to the toolstack.
+//!
+//! Nothing is copied: a leaf is a page of the list, where it lies. The list's last page may be used in part; the
+//! rest of it is filled with ones, or a lookup behind the last page would find whatever memory held. A leaf without
+//! any frame points to the one shared page of missing entries.
+//!
+//! Takes [`Tables`] from `direct_map`, gives [`P2m<Initial>`] to `revector`. Lineage: Linux
+//! `xen_build_dynamic_phys_to_machine`, `xen_build_mfn_list_list`.
+
+use alloc::vec;
+use core::marker::PhantomData;
+
+use super::index::{self, Index, PER_LEAF};
+use super::tree::{INVALID, Initial, P2m, Plan};
+use crate::error::MmError;
+use crate::frames::{Frames, Zone};
+use crate::layout::{Layout, Name};
+use crate::ranges::Ranges;
+use crate::tables::Tables;
+use crate::window::Window;
+use xen::Hypervisor;
+use xen::addr::{ENTRIES, Mfn, Pfn};
+use xen::area;
+
+impl P2m<Initial> {
+    /// Builds the tree and its twin over the list, and publishes the twin.
+    ///
+    /// # Errors
+    /// [`MmError`] if memory runs out.
+    pub fn build<X: Hypervisor>(
+        layout: &Layout,
+        tables: &Tables,
+        frames: &mut Frames,
+        xen: &mut X,
+    ) -> Result<Self, MmError> {
+        let window = tables.window();
+        let list = layout.pages(Name::Phys2mach);
+        let plan = Plan { mids: index::mids(layout.nr_pages) };
+        let p2m = Self {
+            nr_pages: layout.nr_pages,
+            plan,
+            pages: frames.take(Zone::Mapped(window), plan.pages())?,
+            list: vec![frames.adopt(list)?],
+            split: vec![],
+            identity: Ranges::new(),
+            high: Some(Window::new(area::HIGH, list.end)),
+            state: PhantomData,
+        };
+        p2m.fill_list_tail(window, xen);
+        p2m.fill_shared_pages(window, xen);
+        p2m.fill_mids(window, xen)?;
+        p2m.fill_tops(window, xen)?;
+        let top = p2m.listed_frame(window, xen, p2m.pages.first().plus(Plan::TOP_MFN))?;
+        xen.publish_p2m(top, p2m.nr_pages);
+        Ok(p2m)
+    }
+
+    fn fill_list_tail<X: Hypervisor>(&self, window: &Window, xen: &mut X) {
+        // Below 512: fits any usize.
+        let used = (self.nr_pages % PER_LEAF) as usize;
+        if used != 0 {
+            let last = index::leaves(self.nr_pages) - 1;
+            let tail = &mut window.page_mut(xen, &self.list[0], last)[used..];
+            list_tail(tail);
+            tail.fill(INVALID);
+        }
+    }
+
+    fn fill_shared_pages<X: Hypervisor>(&self, window: &Window, xen: &mut X) {
+        for page in [Plan::MISSING, Plan::IDENTITY] {
+            window.page_mut(xen, &self.pages, page).fill(INVALID);
+        }
+        let missing = self.shared(window, Plan::MISSING).as_u64();
+        window.page_mut(xen, &self.pages, Plan::MID_MISSING).fill(missing);
+    }
+
+    fn fill_mids<X: Hypervisor>(&self, window: &Window, xen: &mut X) -> Result<(), MmError> {
+        let missing = self.shared(window, Plan::MISSING);
+        let missing_mfn = self.listed_frame(window, xen, self.pages.first().plus(Plan::MISSING))?;
+        window.page_mut(xen, &self.pages, Plan::MID_MISSING_MFN).fill(missing_mfn.raw());
+        for top in 0..self.plan.mids {
+            window.page_mut(xen, &self.pages, Plan::mid(top)).fill(missing.as_u64());
+            window.page_mut(xen, &self.pages, self.plan.mid_mfn(top)).fill(missing_mfn.raw());
+        }
+        let list = &self.list[0];
+        let mut frames = ListReader::new(list.first());
+        self.repoint(window, xen, |xen, number, _| {
+            let leaf = list.first().plus(number);
+            if is_hole(window, xen, leaf) {
+                return Ok(None);
+            }
+            let high = self.high.as_ref().map_or(missing, |high| high.address(leaf));
+            Ok(Some((high, frames.frame(window, xen, leaf)?)))
+        })
+    }
+
+    fn fill_tops<X: Hypervisor>(&self, window: &Window, xen: &mut X) -> Result<(), MmError> {
+        let first = self.pages.first();
+        let hole = self.shared(window, Plan::MID_MISSING).as_u64();
+        let hole_mfn = self.listed_frame(window, xen, first.plus(Plan::MID_MISSING_MFN))?.raw();
+        window.page_mut(xen, &self.pages, Plan::TOP).fill(hole);
+        window.page_mut(xen, &self.pages, Plan::TOP_MFN).fill(hole_mfn);
+        for (entry, top) in (0..self.plan.mids).enumerate() {
+            let mid = self.shared(window, Plan::mid(top)).as_u64();
+            let mid_mfn = self.listed_frame(window, xen, first.plus(self.plan.mid_mfn(top)))?.raw();
+            window.page_mut(xen, &self.pages, Plan::TOP)[entry] = mid;
+            window.page_mut(xen, &self.pages, Plan::TOP_MFN)[entry] = mid_mfn;
+        }
+        Ok(())
+    }
+
+    /// Reads the builder's list directly: while the tree is being built, it is the only P2M there is.
+    fn listed_frame<X: Hypervisor>(&self, window: &Window, xen: &X, pfn: Pfn) -> Result<Mfn, MmError> {
+        let missing = MmError::NoFrame { pfn };
+        let index = Index::of(pfn).filter(|_| pfn.raw() < self.nr_pages).ok_or(missing)?;
+        let leaf = self.list[0].first().plus(pfn.raw() / ENTRIES);
+        match window.word(xen, leaf, index.leaf) {
+            INVALID => Err(missing),
+            mfn => Ok(Mfn::new(mfn)),
+        }
+    }
+}
+
+/// Reads the builder's list at rising pfns, a page at a time.
+struct ListReader {
+    first: Pfn,
+    slot: Pfn,
+    words: [u64; 512],
+}
+
+impl ListReader {
+    const fn new(first: Pfn) -> Self {
+        Self { first, slot: Pfn::new(u64::MAX), words: [INVALID; 512] }
+    }
+
+    fn frame<X: Hypervisor>(&mut self, window: &Window, xen: &X, pfn: Pfn) -> Result<Mfn, MmError> {
+        if self.slot != pfn.slot_start() {
+            self.slot = pfn.slot_start();
+            self.words = window.page(xen, self.first.plus(pfn.raw() / ENTRIES));
+        }
+        match self.words[(pfn.raw() % ENTRIES) as usize] {
+            INVALID => Err(MmError::NoFrame { pfn }),
+            mfn => Ok(Mfn::new(mfn)),
+        }
+    }
+}
+
+/// Tells whether a leaf has no frame at all. The first word decides nearly always.
+fn is_hole<X: Hypervisor>(window: &Window, xen: &X, leaf: Pfn) -> bool {
+    window.word(xen, leaf, 0) == INVALID && window.page(xen, leaf).iter().all(|&word| word == INVALID)
+}
+
+/// What the builder left in the last page of its list, after the last entry; nobody says what that is.
+fn list_tail(tail: &[u64]) {
+    let all = |word: u64| tail.iter().all(|found| *found == word);
+    let what = if all(0) {
+        "zero"
+    } else if all(u64::MAX) {
+        "ones"
+    } else {
+        "something else"
+    };
+    log::debug!(target: "p2m", "the list's last page ends with {} words that are no entries: {what}", tail.len());
+}

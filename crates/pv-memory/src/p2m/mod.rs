@@ -1,0 +1,29 @@
+//! The P2M tree: pfn -> mfn in three levels, and its twin that the toolstack reads.
+//!
+//! ```text
+//!   top ----> mid ----> leaf          software: entries are addresses; leaves are pages of the builder's list
+//!   512       512       512 mfns      (stage 5), or of our own (stage 6)
+//!
+//!   top_mfn -> mid_mfn -> leaf        toolstack: entries are machine frames; the same leaves
+//! ```
+//!
+//! Why a tree over a list that is already there: holes cost nothing (they share one page), and a leaf can be moved
+//! alone. Why a twin: `xl save` and dump tools walk machine frames from `arch.pfn_to_mfn_frame_list_list`; it is
+//! published from boot and changes in the same step as the tree, because the tools map it before they ask.
+//!
+//! Stage 5 (`build`) makes [`P2m<Initial>`], stage 6 (`revector`) turns it into [`P2m<Moved>`]. `verify` holds both
+//! against Xen's M2P. Sources: xen/include/public/arch-x86/xen.h (arch_shared_info); Linux v3.7 arch/x86/xen/p2m.c
+//! (structure and its bugs, facts only).
+
+mod backed;
+mod baseline;
+mod build;
+mod change;
+pub mod index;
+pub mod revector;
+mod tree;
+pub mod verify;
+
+pub(crate) use backed::FrameReader;
+pub use revector::{Outcome, Retired, Strategy, revector};
+pub use tree::{Initial, Moved, P2m, Slot, State};

@@ -1,0 +1,267 @@
+//! The tree itself: looking up, changing an entry, and the pages it is made of.
+//!
+//! A leaf pointer is an address. [`Initial`] leaves lie in the high mapping, where the builder put its list;
+//! [`Moved`] ones in the direct map. The type parameter tells which, so that cleaning the high mapping under a tree
+//! that still points there does not compile.
+//!
+//! Neighbours: `build` fills the pages, `revector` re-points the leaves.
+
+use alloc::vec::Vec;
+use core::marker::PhantomData;
+
+use super::index::{self, Index};
+use crate::error::MmError;
+use crate::frames::Run;
+use crate::ranges::Ranges;
+use crate::window::Window;
+use xen::addr::{ENTRIES, Mfn, Pfn, PfnRange, VirtAddr};
+use xen::area;
+use xen::{Hypervisor, Words};
+
+/// Where leaves point: [`Initial`] or [`Moved`].
+pub trait State: core::fmt::Debug {}
+/// Leaves are the builder's list, reached through the high mapping.
+#[derive(Debug)]
+pub enum Initial {}
+/// No leaf is reached through the high mapping.
+#[derive(Debug)]
+pub enum Moved {}
+impl State for Initial {}
+impl State for Moved {}
+
+/// Entry of a leaf for a page without machine frame; all ones, because 0 is a machine frame like any other.
+pub(super) const INVALID: u64 = u64::MAX;
+
+/// What the P2M says of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// The page is backed by this machine frame.
+    Frame(Mfn),
+    /// Nothing is there: a hole, or ballooned out.
+    Missing,
+    /// The page is not RAM, and its number is the machine's (MMIO).
+    Identity,
+}
+
+/// Index of each kind of page in the run that holds the tree.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    /// Mid pages, and as many twins.
+    pub(super) mids: u64,
+}
+
+impl Plan {
+    pub(super) const TOP: u64 = 0;
+    pub(super) const TOP_MFN: u64 = 1;
+    pub(super) const MISSING: u64 = 2;
+    pub(super) const IDENTITY: u64 = 3;
+    pub(super) const MID_MISSING: u64 = 4;
+    pub(super) const MID_MISSING_MFN: u64 = 5;
+    const FIRST_MID: u64 = 6;
+
+    pub(super) const fn mid(top: u64) -> u64 {
+        Self::FIRST_MID + top
+    }
+
+    pub(super) const fn mid_mfn(self, top: u64) -> u64 {
+        Self::FIRST_MID + self.mids + top
+    }
+
+    pub(super) const fn pages(self) -> u64 {
+        Self::FIRST_MID + 2 * self.mids
+    }
+}
+
+/// The P2M tree and its machine-frame twin.
+#[derive(Debug)]
+pub struct P2m<S: State> {
+    pub(super) nr_pages: u64,
+    pub(super) plan: Plan,
+    /// Top, shared, mid pages and their twins.
+    pub(super) pages: Run,
+    /// The pages that leaves lie in, besides split ones.
+    pub(super) list: Vec<Run>,
+    /// Leaves made by splitting the shared one.
+    pub(super) split: Vec<Run>,
+    /// Pages that are not RAM. A leaf cannot say so: the toolstack reads it too, and knows frames and all ones only.
+    pub(super) identity: Ranges,
+    /// The high mapping, while leaves may point into it.
+    pub(super) high: Option<Window>,
+    pub(super) state: PhantomData<S>,
+}
+
+impl<S: State> P2m<S> {
+    /// Returns the number of entries, the domain's pages.
+    #[must_use]
+    pub const fn nr_pages(&self) -> u64 {
+        self.nr_pages
+    }
+
+    /// Looks a page up.
+    pub fn get<X: Hypervisor>(&self, window: &Window, xen: &X, pfn: Pfn) -> Slot {
+        let Some(index) = Index::of(pfn).filter(|_| pfn.raw() < self.nr_pages) else { return Slot::Missing };
+        let leaf = self.leaf_address(window, xen, index);
+        if leaf == self.shared(window, Plan::IDENTITY) {
+            return Slot::Identity;
+        }
+        let (through, page) = self.behind(window, leaf);
+        match through.word(xen, page, index.leaf) {
+            INVALID if self.identity.has(pfn) => Slot::Identity,
+            INVALID => Slot::Missing,
+            mfn => Slot::Frame(Mfn::new(mfn)),
+        }
+    }
+
+    /// Looks up the machine frame of a page of RAM.
+    pub fn frame<X: Hypervisor>(&self, window: &Window, xen: &X, pfn: Pfn) -> Option<Mfn> {
+        match self.get(window, xen, pfn) {
+            Slot::Frame(mfn) => Some(mfn),
+            Slot::Missing | Slot::Identity => None,
+        }
+    }
+
+    /// Re-points one leaf, in the tree and its twin.
+    pub(super) fn point<X: Hypervisor>(
+        &self,
+        window: &Window,
+        xen: &mut X,
+        index: Index,
+        leaf: VirtAddr,
+        mfn: Mfn,
+    ) {
+        let top = index.top as u64;
+        window.page_mut(xen, &self.pages, Plan::mid(top))[index.mid] = leaf.as_u64();
+        window.page_mut(xen, &self.pages, self.plan.mid_mfn(top))[index.mid] = mfn.raw();
+    }
+
+    /// Re-points many leaves: with `point` the only places where tree and twin change, so they cannot part.
+    ///
+    /// `target` is asked once for each leaf, in order of pfn, with the page that it has now (`None`: a shared leaf),
+    /// and answers with the new address and machine frame, or `None` to leave it. A mid page is read and written
+    /// once, not once a leaf.
+    pub(super) fn repoint<X: Hypervisor>(
+        &self,
+        window: &Window,
+        xen: &mut X,
+        mut target: impl FnMut(&X, u64, Option<Pfn>) -> Result<Option<(VirtAddr, Mfn)>, MmError>,
+    ) -> Result<(), MmError> {
+        (0..self.plan.mids).try_for_each(|top| self.repoint_mid(top, window, xen, &mut target))
+    }
+
+    /// Re-points the leaves of one mid page, as [`P2m::repoint`] does.
+    pub(super) fn repoint_mid<X: Hypervisor>(
+        &self,
+        top: u64,
+        window: &Window,
+        xen: &mut X,
+        mut target: impl FnMut(&X, u64, Option<Pfn>) -> Result<Option<(VirtAddr, Mfn)>, MmError>,
+    ) -> Result<(), MmError> {
+        let mut mid = self.mid(window, xen, top);
+        let mut twin = window.page(xen, self.pages.first().plus(self.plan.mid_mfn(top)));
+        for (number, slot) in (top * ENTRIES..index::leaves(self.nr_pages)).zip(0..mid.len()) {
+            let now = self.unshared(window, VirtAddr::new_truncate(mid[slot]));
+            if let Some((leaf, mfn)) = target(xen, number, now)? {
+                mid[slot] = leaf.as_u64();
+                twin[slot] = mfn.raw();
+            }
+        }
+        *window.page_mut(xen, &self.pages, Plan::mid(top)) = mid;
+        *window.page_mut(xen, &self.pages, self.plan.mid_mfn(top)) = twin;
+        Ok(())
+    }
+
+    /// Calls `visit` with the page of each leaf that is not shared, in order of pfn.
+    pub(super) fn for_each_leaf<X: Hypervisor>(
+        &self,
+        window: &Window,
+        xen: &mut X,
+        mut visit: impl FnMut(&mut X, Pfn),
+    ) {
+        (0..self.plan.mids).for_each(|top| self.for_each_leaf_of(top, window, xen, &mut visit));
+    }
+
+    /// Calls `visit` as [`P2m::for_each_leaf`] does, for the leaves of one mid page.
+    pub(super) fn for_each_leaf_of<X: Hypervisor>(
+        &self,
+        top: u64,
+        window: &Window,
+        xen: &mut X,
+        mut visit: impl FnMut(&mut X, Pfn),
+    ) {
+        // Entries behind the last leaf lead to the shared missing page.
+        for leaf in self.mid(window, xen, top) {
+            if let Some(leaf) = self.unshared(window, VirtAddr::new_truncate(leaf)) {
+                visit(xen, leaf);
+            }
+        }
+    }
+
+    fn mid<X: Hypervisor>(&self, window: &Window, xen: &X, top: u64) -> Words {
+        window.page(xen, self.pages.first().plus(Plan::mid(top)))
+    }
+
+    /// Copies the leaf that describes the 512 pages from `slot` on; all invalid behind the tree's end.
+    pub fn leaf_words<X: Hypervisor>(&self, window: &Window, xen: &X, slot: Pfn) -> Words {
+        match Index::of(slot).filter(|_| slot.raw() < self.nr_pages) {
+            Some(index) => {
+                let (window, leaf) = self.behind(window, self.leaf_address(window, xen, index));
+                window.page(xen, leaf)
+            }
+            None => [INVALID; 512],
+        }
+    }
+
+    /// Returns the machine frame that the toolstack finds for the leaf at `index`.
+    pub(super) fn twin<X: Hypervisor>(&self, window: &Window, xen: &X, index: Index) -> Mfn {
+        let mid = self.pages.first().plus(self.plan.mid_mfn(index.top as u64));
+        Mfn::new(window.word(xen, mid, index.mid))
+    }
+
+    /// Returns the leaf pointer for `index`.
+    pub(super) fn leaf_address<X: Hypervisor>(&self, window: &Window, xen: &X, index: Index) -> VirtAddr {
+        let mid = window.word(xen, self.pages.first().plus(Plan::TOP), index.top);
+        let leaf = window.word(xen, window.pfn(VirtAddr::new_truncate(mid)), index.mid);
+        VirtAddr::new_truncate(leaf)
+    }
+
+    /// Returns the address of one of the tree's own pages.
+    pub(super) const fn shared(&self, window: &Window, page: u64) -> VirtAddr {
+        window.address(self.pages.first().plus(page))
+    }
+
+    /// Returns the page behind a leaf pointer, unless it is a shared one.
+    pub(super) fn unshared(&self, window: &Window, at: VirtAddr) -> Option<Pfn> {
+        let is_shared = at == self.shared(window, Plan::MISSING) || at == self.shared(window, Plan::IDENTITY);
+        (!is_shared).then(|| self.leaf_pfn(window, at))
+    }
+
+    /// Returns the page that a leaf pointer leads to, and the mapping that the pointer belongs to.
+    pub(super) fn behind<'w>(&'w self, window: &'w Window, at: VirtAddr) -> (&'w Window, Pfn) {
+        match &self.high {
+            Some(high) if at >= area::HIGH => (high, high.pfn(at)),
+            _ => (window, window.pfn(at)),
+        }
+    }
+
+    /// Returns the page that a leaf pointer leads to.
+    pub(super) fn leaf_pfn(&self, window: &Window, at: VirtAddr) -> Pfn {
+        self.behind(window, at).1
+    }
+
+    /// Returns the pages that leaves lie in, besides split ones.
+    #[must_use]
+    pub fn list_pages(&self) -> Vec<PfnRange> {
+        self.list.iter().map(Run::pages).collect()
+    }
+
+    /// Returns the pages that the tree takes besides its leaves.
+    #[must_use]
+    pub const fn own_pages(&self) -> u64 {
+        self.pages.pages().pages()
+    }
+
+    pub(super) fn into_state<T: State>(self) -> P2m<T> {
+        let Self { nr_pages, plan, pages, list, split, identity, high, state: _ } = self;
+        P2m { nr_pages, plan, pages, list, split, identity, high, state: PhantomData }
+    }
+}

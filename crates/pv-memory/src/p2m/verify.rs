@@ -1,0 +1,164 @@
+//! Holds the tree against Xen's M2P, entry by entry: the oracle that is not ours.
+//!
+//! For a page of RAM, `M2P[P2M[pfn]]` must be `pfn`. Xen writes M2P, the builder wrote the P2M, and we moved it; if all
+//! three agree for every page, nothing was lost on the way. Runs before and after `revector`, its time apart.
+
+use core::fmt;
+
+use super::backed::FrameReader;
+use super::index::{self, Index, PER_LEAF};
+use super::tree::{INVALID, P2m, Plan, State};
+use crate::window::Window;
+use xen::Hypervisor;
+use xen::addr::{Mfn, Pfn};
+
+/// How much of the P2M is held against M2P.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// Every entry.
+    Full,
+    /// Every 64th leaf.
+    Sample,
+    /// Nothing.
+    Off,
+}
+
+/// What verification saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Entries that M2P confirms.
+    pub good: u64,
+    /// Entries looked at that hold a frame.
+    pub looked_at: u64,
+    /// Entries without a frame.
+    pub missing: u64,
+    /// Leaves that the machine-frame tree names rightly, by M2P.
+    pub twins: u64,
+    /// Leaves looked at.
+    pub leaves: u64,
+    /// Entries of the tree.
+    pub entries: u64,
+    /// The first page whose frame M2P gives to another page.
+    pub first_bad: Option<(Pfn, Mfn)>,
+}
+
+impl Verified {
+    /// Tells whether M2P confirmed everything that was looked at.
+    #[must_use]
+    pub const fn is_good(&self) -> bool {
+        self.good == self.looked_at && self.twins == self.leaves
+    }
+
+    /// Tells whether an earlier look saw as many entries with and without a frame: none may come or go.
+    #[must_use]
+    pub const fn equals(&self, earlier: &Self) -> bool {
+        self.good == earlier.good && self.missing == earlier.missing
+    }
+}
+
+impl fmt::Display for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} entries equal M2P", self.good, self.looked_at)?;
+        if self.missing > 0 {
+            write!(f, ", {} missing", self.missing)?;
+        }
+        if self.looked_at + self.missing < self.entries {
+            write!(f, " (sample of {})", self.entries)?;
+        }
+        write!(f, "; {} of {} leaves in the machine-frame tree", self.twins, self.leaves)?;
+        if let Some((pfn, mfn)) = self.first_bad {
+            write!(f, "; first wrong: {pfn} -> {mfn}, which M2P gives to another page")?;
+        }
+        Ok(())
+    }
+}
+
+impl<S: State> P2m<S> {
+    /// Compares the tree with M2P as far as `extent` says.
+    pub fn verify<X: Hypervisor>(&self, window: &Window, xen: &X, extent: Verify) -> Verified {
+        let every = match extent {
+            Verify::Off => return Verified { entries: self.nr_pages, ..Verified::default() },
+            Verify::Sample => 64,
+            Verify::Full => 1,
+        };
+        let mut seen = Verified { entries: self.nr_pages, ..Verified::default() };
+        let mut frames = FrameReader::new(self);
+        for number in (0..index::leaves(self.nr_pages)).filter(|number| number % every == 0) {
+            seen.leaves += 1;
+            seen.twins += u64::from(self.twin_is_right(&mut frames, window, xen, number));
+            self.verify_leaf(window, xen, Pfn::new(number * PER_LEAF), &mut seen);
+        }
+        seen
+    }
+
+    /// The toolstack reads leaves by machine frame: it must be the frame of the very page that the tree points to.
+    fn twin_is_right<X: Hypervisor>(
+        &self,
+        frames: &mut FrameReader<'_, S>,
+        window: &Window,
+        xen: &X,
+        number: u64,
+    ) -> bool {
+        let Some(index) = Index::of(Pfn::new(number * PER_LEAF)) else { return false };
+        let leaf = self.leaf_pfn(window, self.leaf_address(window, xen, index));
+        let own = self.pages.first();
+        // The toolstack knows no identity: it finds missing pages there.
+        let expected = if leaf == own.plus(Plan::IDENTITY) { own.plus(Plan::MISSING) } else { leaf };
+        let twin = self.twin(window, xen, index);
+        let page = xen.m2p(twin).and_then(|claim| claim.confirmed(|pfn| frames.frame(window, xen, pfn).ok()));
+        page == Some(expected)
+    }
+
+    fn verify_leaf<X: Hypervisor>(&self, window: &Window, xen: &X, first: Pfn, seen: &mut Verified) {
+        let words = self.leaf_words(window, xen, first);
+        if xen.m2p_confirms(&words, first) {
+            seen.good += PER_LEAF;
+            seen.looked_at += PER_LEAF;
+            return;
+        }
+        for (pfn, word) in (first.raw()..self.nr_pages).map(Pfn::new).zip(words) {
+            if word == INVALID {
+                seen.missing += 1;
+                continue;
+            }
+            seen.looked_at += 1;
+            if xen.m2p(Mfn::new(word)).is_some_and(|claim| claim.names(pfn)) {
+                seen.good += 1;
+            } else if seen.first_bad.is_none() {
+                seen.first_bad = Some((pfn, Mfn::new(word)));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    const SEEN: Verified =
+        Verified { good: 90, looked_at: 90, missing: 10, twins: 2, leaves: 2, entries: 100, first_bad: None };
+
+    #[test]
+    fn an_entry_that_came_or_went_makes_a_difference() {
+        assert!(SEEN.equals(&SEEN));
+        assert!(!SEEN.equals(&Verified { good: 89, ..SEEN }));
+        assert!(!SEEN.equals(&Verified { missing: 11, ..SEEN }));
+    }
+
+    #[test]
+    fn one_wrong_entry_or_leaf_is_enough() {
+        assert!(SEEN.is_good());
+        assert!(!Verified { good: 89, ..SEEN }.is_good());
+        assert!(!Verified { twins: 1, ..SEEN }.is_good());
+    }
+
+    #[test]
+    fn the_text_says_what_was_left_out() {
+        let all = Verified { good: 100, looked_at: 100, missing: 0, ..SEEN };
+        assert_eq!(all.to_string(), "100 of 100 entries equal M2P; 2 of 2 leaves in the machine-frame tree");
+        assert!(SEEN.to_string().starts_with("90 of 90 entries equal M2P, 10 missing; 2"));
+        let sample = Verified { entries: 101, ..SEEN };
+        assert!(sample.to_string().contains(", 10 missing (sample of 101);"));
+    }
+}

@@ -1,0 +1,220 @@
+//! The page tables the guest lives in: found by walking from the L4 table, grown by adding tables.
+//!
+//! Entries hold machine frames; Xen's M2P leads back to the page that holds a table.
+//!
+//! Neighbours: `walk` finds the L4 table and counts what is there; `growth` adds tables, `cleanup` and `vmalloc` cut.
+
+use alloc::vec::Vec;
+
+use crate::commit::{Slot, Undone};
+use crate::error::MmError;
+use crate::frames::{Frames, Run, give_back};
+use crate::ranges::Ranges;
+use crate::window::Window;
+use xen::Hypervisor;
+use xen::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
+use xen::pte::{Level, Pte};
+
+/// A page table: which page of ours it is, and which machine frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// The page.
+    pub pfn: Pfn,
+    /// The machine frame behind it.
+    pub mfn: Mfn,
+    /// Its level.
+    pub level: Level,
+}
+
+impl Table {
+    /// Names the entry that covers `at`.
+    #[must_use]
+    pub const fn slot(self, at: VirtAddr) -> Slot {
+        Slot { table: self.mfn, level: self.level, index: self.level.index(at) }
+    }
+}
+
+/// All page tables, and the window through which they are read.
+#[derive(Debug)]
+pub struct Tables {
+    root: Table,
+    window: Window,
+    owned: Vec<Run>,
+    l1_built: u64,
+    l1_shared: u64,
+    /// Pages that Xen holds in a state that nobody can tell.
+    lost: Vec<Run>,
+    /// Pages that hold code or constants (`seal`).
+    pub(crate) sealed: Ranges,
+}
+
+impl Tables {
+    /// Takes over the tables below `root`, readable through `window`.
+    pub(crate) const fn new(root: Table, window: Window) -> Self {
+        Self {
+            root,
+            window,
+            owned: Vec::new(),
+            l1_built: 0,
+            l1_shared: 0,
+            lost: Vec::new(),
+            sealed: Ranges::new(),
+        }
+    }
+
+    /// Returns the window through which pages are read and written.
+    #[must_use]
+    pub const fn window(&self) -> &Window {
+        &self.window
+    }
+
+    pub(crate) const fn window_mut(&mut self) -> &mut Window {
+        &mut self.window
+    }
+
+    pub(crate) fn set_window(&mut self, window: Window) {
+        self.window = window;
+    }
+
+    /// Returns the number of tables added to the builder's.
+    #[must_use]
+    pub fn added(&self) -> usize {
+        // A domain has fewer pages than any usize holds.
+        self.owned.iter().map(|run| run.pages().pages() as usize).sum()
+    }
+
+    /// Gives pages back that were to be mapped, or keeps them from everybody if `error` left some of it done: the
+    /// next owner of a page that is still mapped could not make a page table of it.
+    pub(crate) fn release(
+        &mut self,
+        runs: impl IntoIterator<Item = Run>,
+        error: MmError,
+        frames: &mut Frames,
+    ) -> Result<(), MmError> {
+        match error {
+            MmError::Mmu(refused) if refused.undone() != Undone::All => self.lost.extend(runs),
+            _ => give_back(runs, frames)?,
+        }
+        Ok(())
+    }
+
+    /// Keeps the pages of tables for good; neighbours become one run, or a kernel that maps all its RAM would hold
+    /// a run for each 2 MiB.
+    pub(crate) fn own(&mut self, runs: impl IntoIterator<Item = Run>, l1_tables: u64) {
+        self.l1_built += l1_tables;
+        for run in runs {
+            match self.owned.last_mut() {
+                Some(last) if last.pages().end == run.first() => last.join(run),
+                _ => self.owned.push(run),
+            }
+        }
+    }
+
+    /// Returns the number of L1 tables among those added.
+    #[must_use]
+    pub const fn l1_built(&self) -> u64 {
+        self.l1_built
+    }
+
+    /// Returns the number of the builder's L1 tables that were hooked a second time.
+    #[must_use]
+    pub const fn l1_shared(&self) -> u64 {
+        self.l1_shared
+    }
+
+    pub(crate) const fn note_shared(&mut self, l1_tables: u64) {
+        self.l1_shared += l1_tables;
+    }
+
+    /// Returns the L4 table.
+    #[must_use]
+    pub const fn root(&self) -> Table {
+        self.root
+    }
+
+    /// Reads the entry of `table` that covers `at`.
+    pub fn entry<X: Hypervisor>(&self, xen: &X, table: Table, at: VirtAddr) -> Pte {
+        Pte::from_word(self.window.word(xen, table.pfn, table.level.index(at)))
+    }
+
+    /// Finds the table of `level` that covers `at`; `None` if an entry above is absent.
+    ///
+    /// # Errors
+    /// [`MmError::StrangeTable`] if an entry leads to a large page or to a frame that is not ours.
+    pub fn find<X: Hypervisor>(&self, xen: &X, at: VirtAddr, level: Level) -> Result<Option<Table>, MmError> {
+        let mut table = self.root;
+        while table.level > level {
+            let entry = self.entry(xen, table, at);
+            if !entry.is_present() {
+                return Ok(None);
+            }
+            table = below(xen, table, at, entry)?;
+        }
+        Ok(Some(table))
+    }
+
+    /// Finds the L1 entry that maps `at`, and where it is.
+    ///
+    /// # Errors
+    /// As for [`Tables::find`].
+    pub fn leaf<X: Hypervisor>(&self, xen: &X, at: VirtAddr) -> Result<Option<(Slot, Pte)>, MmError> {
+        let table = self.find(xen, at, Level::L1)?;
+        Ok(table.map(|table| (table.slot(at), self.entry(xen, table, at))))
+    }
+
+    /// Finds the first entry of any level within `range` that has a bit set and lies wholly in it.
+    ///
+    /// # Errors
+    /// As for [`Tables::find`].
+    pub fn first_entry<X: Hypervisor>(
+        &self,
+        xen: &X,
+        range: VirtRange,
+    ) -> Result<Option<(VirtAddr, Level, Pte)>, MmError> {
+        let mut at = range.start.as_u64();
+        while at < range.end_raw() && at >= range.start.as_u64() {
+            let here = VirtAddr::new_truncate(at);
+            let mut level = Level::L2;
+            let mut table = self.find(xen, here, Level::L2)?;
+            if table.is_none() {
+                level = Level::L3;
+                table = self.find(xen, here, Level::L3)?;
+            }
+            if let Some(table) = table {
+                let entry = self.entry(xen, table, here);
+                if !entry.is_zero() {
+                    return Ok(Some((here, level, entry)));
+                }
+            }
+            at = (at / level.span() + 1).saturating_mul(level.span());
+        }
+        Ok(None)
+    }
+
+    /// Returns the L1 entry of a page that the window shows.
+    ///
+    /// # Errors
+    /// [`MmError::NotMapped`] if there is none: the window would be wrong.
+    pub fn shown<X: Hypervisor>(&self, xen: &X, pfn: Pfn) -> Result<(Slot, Pte), MmError> {
+        let at = self.window.address(pfn);
+        self.leaf(xen, at)?.filter(|(_, entry)| entry.is_present()).ok_or(MmError::NotMapped { at })
+    }
+}
+
+/// Follows an upper-level entry to the table that it points to.
+fn below<X: Hypervisor>(xen: &X, table: Table, at: VirtAddr, entry: Pte) -> Result<Table, MmError> {
+    let strange = MmError::StrangeTable { at, level: table.level, entry: entry.word() };
+    let level = table.level.below().ok_or(strange)?;
+    if entry.is_large() {
+        return Err(strange);
+    }
+    // The walk confirmed the builder's tables, `Growth::make` those made since.
+    let pfn = xen.m2p(entry.mfn()).ok_or(strange)?.confirmed_before();
+    Ok(Table { pfn, mfn: entry.mfn(), level })
+}
+
+/// Returns the addresses of the pages in `range`, lowest first.
+pub fn pages_of(range: VirtRange) -> impl Iterator<Item = VirtAddr> {
+    (0..range.pages())
+        .map(move |page| VirtAddr::new_truncate(range.start.as_u64().wrapping_add(page * PAGE_SIZE)))
+}

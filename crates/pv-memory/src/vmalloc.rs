@@ -1,0 +1,289 @@
+//! Stage 8 of 9: areas of address space, mapped page by page, each with a guard page behind it.
+//!
+//! Frames of an area need not be adjacent, only its addresses are. An area lies in the vmalloc range or, for module
+//! code that must be near the kernel, in the module area. The guard page is never mapped: running off the end of an
+//! area faults instead of reaching the next one. Before a page is mapped its entry must be zero; if it is not,
+//! somebody else's mapping is in the way, which is how a P2M in the module area shows.
+//!
+//! An [`Area`] is a value. Dropping it puts its number on a list; [`Vmalloc::purge`] unmaps all that is listed and
+//! gives the frames back, with one hypercall and one flush for any number of areas that fit a batch.
+//!
+//! Takes [`ModuleSpace`] from `cleanup`; `module::load` is the main user. Lineage: Linux `__vmalloc_node_range`,
+//! `vmap_page_range_noflush`, `module_alloc`.
+
+mod protect;
+mod trim;
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+
+use crate::cleanup::ModuleSpace;
+use crate::commit::Batch;
+use crate::error::MmError;
+use crate::frames::{Frames, Run, give_back};
+use crate::growth::{Growth, Place};
+use crate::p2m::{FrameReader, P2m, State};
+use crate::tables::{Tables, pages_of};
+use crate::window::Span;
+use xen::Hypervisor;
+use xen::addr::{Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
+use xen::area;
+use xen::pte::{Access, Level, Pte, Reach};
+
+/// What an area must be near to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Near {
+    /// Nothing: it goes to the vmalloc range.
+    Nothing,
+    /// The kernel's code, within the reach of a 32-bit displacement: it goes to the module area.
+    Kernel,
+}
+
+/// Number of an area.
+type Id = u64;
+
+/// A mapped area; dropping it returns it at the next [`Vmalloc::purge`].
+#[derive(Debug)]
+pub struct Area {
+    id: Id,
+    /// The pages, without the guard.
+    pub span: Span,
+    dropped: Rc<RefCell<Vec<Id>>>,
+}
+
+impl Area {
+    /// Returns the addresses, without the guard page.
+    #[must_use]
+    pub const fn range(&self) -> VirtRange {
+        VirtRange::new(self.span.start(), self.span.pages() * PAGE_SIZE)
+    }
+
+    /// Returns the address of the guard page.
+    #[must_use]
+    pub const fn guard(&self) -> VirtAddr {
+        VirtAddr::new_truncate(self.range().end_raw())
+    }
+}
+
+impl Drop for Area {
+    fn drop(&mut self) {
+        self.dropped.borrow_mut().push(self.id);
+    }
+}
+
+/// What an area was made of.
+#[derive(Debug)]
+struct Record {
+    id: Id,
+    range: VirtRange,
+    runs: Vec<Run>,
+}
+
+impl Record {
+    /// The addresses of the pages from page `first` on, and the pages behind them.
+    fn pages_from(&self, first: u64) -> impl Iterator<Item = (VirtAddr, Pfn)> {
+        let own = self.part(first, u64::MAX).flat_map(PfnRange::iter);
+        // Below the number of pages that a domain has: fits any usize.
+        pages_of(self.range).skip(first as usize).zip(own)
+    }
+
+    /// Addresses with the guard page.
+    const fn guarded(&self) -> VirtRange {
+        VirtRange::new(self.range.start, self.range.bytes + PAGE_SIZE)
+    }
+}
+
+/// All that mapping needs, lent for one call.
+#[derive(Debug)]
+pub struct Memory<'m, S: State> {
+    /// The page tables.
+    pub tables: &'m mut Tables,
+    /// The P2M, to know the machine frames of pages.
+    pub p2m: &'m P2m<S>,
+    /// The free pages.
+    pub frames: &'m mut Frames,
+}
+
+/// The areas in use.
+#[derive(Debug)]
+pub struct Vmalloc {
+    modules: ModuleSpace,
+    /// Sorted by address.
+    records: Vec<Record>,
+    dropped: Rc<RefCell<Vec<Id>>>,
+    next: Id,
+}
+
+impl Vmalloc {
+    /// Starts with no area; modules go to `modules`.
+    #[must_use]
+    pub fn new(modules: ModuleSpace) -> Self {
+        Self { modules, records: Vec::new(), dropped: Rc::default(), next: 0 }
+    }
+
+    /// Returns the number of areas that are mapped.
+    #[must_use]
+    pub fn areas(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Maps `pages` fresh pages, readable and writable, at the lowest gap that holds them and a guard page.
+    ///
+    /// # Errors
+    /// [`MmError::Occupied`] if something is mapped there, [`MmError::NoRoom`] or [`MmError::Frames`] if address
+    /// space or memory runs out, [`MmError::Mmu`] if Xen refuses. Nothing stays taken then.
+    #[inline(never)] // a line of its own in call traces
+    pub fn allocate<X: Hypervisor, S: State>(
+        &mut self,
+        place: Near,
+        pages: u64,
+        memory: &mut Memory<'_, S>,
+        xen: &mut X,
+    ) -> Result<Area, MmError> {
+        let range = self.gap(place, pages)?;
+        let runs = memory.p2m.take_backed(pages, memory.tables.window(), memory.frames, xen)?;
+        let mapped = check_empty(range, memory.tables, xen).and_then(|()| map(range, &runs, memory, xen));
+        if let Err(error) = mapped {
+            memory.tables.release(runs, error, memory.frames)?;
+            return Err(error);
+        }
+        let id = self.next;
+        self.next += 1;
+        let at = self.records.partition_point(|record| record.range.start < range.start);
+        self.records.insert(at, Record { id, range, runs });
+        Ok(Area { id, span: Span::new(range.start, pages), dropped: Rc::clone(&self.dropped) })
+    }
+
+    /// First fit over the sorted areas.
+    fn gap(&self, place: Near, pages: u64) -> Result<VirtRange, MmError> {
+        let within = match place {
+            Near::Nothing => area::VMALLOC,
+            Near::Kernel => self.modules.range(),
+        };
+        let bytes = pages.saturating_add(1).saturating_mul(PAGE_SIZE);
+        let mut start = within.start.as_u64();
+        for record in self.records.iter().filter(|record| within.contains(record.range.start)) {
+            if record.range.start.as_u64() - start >= bytes {
+                break;
+            }
+            start = record.guarded().end_raw();
+        }
+        if within.end_raw() - start < bytes {
+            return Err(MmError::NoRoom { within, bytes });
+        }
+        Ok(VirtRange::new(VirtAddr::new_truncate(start), pages * PAGE_SIZE))
+    }
+
+    fn record(&self, area: &Area) -> Result<&Record, MmError> {
+        let record = self.records.iter().find(|record| record.id == area.id);
+        record.ok_or(MmError::NotMapped { at: area.span.start() })
+    }
+
+    /// Unmaps every area that was dropped, and gives its frames back; returns how many areas those were.
+    ///
+    /// # Errors
+    /// [`MmError`] if Xen refuses; the areas stay listed then, what is still mapped of them stays mapped.
+    pub fn purge<X: Hypervisor>(
+        &mut self,
+        tables: &mut Tables,
+        frames: &mut Frames,
+        xen: &mut X,
+    ) -> Result<usize, MmError> {
+        let dropped = self.dropped.borrow().clone();
+        let gone = self.records.iter().filter(|record| dropped.contains(&record.id));
+        unmap(gone.flat_map(|record| record.pages_from(0)), tables, xen)?;
+        self.dropped.borrow_mut().clear();
+        let (gone, kept) =
+            self.records.drain(..).partition::<Vec<_>, _>(|record| dropped.contains(&record.id));
+        self.records = kept;
+        let count = gone.len();
+        for record in gone {
+            release(record.runs, tables, frames)?;
+        }
+        Ok(count)
+    }
+}
+
+/// Gives back pages that are unmapped from an area, and not code or constants any more.
+fn release(runs: Vec<Run>, tables: &mut Tables, frames: &mut Frames) -> Result<(), MmError> {
+    runs.iter().for_each(|run| tables.unseal(run.pages()));
+    Ok(give_back(runs, frames)?)
+}
+
+/// Maps the pages of `runs` from the start of `range`, whose entries are zero, in one hypercall.
+#[inline(never)] // a line of its own in call traces
+fn map<X: Hypervisor, S: State>(
+    range: VirtRange,
+    runs: &[Run],
+    memory: &mut Memory<'_, S>,
+    xen: &mut X,
+) -> Result<(), MmError> {
+    let mut reader = FrameReader::new(memory.p2m);
+    let mut growth = Growth::new(memory.tables);
+    let mut pages = pages_of(range).zip(runs.iter().flat_map(|run| run.pages().iter()));
+    let filled = pages.try_for_each(|(at, pfn)| {
+        let mfn = reader.frame(growth.tables().window(), xen, pfn)?;
+        add_page(&mut growth, at, mfn, memory.frames, xen)
+    });
+    growth.commit(filled, memory.frames, xen)
+}
+
+fn add_page<X: Hypervisor>(
+    growth: &mut Growth<'_>,
+    at: VirtAddr,
+    mfn: Mfn,
+    frames: &mut Frames,
+    xen: &mut X,
+) -> Result<(), MmError> {
+    let entry = Pte::leaf(mfn, Access::Data);
+    match growth.table(xen, frames, at, Level::L1, Reach::Inherit)? {
+        Place::Fresh(l1) => growth.store(xen, l1, Level::L1.index(at), entry),
+        Place::Hooked(l1) => {
+            // `check_empty` has seen it.
+            growth.batch.change(l1.slot(at), Pte::ABSENT, entry);
+            Ok(())
+        }
+    }
+}
+
+/// Unmaps whatever is mapped at the addresses, and gives the pages behind them the right to be written back where
+/// they are shown, in one hypercall and one flush if a batch holds it.
+fn unmap<X: Hypervisor>(
+    pages: impl Iterator<Item = (VirtAddr, Pfn)>,
+    tables: &Tables,
+    xen: &mut X,
+) -> Result<(), MmError> {
+    let mut batch = Batch::new();
+    for (at, pfn) in pages {
+        if let Some((slot, before)) = tables.leaf(xen, at)?.filter(|(_, entry)| !entry.is_zero()) {
+            batch.change(slot, before, Pte::ABSENT);
+        }
+        if tables.is_sealed(pfn) {
+            tables.release_alias(xen, &mut batch, pfn)?;
+        }
+        batch.commit_if_full(xen)?;
+    }
+    Ok(batch.commit(xen)?)
+}
+
+/// Looks at every page of the area and its guard; something there is somebody else's.
+#[inline(never)] // a line of its own in call traces
+fn check_empty<X: Hypervisor>(range: VirtRange, tables: &Tables, xen: &X) -> Result<(), MmError> {
+    let guarded = VirtRange::new(range.start, range.bytes + PAGE_SIZE);
+    for at in pages_of(guarded) {
+        if let Some((_, entry)) = tables.leaf(xen, at)?.filter(|(_, entry)| !entry.is_zero()) {
+            log::warn!(target: "vmalloc", "------------[ cut here ]------------");
+            log::warn!(target: "vmalloc", "WARNING: L1 entry for {at:#x} is {:#x}, expected zero", entry.word());
+            xen.trace();
+            log::warn!(target: "vmalloc", "---[ end trace ]---");
+            return Err(MmError::Occupied {
+                at,
+                entry: entry.word(),
+                allocated: range.bytes,
+                bytes: guarded.bytes,
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Rights of parts of an area: code, constants, data, in every mapping of their frames.
+//!
+//! The area's own entries are half of it; what the direct map shows of the same frames is the other (`mm::seal`).
+//! Both change in one hypercall, in an order in which no frame is executable here and writable there on the way.
+//!
+//! Neighbours: `vmalloc` holds the areas; `module::load` gives the parts of a module their rights.
+
+use super::{Area, Record, Vmalloc};
+use crate::commit::Batch;
+use crate::error::MmError;
+use crate::frames::Run;
+use crate::tables::{Tables, pages_of};
+use xen::Hypervisor;
+use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
+use xen::pte::{Access, Pte};
+
+impl Vmalloc {
+    /// Changes what `pages` pages from page `first` of an area allow, for each `(first, pages, access)`; what the
+    /// direct map shows of code and constants becomes read-only in the same hypercall, and writable with data.
+    ///
+    /// # Errors
+    /// [`MmError`] if Xen refuses; of an area larger than a batch, a part may be changed then.
+    pub fn protect<X: Hypervisor>(
+        &self,
+        area: &Area,
+        parts: &[(u64, u64, Access)],
+        tables: &mut Tables,
+        xen: &mut X,
+    ) -> Result<(), MmError> {
+        let record = self.record(area)?;
+        let mut batch = Batch::new();
+        for &(first, pages, access) in parts {
+            if access != Access::Data {
+                record.part(first, pages).for_each(|part| tables.seal(part));
+            }
+            let start = VirtAddr::new_truncate(area.span.start().as_u64() + first * PAGE_SIZE);
+            let own = record.part(first, pages).flat_map(PfnRange::iter);
+            for (at, pfn) in pages_of(VirtRange::new(start, pages * PAGE_SIZE)).zip(own) {
+                protect_page(at, pfn, access, tables, &mut batch, xen)?;
+                batch.commit_if_full(xen)?;
+            }
+        }
+        batch.commit(xen)?;
+        for &(first, pages, _) in parts.iter().filter(|(.., access)| *access == Access::Data) {
+            record.part(first, pages).for_each(|part| tables.unseal(part));
+        }
+        Ok(())
+    }
+
+    /// Returns the pages behind `pages` pages of addresses, from page `first` of an area on.
+    ///
+    /// # Errors
+    /// [`MmError::NotMapped`] if there is no such area any more.
+    pub fn pages_behind(
+        &self,
+        area: &Area,
+        first: u64,
+        pages: u64,
+    ) -> Result<impl Iterator<Item = Pfn>, MmError> {
+        Ok(self.record(area)?.part(first, pages).flat_map(PfnRange::iter))
+    }
+}
+
+impl Record {
+    /// The pages behind `pages` pages of addresses, from page `first` of the area on.
+    pub(super) fn part(&self, first: u64, pages: u64) -> impl Iterator<Item = PfnRange> {
+        let (mut skip, mut left) = (first, pages);
+        self.runs.iter().map(Run::pages).filter_map(move |run| {
+            let start = skip.min(run.pages());
+            let taken = left.min(run.pages() - start);
+            (skip, left) = (skip - start, left - taken);
+            Some(PfnRange::new(run.start.plus(start), taken)).filter(|part| !part.is_empty())
+        })
+    }
+}
+
+/// Changes a page of an area, and what else maps its frame: at no time is it executable here and writable there.
+fn protect_page<X: Hypervisor>(
+    at: VirtAddr,
+    pfn: Pfn,
+    access: Access,
+    tables: &Tables,
+    batch: &mut Batch,
+    xen: &X,
+) -> Result<(), MmError> {
+    let (slot, entry) = tables.leaf(xen, at)?.ok_or(MmError::NotMapped { at })?;
+    let now = Pte::leaf(entry.mfn(), access);
+    match access {
+        Access::Code | Access::ReadOnly => {
+            tables.protect_alias(xen, batch, pfn)?;
+            batch.change(slot, entry, now);
+        }
+        Access::Data => {
+            batch.change(slot, entry, now);
+            if tables.is_sealed(pfn) {
+                tables.release_alias(xen, batch, pfn)?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,270 @@
+//! Stage 3 of 9: walks the page tables that the builder made, and accounts for every mapping in them.
+//!
+//! start_info says where the tables are and how many; the processor uses what is in them. The walk starts at the
+//! L4 table, counts tables per level, and checks that page n of the domain is mapped at `HIGH + n * 4096` and
+//! nowhere else, without a hole, and that exactly the page tables are read-only. Only then may later stages reach a
+//! page by arithmetic: the walk's product is the first [`Window`].
+//!
+//! Which page that is, an entry does not say: it holds a machine frame. The P2M must have that frame for page n, and
+//! M2P must have page n for that frame. That the frame is the domain's own needs no word of either: Xen has mapped
+//! it, and maps nothing else for a domain without privileges. One page is an exception, and checked as one: in the
+//! place of a page of the image lies shared_info, a frame of Xen's that start_info names.
+//!
+//! Takes rows from `layout`; next is `direct_map`. Sources: xen/include/public/xen.h, "Start-of-day memory layout".
+
+use core::fmt;
+
+pub use super::walk_error::WalkError;
+
+use crate::dump::{Line, Merger, Rights};
+use crate::error::MmError;
+use crate::layout::{Layout, Name};
+use crate::tables::{Table, Tables};
+use crate::window::Window;
+use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr};
+use xen::area;
+use xen::pte::{Level, Pte};
+use xen::start_info::Facts;
+use xen::{Hypervisor, List, Words};
+
+/// First and last L4 slot of the hypervisor; the walk never looks there.
+const XEN_SLOTS: core::ops::RangeInclusive<u64> = 256..=271;
+
+/// Tables per level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// L4 to L1.
+    pub tables: [u64; 4],
+}
+
+impl Counts {
+    fn add(&mut self, level: Level) {
+        self.tables[match level {
+            Level::L4 => 0,
+            Level::L3 => 1,
+            Level::L2 => 2,
+            Level::L1 => 3,
+        }] += 1;
+    }
+
+    /// Returns the number of tables of all levels.
+    #[must_use]
+    pub fn total(self) -> u64 {
+        self.tables.iter().sum()
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [l4, l3, l2, l1] = self.tables;
+        write!(f, "L4 {l4}, L3 {l3}, L2 {l2}, L1 {l1}")
+    }
+}
+
+/// The builder's tables, walked and found good.
+#[derive(Debug)]
+pub struct BootTables {
+    /// Tables per level.
+    pub counts: Counts,
+    /// First page behind the initial mapping.
+    pub end: Pfn,
+    tables: Tables,
+}
+
+impl BootTables {
+    /// Walks the tables; every run of pages with equal rights goes to `emit`.
+    ///
+    /// # Errors
+    /// [`WalkError`], the first thing wrong.
+    pub fn walk<X: Hypervisor>(
+        layout: &Layout,
+        facts: &Facts,
+        xen: &mut X,
+        emit: impl FnMut(Line),
+    ) -> Result<Self, WalkError> {
+        let row = layout.pages(Name::PageTables);
+        let window = readable_tables(row, xen)?;
+        let root = root_table(layout, row, &window, xen)?;
+        let mut walk = Walk {
+            xen,
+            row,
+            window: &window,
+            list: layout.list(),
+            list_pages: layout.pages(Name::Phys2mach),
+            list_window: Window::new(area::HIGH, Pfn::ZERO),
+            shared_info: (facts.shared_info, layout.shared_info),
+            counts: Counts::default(),
+            next: Pfn::ZERO,
+            merger: Merger::new(emit),
+        };
+        walk.table(root, 0, Rights::ALL)?;
+        let (counts, end) = walk.finish(layout)?;
+        let window = Window::new(area::HIGH, end);
+        Ok(Self { counts, end, tables: Tables::new(root, window) })
+    }
+
+    /// Hands the tables on.
+    #[must_use]
+    pub fn into_tables(self) -> Tables {
+        self.tables
+    }
+}
+
+/// Makes a window over the page-table row alone, after a trial read of each page.
+fn readable_tables<X: Hypervisor>(row: PfnRange, xen: &mut X) -> Result<Window, WalkError> {
+    let mut window = Window::new(area::HIGH, Pfn::ZERO);
+    for pfn in row.iter() {
+        let at = window.address(pfn);
+        xen.probe(at).map_err(|_| WalkError::Unreadable(MmError::NotMapped { at }))?;
+    }
+    window.extend(row);
+    Ok(window)
+}
+
+/// Finds the L4 table: the page at pt_base. Its machine frame is in the P2M list, and M2P must agree.
+fn root_table<X: Hypervisor>(
+    layout: &Layout,
+    row: PfnRange,
+    window: &Window,
+    xen: &mut X,
+) -> Result<Table, WalkError> {
+    let pfn = row.start;
+    let list = layout.list();
+    let unreadable = WalkError::Unreadable(MmError::NotMapped { at: list.address(pfn) });
+    let mfn = list.frame(xen, pfn).ok_or(unreadable)?;
+    if !xen.m2p(mfn).is_some_and(|claim| claim.names(pfn)) {
+        let found = list.page_of(xen, mfn);
+        return Err(WalkError::WrongPage { at: window.address(pfn), expected: pfn, found });
+    }
+    Ok(Table { pfn, mfn, level: Level::L4 })
+}
+
+struct Walk<'w, X, F: FnMut(Line)> {
+    xen: &'w X,
+    row: PfnRange,
+    window: &'w Window,
+    list: List,
+    list_pages: PfnRange,
+    /// Shows the pages of the list that were tried.
+    list_window: Window,
+    /// Where shared_info is mapped, and its frame.
+    shared_info: (VirtAddr, Mfn),
+    counts: Counts,
+    /// Page expected at the next address.
+    next: Pfn,
+    merger: Merger<F>,
+}
+
+impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
+    fn table(&mut self, table: Table, base: u64, above: Rights) -> Result<(), WalkError> {
+        self.counts.add(table.level);
+        let words = self.window.page(self.xen, table.pfn);
+        let Some(level) = table.level.below() else { return self.pages(&words, base, above) };
+        for (index, &word) in (0..ENTRIES).zip(&words) {
+            let entry = Pte::from_word(word);
+            let at = VirtAddr::new_truncate(base + index * table.level.span());
+            let skipped = table.level == Level::L4 && XEN_SLOTS.contains(&index);
+            if !skipped && entry.is_present() {
+                let below = self.below(at, entry, level)?;
+                self.table(below, at.as_u64(), above.and(entry))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn below(&self, at: VirtAddr, entry: Pte, level: Level) -> Result<Table, WalkError> {
+        let strange =
+            WalkError::Unreadable(MmError::StrangeTable { at, level: level.above(), entry: entry.word() });
+        let pfn = self.list.page_of(self.xen, entry.mfn()).filter(|_| !entry.is_large()).ok_or(strange)?;
+        if self.row.contains(pfn) {
+            Ok(Table { pfn, mfn: entry.mfn(), level })
+        } else {
+            Err(WalkError::TableOutside { pfn, row: self.row })
+        }
+    }
+
+    /// Checks the entries of an L1 table. The frames of a whole table are compared with the P2M, and confirmed by
+    /// M2P, at once if they can be.
+    fn pages(&mut self, words: &Words, base: u64, above: Rights) -> Result<(), WalkError> {
+        let first = self.next.slot_start();
+        let listed = self.listed(first)?;
+        let differences = words
+            .iter()
+            .zip(&listed)
+            .fold(0, |sum, (word, listed)| sum | (Pte::from_word(*word).mfn().raw() ^ listed));
+        let confirmed = differences == 0 && self.xen.m2p_confirms(&listed, first);
+        for ((index, &word), &listed) in (0..ENTRIES).zip(words).zip(&listed) {
+            let entry = Pte::from_word(word);
+            let at = VirtAddr::new_truncate(base + index * Level::L1.span());
+            if entry.is_present() {
+                self.in_place(at)?;
+                if !confirmed {
+                    self.frame(at, entry.mfn(), listed)?;
+                }
+                self.page(at, entry, above.and(entry))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies the list's entries of the 512 pages from `first` on, after a trial read; all ones after the end.
+    fn listed(&mut self, first: Pfn) -> Result<Words, WalkError> {
+        let page = self.list_pages.start.plus(first.raw() / ENTRIES);
+        if !self.list_pages.contains(page) {
+            return Ok([u64::MAX; 512]);
+        }
+        let at = self.list_window.address(page);
+        self.xen.probe(at).map_err(|_| WalkError::Unreadable(MmError::NotMapped { at }))?;
+        self.list_window.extend(PfnRange::new(page, 1));
+        let mut words = self.list_window.page(self.xen, page);
+        let used = self.list.entries().saturating_sub(first.raw()).min(ENTRIES);
+        // Below 512: fits any usize.
+        words[used as usize..].fill(u64::MAX);
+        Ok(words)
+    }
+
+    /// Pages follow each other: the next one mapped must be the next one of the domain.
+    fn in_place(&self, at: VirtAddr) -> Result<(), WalkError> {
+        let expected = VirtAddr::new_truncate(area::HIGH.as_u64().wrapping_add(self.next.raw() * PAGE_SIZE));
+        if at == expected { Ok(()) } else { Err(WalkError::Hole { at: expected }) }
+    }
+
+    /// Checks that the frame mapped at `at` is the next page's, by its entry in the P2M and by M2P.
+    fn frame(&self, at: VirtAddr, mfn: Mfn, listed: u64) -> Result<(), WalkError> {
+        let expected = self.next;
+        let (shared_info, shared_frame) = self.shared_info;
+        if at == shared_info && mfn == shared_frame {
+            return Ok(());
+        }
+        let claimed = self.xen.m2p(mfn).is_some_and(|claim| claim.names(expected));
+        match (claimed, listed == mfn.raw()) {
+            (true, true) => Ok(()),
+            (true, false) => Err(WalkError::NotListed { pfn: expected, mfn, listed }),
+            (false, _) => {
+                let found = self.list.page_of(self.xen, mfn);
+                Err(WalkError::WrongPage { at, expected, found })
+            }
+        }
+    }
+
+    fn page(&mut self, at: VirtAddr, entry: Pte, rights: Rights) -> Result<(), WalkError> {
+        if entry.is_writable() == self.row.contains(self.next) {
+            return Err(WalkError::WrongRight { at, entry: entry.word() });
+        }
+        self.merger.add(at, PAGE_SIZE, rights);
+        self.next = self.next.plus(1);
+        Ok(())
+    }
+
+    fn finish(self, layout: &Layout) -> Result<(Counts, Pfn), WalkError> {
+        self.merger.finish();
+        let (expected, found) = (self.row.pages(), self.counts.total());
+        if expected != found {
+            return Err(WalkError::Count { expected, found });
+        }
+        if self.next < layout.alloc_end() {
+            return Err(WalkError::Short { end: self.next, expected: layout.alloc_end() });
+        }
+        Ok((self.counts, self.next))
+    }
+}

@@ -1,0 +1,98 @@
+//! What can be wrong with the page tables that the builder made.
+//!
+//! Each names the address or page, what was expected there, and what was found. Neighbours: `walk` finds them.
+
+use core::fmt;
+
+use crate::error::MmError;
+use xen::addr::{Mfn, Pfn, PfnRange, VirtAddr};
+
+/// What the walk may find wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WalkError {
+    /// A table lies outside the page-table row.
+    TableOutside {
+        /// The table.
+        pfn: Pfn,
+        /// The row.
+        row: PfnRange,
+    },
+    /// The page tables, or one entry, cannot be read.
+    Unreadable(MmError),
+    /// An address maps another page than its place says.
+    WrongPage {
+        /// The address.
+        at: VirtAddr,
+        /// The page expected there.
+        expected: Pfn,
+        /// The page found there, if P2M and M2P agree that it is one of ours.
+        found: Option<Pfn>,
+    },
+    /// A page is mapped, and the P2M has another frame for it, or none.
+    NotListed {
+        /// The page.
+        pfn: Pfn,
+        /// Its frame, by page table and M2P.
+        mfn: Mfn,
+        /// Its entry in the P2M.
+        listed: u64,
+    },
+    /// A page between the start of the mapping and its end is not mapped.
+    Hole {
+        /// The first missing address.
+        at: VirtAddr,
+    },
+    /// A page has the wrong right to be written: tables must not be writable, everything else must.
+    WrongRight {
+        /// The address.
+        at: VirtAddr,
+        /// Entry found.
+        entry: u64,
+    },
+    /// The tables found are not as many as start_info says.
+    Count {
+        /// start_info.nr_pt_frames.
+        expected: u64,
+        /// Tables walked.
+        found: u64,
+    },
+    /// The mapping ends before the boot stack does.
+    Short {
+        /// Page behind the last one mapped.
+        end: Pfn,
+        /// Page behind the boot stack.
+        expected: Pfn,
+    },
+}
+
+impl fmt::Display for WalkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TableOutside { pfn, row } => write!(f, "a page table is {pfn}: expected one of {row}"),
+            Self::Unreadable(error) => error.fmt(f),
+            Self::WrongPage { at, expected, found: Some(found) } => {
+                write!(f, "{at:#x} maps {found}: expected {expected}")
+            }
+            Self::WrongPage { at, expected, found: None } => {
+                write!(f, "{at:#x} maps a frame that is no page's by M2P and P2M: expected {expected}")
+            }
+            Self::NotListed { pfn, mfn, listed } => {
+                write!(f, "{pfn} is mapped with machine frame {mfn}, but the P2M has {listed:#x} for it")
+            }
+            Self::Hole { at } => write!(f, "{at:#x} is not mapped: expected no hole in the initial mapping"),
+            Self::WrongRight { at, entry } => write!(
+                f,
+                "{at:#x} has entry {entry:#x}: expected page tables read-only and everything else writable"
+            ),
+            Self::Count { expected, found } => {
+                write!(f, "{found} page tables found: start_info.nr_pt_frames says {expected}")
+            }
+            Self::Short { end, expected } => {
+                write!(
+                    f,
+                    "the initial mapping ends at {end}: expected {expected} or more, the end of the boot stack"
+                )
+            }
+        }
+    }
+}

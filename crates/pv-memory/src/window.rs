@@ -1,0 +1,286 @@
+//! The only way from a page number to its content: a linear mapping that is known to be there.
+//!
+//! Two mappings of RAM exist in a boot: the builder's high mapping, which shows the first pages, and the direct
+//! map, which takes its place. Both put page n at `base + n * 4096`; both are a [`Window`], which knows which pages
+//! it shows: exactly those that are mapped. That is the one account of it; the allocator asks here too. Reading a page needs a window that shows it; writing needs the page's [`Run`] as well. This
+//! file, `commit` and `module::load` are where the boot calls unsafe methods of the seam.
+//!
+//! Neighbours: `walk` makes the first window, `direct_map` the second; everybody reads through one.
+
+use crate::frames::Run;
+use crate::ranges::Ranges;
+use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
+use xen::{Hypervisor, Loop, Words};
+
+/// Linear mapping `pfn -> base + pfn * 4096`, for the pages it shows.
+#[derive(Clone, Debug)]
+pub struct Window {
+    base: VirtAddr,
+    shown: Ranges,
+}
+
+impl Window {
+    /// Makes a window that shows the pages below `end`.
+    ///
+    /// The caller has seen in the page tables that each of them is mapped there: `walk` for the builder's mapping,
+    /// `direct_map` for its own.
+    pub(crate) fn new(base: VirtAddr, end: Pfn) -> Self {
+        let mut window = Self { base, shown: Ranges::new() };
+        window.extend(PfnRange::between(Pfn::ZERO, end));
+        window
+    }
+
+    /// Notes that more pages are mapped now: each of them, by a batch that Xen has accepted.
+    pub(crate) fn extend(&mut self, pages: PfnRange) {
+        self.shown.insert(pages);
+    }
+
+    /// Returns the page behind the last one shown.
+    #[must_use]
+    pub fn end(&self) -> Pfn {
+        self.shown.end()
+    }
+
+    /// Tells whether all the pages are shown.
+    #[must_use]
+    pub fn shows(&self, pages: PfnRange) -> bool {
+        self.shown.contains(pages)
+    }
+
+    /// Returns the parts of `pages` that are shown, lowest first.
+    pub(crate) fn shown(&self, pages: PfnRange) -> impl Iterator<Item = PfnRange> {
+        self.shown.within(pages)
+    }
+
+    /// Returns the parts of `pages` that are not shown, lowest first.
+    pub(crate) fn hidden(&self, pages: PfnRange) -> impl Iterator<Item = PfnRange> {
+        self.shown.without(pages)
+    }
+
+    /// Returns the page's address in this mapping, shown or not.
+    #[must_use]
+    pub const fn address(&self, pfn: Pfn) -> VirtAddr {
+        VirtAddr::new_truncate(self.base.as_u64().wrapping_add(pfn.raw().wrapping_mul(PAGE_SIZE)))
+    }
+
+    /// Returns the page at an address of this mapping.
+    #[must_use]
+    pub const fn pfn(&self, at: VirtAddr) -> Pfn {
+        Pfn::new(at.as_u64().wrapping_sub(self.base.as_u64()) / PAGE_SIZE)
+    }
+
+    fn checked(&self, pages: PfnRange) -> VirtAddr {
+        assert!(
+            self.shows(pages),
+            "{pages} not mapped at {:#x}: a stage used a page before mapping it",
+            self.base
+        );
+        self.address(pages.start)
+    }
+
+    /// Copies a page out. Never borrows it: it may be a page table, which the processor and Xen write to.
+    ///
+    /// # Panics
+    /// If the window does not show it: a mistake of the caller, not of the domain.
+    #[expect(unsafe_code, reason = "reads through the seam")]
+    #[inline]
+    pub fn page<X: Hypervisor>(&self, xen: &X, pfn: Pfn) -> Words {
+        let at = self.checked(PfnRange::new(pfn, 1));
+        // SAFETY: mapped, because this window shows it (checked above) and is dropped before its mapping goes.
+        unsafe { xen.page(at) }
+    }
+
+    /// Reads one word of a page, the one with index `index`.
+    ///
+    /// # Panics
+    /// If the window does not show the page, or it has no such word.
+    #[expect(unsafe_code, reason = "reads through the seam")]
+    pub fn word<X: Hypervisor>(&self, xen: &X, pfn: Pfn, index: usize) -> u64 {
+        let at = self.checked(PfnRange::new(pfn, 1));
+        assert!(index < 512, "word {index} of a page");
+        // SAFETY: mapped, as in `page`; within the page and aligned, by the assertion.
+        unsafe { xen.word(VirtAddr::new_truncate(at.as_u64() + index as u64 * 8)) }
+    }
+
+    /// Borrows the page with index `index` of a run for writing.
+    ///
+    /// # Panics
+    /// If the run has no such page or the window does not show it.
+    #[expect(unsafe_code, reason = "writes through the seam")]
+    pub fn page_mut<'x, X: Hypervisor>(&self, xen: &'x mut X, run: &Run, index: u64) -> &'x mut Words {
+        assert!(index < run.pages().pages(), "page {index} of {}", run.pages());
+        let at = self.checked(PfnRange::new(run.first().plus(index), 1));
+        // SAFETY: mapped writable, because free and adopted pages are data (`walk` checked it); owned by the caller,
+        // who holds the run.
+        unsafe { xen.page_mut(at) }
+    }
+
+    /// Borrows the first `len` bytes of a run that is only read, for as long as the run is.
+    ///
+    /// # Panics
+    /// If the run is shorter or the window does not show it.
+    #[expect(unsafe_code, reason = "reads through the seam")]
+    pub fn bytes<'r, X: Hypervisor>(&self, xen: &X, run: &'r Run, len: usize) -> &'r [u8] {
+        assert!(len as u64 <= run.pages().pages() * PAGE_SIZE, "{len} bytes of {}", run.pages());
+        let at = self.checked(run.pages());
+        // SAFETY: mapped, and stays so: the direct map only ever grows. Not written while the run is borrowed: the
+        // only such run is the ramdisk's (`module::source`), which is never handed to a writer.
+        unsafe { xen.bytes(at, len) }
+    }
+
+    /// Copies pages into the run, starting at its page `index`.
+    ///
+    /// # Panics
+    /// If the run is too small or the window does not show both.
+    #[expect(unsafe_code, reason = "copies through the seam")]
+    pub fn copy<X: Hypervisor>(&self, xen: &mut X, from: PfnRange, to: &Run, index: u64) {
+        let target = PfnRange::new(to.first().plus(index), from.pages());
+        assert!(
+            target.end <= to.pages().end && !from.overlaps(target),
+            "{from} into {target} of {}",
+            to.pages()
+        );
+        let source = self.checked(from);
+        let target = self.checked(target);
+        // SAFETY: both mapped (checked above) and disjoint; the target is owned by the caller, who holds the run.
+        unsafe { xen.copy_pages(source, target, from.pages()) }
+    }
+
+    /// Copies a whole run into another, by a loop of the caller's choice, to measure it.
+    ///
+    /// # Panics
+    /// As for [`Window::copy`].
+    #[expect(unsafe_code, reason = "copies through the seam")]
+    pub fn copy_by<X: Hypervisor>(&self, xen: &mut X, by: Loop, from: PfnRange, to: &Run) {
+        assert!(
+            from.pages() <= to.pages().pages() && !from.overlaps(to.pages()),
+            "{from} into {}",
+            to.pages()
+        );
+        let source = self.checked(from);
+        let target = self.checked(to.pages());
+        // SAFETY: as in `copy`.
+        unsafe { xen.copy_pages_by(by, source, target, from.pages()) }
+    }
+
+    /// Fills the first `pages` pages of a run, by a loop of the caller's choice, to measure it.
+    ///
+    /// # Panics
+    /// As for [`Window::fill`].
+    #[expect(unsafe_code, reason = "fills through the seam")]
+    pub fn fill_by<X: Hypervisor>(&self, xen: &mut X, by: Loop, run: &Run, pages: u64, word: u64) {
+        assert!(pages <= run.pages().pages(), "{pages} pages of {}", run.pages());
+        let at = self.checked(run.pages());
+        // SAFETY: as in `fill`.
+        unsafe { xen.fill_pages_by(by, at, pages, word) }
+    }
+
+    /// Lets the heap use a run, which the caller keeps and does not touch until [`Hypervisor::take_back`] says yes.
+    ///
+    /// # Panics
+    /// If the window does not show it.
+    #[expect(unsafe_code, reason = "lends through the seam")]
+    pub fn lend<X: Hypervisor>(&self, xen: &mut X, run: &Run) {
+        let at = self.checked(run.pages());
+        // SAFETY: mapped writable (as in `page_mut`), for good; owned by the caller, who holds the run.
+        unsafe { xen.lend(at, run.pages().pages()) }
+    }
+
+    /// Fills pages of a run with one word, those of `part` that are the run's.
+    ///
+    /// # Panics
+    /// If the window does not show the run.
+    #[expect(unsafe_code, reason = "fills through the seam")]
+    pub fn fill<X: Hypervisor>(&self, xen: &mut X, run: &Run, part: PfnRange, word: u64) {
+        let own = run.pages();
+        let part = PfnRange::between(part.start.max(own.start), part.end.min(own.end));
+        if part.is_empty() {
+            return;
+        }
+        let at = self.checked(part);
+        // SAFETY: mapped writable (as in `page_mut`); owned by the caller, who holds the run.
+        unsafe { xen.fill_pages(at, part.pages(), word) }
+    }
+}
+
+/// Pages of address space, mapped for their holder alone: what `vmalloc` hands out.
+#[derive(Debug)]
+pub struct Span {
+    at: VirtAddr,
+    pages: u64,
+}
+
+impl Span {
+    /// Notes that `pages` pages are mapped from `at`, to frames that nobody else has.
+    pub(crate) const fn new(at: VirtAddr, pages: u64) -> Self {
+        Self { at, pages }
+    }
+
+    /// Returns the first address.
+    #[must_use]
+    pub const fn start(&self) -> VirtAddr {
+        self.at
+    }
+
+    /// Returns the number of pages.
+    #[must_use]
+    pub const fn pages(&self) -> u64 {
+        self.pages
+    }
+
+    /// Notes that only the first `pages` pages are still mapped.
+    pub(crate) const fn shorten(&mut self, pages: u64) {
+        assert!(pages <= self.pages);
+        self.pages = pages;
+    }
+
+    fn checked(&self, index: u64) -> VirtAddr {
+        assert!(index < self.pages, "page {index} of {}", self.pages);
+        VirtAddr::new_truncate(self.at.as_u64().wrapping_add(index * PAGE_SIZE))
+    }
+
+    /// Copies a page out.
+    ///
+    /// # Panics
+    /// If there are not so many pages.
+    #[expect(unsafe_code, reason = "reads through the seam")]
+    pub fn page<X: Hypervisor>(&self, xen: &X, index: u64) -> Words {
+        let at = self.checked(index);
+        // SAFETY: mapped while the span lives (`vmalloc` unmaps only what was dropped).
+        unsafe { xen.page(at) }
+    }
+
+    /// Reads the first word of a page.
+    ///
+    /// # Panics
+    /// As for [`Span::page`].
+    #[expect(unsafe_code, reason = "reads through the seam")]
+    pub fn first_word<X: Hypervisor>(&self, xen: &X, index: u64) -> u64 {
+        let at = self.checked(index);
+        // SAFETY: as in `page`.
+        unsafe { xen.word(at) }
+    }
+
+    /// Borrows the first `len` bytes.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    #[expect(unsafe_code, reason = "reads through the seam")]
+    pub fn bytes<X: Hypervisor>(&self, xen: &X, len: usize) -> &[u8] {
+        assert!(len as u64 <= self.pages * PAGE_SIZE, "{len} bytes of {} pages", self.pages);
+        // SAFETY: mapped as for `page`; data, never a table, and not written while borrowed, because writing takes
+        // `&mut self`.
+        unsafe { xen.bytes(self.at, len) }
+    }
+
+    /// Borrows a page for writing. It must not have been made read-only: then the processor faults.
+    ///
+    /// # Panics
+    /// If there are not so many pages.
+    #[expect(unsafe_code, reason = "writes through the seam")]
+    pub fn page_mut<'x, X: Hypervisor>(&mut self, xen: &'x mut X, index: u64) -> &'x mut Words {
+        let at = self.checked(index);
+        // SAFETY: mapped as for `page`; owned by the span's holder, whom `&mut self` shows to be the only one.
+        unsafe { xen.page_mut(at) }
+    }
+}

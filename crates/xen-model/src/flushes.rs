@@ -1,0 +1,210 @@
+//! Stale translations: what a processor may still remember of entries that have changed.
+//!
+//! Xen flushes more than it promises: after changes of level 2 and above since XSA-286's fixes (4.8, 4.9 and early
+//! 4.10 to 4.14 do not), and when a frame changes type. A guest that relies on it breaks on the next Xen. So a model
+//! is strict unless it is told otherwise: it forgets only when asked, remembers whatever a processor may (a
+//! translation needs no use to be remembered), and panics when the guest goes on with a stale one in reach.
+//!
+//! `translate` looks addresses up, `update` tells of changes.
+
+use alloc::vec::Vec;
+use core::fmt;
+use std::collections::HashMap;
+
+use crate::entry;
+use crate::hypervisor::Xen;
+use crate::translate::Mapping;
+use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, VirtAddr};
+use xen::pte::Level;
+
+/// When the modelled processor forgets translations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flushes {
+    /// When the guest asks, and never else; a stale translation that the guest could use is a panic.
+    #[default]
+    OnlyAsked,
+    /// Also when a Xen of today does it by itself; a stale translation is used, as on hardware.
+    AlsoImplied,
+}
+
+/// Flushes so far, and what they are for.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) mode: Flushes,
+    /// Whole flushes that the guest asked for.
+    asked: u64,
+    left_out: Option<u64>,
+    /// Elements of the last batch.
+    elements: usize,
+    /// Something remembered may be stale.
+    changed: bool,
+    /// Addresses of L1 tables, until a table above changes.
+    places: Option<HashMap<Mfn, Vec<u64>>>,
+}
+
+/// A translation that the tables do not have any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stale {
+    /// The address.
+    pub at: VirtAddr,
+    /// What the processor may remember.
+    pub remembered: Mapping,
+    /// What the tables say.
+    pub now: Option<Mapping>,
+}
+
+impl fmt::Display for Stale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, remembered, now } = self;
+        write!(f, "stale translation: {at:#x} may still lead to {remembered}; the tables say ")?;
+        match now {
+            Some(now) => now.fmt(f),
+            None => f.write_str("nothing is there"),
+        }
+    }
+}
+
+impl Xen {
+    /// Chooses when translations are forgotten.
+    pub fn forget_when(&mut self, mode: Flushes) {
+        self.flushes.get_mut().mode = mode;
+    }
+
+    /// Returns the number of whole flushes that the guest has asked for.
+    #[must_use]
+    pub fn flushes_asked(&self) -> u64 {
+        self.flushes.borrow().asked
+    }
+
+    /// Plans that a flush does nothing and says that it did: 0 is the first that the guest asks for from its entry on.
+    pub fn leave_out_flush(&mut self, number: u64) {
+        self.flushes.get_mut().left_out = Some(number);
+    }
+
+    /// The guest asks to forget everything.
+    pub(crate) fn flush(&mut self) {
+        let ledger = self.flushes.get_mut();
+        let number = ledger.asked;
+        ledger.asked += 1;
+        if ledger.left_out != Some(number) {
+            self.forget_all();
+        }
+    }
+
+    /// Xen forgets by itself what it does not promise to.
+    pub(crate) fn flush_unasked(&self, forget: impl FnOnce(&Self)) {
+        let mode = self.flushes.borrow().mode;
+        if mode == Flushes::AlsoImplied {
+            forget(self);
+        }
+    }
+
+    /// A batch begins.
+    pub(crate) fn note_batch(&mut self, elements: usize) {
+        self.flushes.get_mut().elements = elements;
+    }
+
+    /// Nothing is remembered any more.
+    pub(crate) fn note_forgotten(&self) {
+        self.flushes.borrow_mut().changed = false;
+    }
+
+    /// An entry is about to change: translations through it may be remembered from before.
+    pub(crate) fn remember(&mut self, table: Mfn, index: usize, level: Level) {
+        if self.flushes.get_mut().mode == Flushes::AlsoImplied {
+            return;
+        }
+        if entry::is_present(self.memory.words(table)[index]) {
+            for base in self.places(table, level) {
+                self.remember_below(base + index as u64 * level.span(), level);
+            }
+            self.flushes.get_mut().changed = true;
+        }
+        if level > Level::L1 {
+            self.flushes.get_mut().places = None;
+        }
+    }
+
+    fn remember_below(&self, base: u64, level: Level) {
+        let Some(below) = level.below() else {
+            let at = VirtAddr::new_truncate(base);
+            if let Some(mapping) = self.mapping(at) {
+                self.tlb.borrow_mut().entry(at.as_u64() / PAGE_SIZE).or_insert(mapping);
+            }
+            return;
+        };
+        let Some(table) = self.table_at(VirtAddr::new_truncate(base), below) else { return };
+        for (index, word) in (0..ENTRIES).zip(self.memory.words(table)) {
+            if entry::is_present(*word) {
+                self.remember_below(base + index * below.span(), below);
+            }
+        }
+    }
+
+    /// Returns the addresses that a table covers from, wherever it is hooked.
+    fn places(&mut self, table: Mfn, level: Level) -> Vec<u64> {
+        if level > Level::L1 {
+            let mut all = HashMap::new();
+            self.collect(self.root, Level::L4, 0, level, &mut all);
+            return all.remove(&table).unwrap_or_default();
+        }
+        if self.flushes.get_mut().places.is_none() {
+            let mut all = HashMap::new();
+            self.collect(self.root, Level::L4, 0, Level::L1, &mut all);
+            self.flushes.get_mut().places = Some(all);
+        }
+        let places = self.flushes.get_mut().places.as_ref();
+        places.and_then(|places| places.get(&table)).cloned().unwrap_or_default()
+    }
+
+    fn collect(&self, table: Mfn, at: Level, base: u64, wanted: Level, all: &mut HashMap<Mfn, Vec<u64>>) {
+        if at == wanted {
+            all.entry(table).or_default().push(base);
+            return;
+        }
+        let Some(below) = at.below() else { return };
+        for (index, word) in (0..ENTRIES).zip(self.memory.words(table)) {
+            let is_xens = at == Level::L4 && entry::XEN_SLOTS.contains(&(index as usize));
+            if entry::is_present(*word) && !is_xens {
+                self.collect(entry::frame(*word), below, base + index * at.span(), wanted, all);
+            }
+        }
+    }
+
+    /// Finds a translation that may be remembered and is not in the tables; a strict model finds all that there are.
+    #[must_use]
+    pub fn stale(&self) -> Option<Stale> {
+        if !self.flushes.borrow().changed {
+            return None;
+        }
+        let tlb = self.tlb.borrow();
+        let mut stale = tlb.iter().filter_map(|(page, remembered)| {
+            let at = VirtAddr::new_truncate(page * PAGE_SIZE);
+            let now = self.mapping(at);
+            (now != Some(*remembered)).then_some(Stale { at, remembered: *remembered, now })
+        });
+        let found = stale.next();
+        // The lowest, so that a test's message is the same each time.
+        stale.fold(found, |lowest, next| lowest.filter(|lowest| lowest.at < next.at).or(Some(next)))
+    }
+
+    /// The guest goes on: nothing stale may be in its reach.
+    ///
+    /// # Panics
+    /// If something is, and nothing but the guest flushes.
+    pub(crate) fn check_stale(&self) {
+        if !self.flushes.borrow().changed || self.flushes.borrow().mode == Flushes::AlsoImplied {
+            return;
+        }
+        let Some(stale) = self.stale() else {
+            self.flushes.borrow_mut().changed = false;
+            return;
+        };
+        let Ledger { asked, left_out, elements, .. } = &*self.flushes.borrow();
+        let after = format_args!("after a batch of {elements} elements");
+        match left_out.filter(|number| number < asked) {
+            Some(number) => panic!("{stale}; flush {number}, {after}, was left out"),
+            None => panic!("{stale}; no flush was asked for {after}"),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The virtual address space, from low to high.
+//!
+//! ```text
+//! 0xffff800000000000 +--------------------------+ L4 256
+//!                    | Xen's own (M2P at start) | never touched
+//! 0xffff880000000000 +--------------------------+ L4 272
+//!                    | direct map    __va       | pfn n at DIRECT + n * 4096, built by stage 4
+//! 0xffffc90000000000 +--------------------------+
+//!                    | vmalloc                  |
+//! 0xffffe90000000000 +--------------------------+
+//! 0xffffffff80000000 +--------------------------+ L4 511, L3 510
+//!                    | high kernel map __ka     | pfn n at HIGH + n * 4096, given by the domain builder:
+//!                    |                          |   kernel, ramdisk, P2M, start_info, rings, tables, stack
+//! 0xffffffffa0000000 +--------------------------+ the builder does not stop here ...
+//!                    | module area              | ... and modules need it empty
+//! 0xffffffffff000000 +--------------------------+
+//! ```
+//!
+//! The module area must be within 2 GiB of the kernel, because module code reaches it with 32-bit displacements;
+//! that is why the P2M has to move and not the module area. Same numbers as Linux of the P2M tree's time.
+//!
+//! Sources: Linux Documentation/arch/x86/x86_64/mm.rst (facts); xen/include/public/arch-x86/xen-x86_64.h.
+
+use crate::addr::{L3_SPAN, VirtAddr, VirtRange};
+
+/// Start of the direct map.
+pub const DIRECT: VirtAddr = VirtAddr::new(0xffff_8800_0000_0000);
+/// The direct map: as much as a P2M tree can describe.
+pub const DIRECT_MAP: VirtRange = VirtRange::new(DIRECT, L3_SPAN);
+/// Address space for [`crate::vmalloc`] outside the module area.
+pub const VMALLOC: VirtRange = VirtRange::new(VirtAddr::new(0xffff_c900_0000_0000), 32 << 40);
+/// Start of the high kernel mapping; `VIRT_BASE` of the image.
+pub const HIGH: VirtAddr = VirtAddr::new(0xffff_ffff_8000_0000);
+/// The high kernel mapping below the module area.
+pub const HIGH_MAP: VirtRange = VirtRange::between(HIGH, MODULES_START);
+/// Start of the module area.
+pub const MODULES_START: VirtAddr = VirtAddr::new(0xffff_ffff_a000_0000);
+/// The module area.
+pub const MODULES: VirtRange = VirtRange::between(MODULES_START, VirtAddr::new(0xffff_ffff_ff00_0000));
+
+const _: () = assert!(HIGH_MAP.bytes == 512 << 20);
+const _: () = assert!(DIRECT_MAP.end_raw() <= VMALLOC.start.as_u64());
+const _: () = assert!(VMALLOC.end_raw() < HIGH.as_u64());

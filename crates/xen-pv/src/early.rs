@@ -1,0 +1,91 @@
+//! The first fields of start_info, those without which the image cannot say a word.
+//!
+//! The entry needs the role, the page tables, shared_info and the console ring before the boot has begun, and a
+//! raw page must not be believed there more than anywhere else. So these fields are checked on their own, first, and
+//! the entry gets no other. `start_info` takes over from here and checks the rest, and all of them against each other.
+//!
+//! Sources: xen/include/public/xen.h (start_info).
+
+use crate::abi::{SIF_INITDOMAIN, StartInfo};
+use crate::addr::{Mfn, PAGE_SIZE, Pfn};
+use crate::area;
+use crate::events::Port;
+use crate::start_info::{Fault, FieldError, Role, checked, false_field, high_page};
+
+/// Bits of a machine address in a page-table entry.
+const MACHINE_BITS: u32 = 52;
+/// Frame numbers that an entry can hold. What this kernel can work with is `start_info`'s to say, on the console.
+const MOST_PAGES: u64 = 1 << 40;
+
+/// What the image needs of start_info before it can say a word: each checked on its own, as far as that is possible
+/// without a console, a clock and M2P.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Early {
+    /// Guest or initial domain.
+    pub role: Role,
+    /// Pages that the domain owns.
+    pub nr_pages: u64,
+    /// Page of the L4 table.
+    pub root: Pfn,
+    /// Machine frame of shared_info.
+    pub shared_info: Mfn,
+    /// The console ring of a guest.
+    pub console: Option<ConsoleClaim>,
+}
+
+/// Where a builder says that the console ring is: a frame that nobody has looked for yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConsoleClaim {
+    /// Its machine frame.
+    pub mfn: Mfn,
+    /// Its event channel.
+    pub port: Port,
+}
+
+impl Early {
+    /// Checks these fields.
+    ///
+    /// # Errors
+    /// The first [`FieldError`], in the order of the structure.
+    pub fn parse(raw: &StartInfo) -> Result<Self, FieldError> {
+        check_magic(raw)?;
+        let role = if raw.flags & SIF_INITDOMAIN != 0 { Role::InitialDomain } else { Role::Guest };
+        let nr_pages =
+            checked("nr_pages", "1 to 2^40 pages, which entries can name", raw.nr_pages, |pages| {
+                (1..=MOST_PAGES).contains(&pages)
+            })?;
+        let shared_info = checked("shared_info", "a page-aligned machine address", raw.shared_info, |at| {
+            at != 0 && at % PAGE_SIZE == 0 && at < 1 << MACHINE_BITS
+        })?;
+        let console = match role {
+            Role::Guest => Some(console(raw)?),
+            Role::InitialDomain => None,
+        };
+        let root = Pfn::new((high_page("pt_base", raw.pt_base)?.as_u64() - area::HIGH.as_u64()) / PAGE_SIZE);
+        Ok(Self { role, nr_pages, root, shared_info: Mfn::new(shared_info / PAGE_SIZE), console })
+    }
+}
+
+fn console(raw: &StartInfo) -> Result<ConsoleClaim, FieldError> {
+    let Some(port) = Port::new(raw.console_evtchn) else {
+        let found = u64::from(raw.console_evtchn);
+        let expected = "an event channel, 1 to 4095";
+        return Err(false_field("console.evtchn", expected, found));
+    };
+    Ok(ConsoleClaim { mfn: Mfn::new(raw.console_mfn), port })
+}
+
+fn check_magic(raw: &StartInfo) -> Result<(), FieldError> {
+    if raw.magic.starts_with(b"xen-3.") {
+        return Ok(());
+    }
+    let mut first = [0; 8];
+    first.copy_from_slice(&raw.magic[..8]);
+    Err(FieldError {
+        field: "magic",
+        expected: "a string that starts with xen-3.",
+        found: u64::from_be_bytes(first),
+        advice: "%rsi does not point to start_info: was the image started by something other than a Xen PV builder?",
+        fault: Fault::Builder,
+    })
+}

@@ -1,0 +1,31 @@
+//! `println!` for kernels: to the domain's console, or to whoever runs the kernel on a model.
+//!
+//! Printing has no receiver in the hand, so the way out is a global: the runtime of an image sets it to the domain's
+//! console, a model to a text of its own. It is no call of the runtime, or a test program would need what only an
+//! image has.
+
+use core::fmt;
+
+use spin::Once;
+
+static SINK: Once<fn(fmt::Arguments<'_>)> = Once::new();
+
+/// Sends what is printed to `sink` from now on; only the first call has an effect.
+pub fn redirect(sink: fn(fmt::Arguments<'_>)) {
+    SINK.call_once(|| sink);
+}
+
+/// Prints; [`println!`](crate::println) is the way to call it.
+pub fn print(text: fmt::Arguments<'_>) {
+    if let Some(sink) = SINK.get() {
+        sink(text);
+    }
+}
+
+/// Prints a line to the console.
+#[macro_export]
+macro_rules! println {
+    ($($text:tt)*) => {
+        $crate::output::print(::core::format_args!("{}\n", ::core::format_args!($($text)*)))
+    };
+}

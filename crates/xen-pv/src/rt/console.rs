@@ -1,0 +1,214 @@
+//! The console: Xen's ring for a guest, Xen's own console or the second serial port for the initial domain.
+//!
+//! The ring has 2 KiB and free-running indices; when it is full, the writer notifies the other end and waits for an
+//! event, with a deadline. Indices are never reset: what is in the ring was not read yet. Before the domain ends, the
+//! ring must be drained, or the last lines are lost with it.
+//!
+//! The ring lies in the high mapping at first and is reached through the direct map later ([`rehome`]).
+//! Sources: xen/include/public/io/console.h.
+
+use core::fmt;
+use core::mem::offset_of;
+use core::sync::atomic::{Ordering, fence};
+
+use crate::Hypervisor;
+use crate::abi::ConsoleRing;
+use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
+use crate::area;
+use crate::early::ConsoleClaim;
+use crate::events::Port;
+use spin::Mutex;
+use uart_16550::backend::PioBackend;
+use uart_16550::{Config, Uart16550};
+
+use super::live::Live;
+use super::{clock, hypercall, shared, tables, volatile};
+
+/// Longest wait for room in the ring: then the other end is gone, and output is dropped.
+const PATIENCE_NANOS: u64 = 2_000_000_000;
+/// I/O port of the second serial port.
+const COM2: u16 = 0x2f8;
+
+/// Where output goes.
+enum Sink {
+    /// Nowhere yet.
+    None,
+    /// The ring in this page, and its event channel.
+    Ring(Ring),
+    /// Xen's own console.
+    Xen,
+    /// The second serial port.
+    Com2(Uart16550<PioBackend>),
+}
+
+struct Ring {
+    base: VirtAddr,
+    pfn: Pfn,
+    port: Port,
+}
+
+/// Longest line that goes out in one piece.
+const LINE: usize = 256;
+
+/// The one console. Text is collected by the line: a hypercall for each fragment of a format string is too many.
+pub(crate) struct Console {
+    sink: Sink,
+    line: [u8; LINE],
+    used: usize,
+}
+
+static CONSOLE: Mutex<Console> = Mutex::new(Console { sink: Sink::None, line: [0; LINE], used: 0 });
+
+/// Uses the ring that a builder claims, if the page tables in use lead to its frame; nothing is written elsewhere.
+pub fn use_ring(claim: ConsoleClaim) {
+    let Some(named) = Live::view().m2p(claim.mfn) else { return };
+    let ring = |pfn| Ring { base: area::HIGH, pfn, port: claim.port };
+    if let Some(pfn) = named.confirmed(|pfn| tables::frame_at(ring(pfn).page())) {
+        CONSOLE.lock().sink = Sink::Ring(ring(pfn));
+    }
+}
+
+/// Uses Xen's own console.
+pub fn use_xen() {
+    CONSOLE.lock().sink = Sink::Xen;
+}
+
+/// Uses the second serial port; says why not if it does not answer.
+pub fn use_com2() -> Result<(), &'static str> {
+    hypercall::set_io_privilege().map_err(|_| "Xen refuses I/O privilege")?;
+    // SAFETY: as the initial domain we may access COM2, and nothing else here does.
+    let port = unsafe { Uart16550::new_port(COM2) };
+    let mut uart = port.map_err(|_| "no such I/O port")?;
+    uart.init(Config::default()).map_err(|_| "the port does not answer as a 16550 does")?;
+    CONSOLE.lock().sink = Sink::Com2(uart);
+    Ok(())
+}
+
+/// Reaches the ring through another mapping from now on.
+pub fn rehome(base: VirtAddr) {
+    if let Sink::Ring(ring) = &mut CONSOLE.lock().sink {
+        ring.base = base;
+    }
+}
+
+/// Writes formatted text.
+pub fn write(text: fmt::Arguments<'_>) {
+    // Writing to the console cannot fail: what nobody takes is dropped.
+    let _ = fmt::Write::write_fmt(&mut *CONSOLE.lock(), text);
+}
+
+/// Breaks the lock of an output that will never be finished: called when dying.
+pub fn break_lock() {
+    // SAFETY: one vCPU, and its interrupted output is not gone on with.
+    unsafe { CONSOLE.force_unlock() };
+}
+
+/// Waits until everything written was taken.
+pub fn drain() {
+    if let Sink::Ring(ring) = &CONSOLE.lock().sink {
+        ring.wait(|room| room == 2048);
+    }
+}
+
+impl fmt::Write for Console {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            // Terminals want a carriage return before each line feed; Xen's own console adds it.
+            if byte == b'\n' && !matches!(self.sink, Sink::Xen) {
+                self.push(b'\r');
+            }
+            self.push(byte);
+            if byte == b'\n' {
+                self.flush();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Console {
+    fn push(&mut self, byte: u8) {
+        if self.used == LINE {
+            self.flush();
+        }
+        self.line[self.used] = byte;
+        self.used += 1;
+    }
+
+    fn flush(&mut self) {
+        let line = &self.line[..self.used];
+        self.used = 0;
+        match &mut self.sink {
+            Sink::None => {}
+            Sink::Ring(ring) => ring.bytes(line),
+            // A console that refuses output is no reason to stop.
+            Sink::Xen => drop(hypercall::console_write(line)),
+            Sink::Com2(uart) => uart.send_bytes_exact(line),
+        }
+    }
+}
+
+impl Ring {
+    const fn page(&self) -> VirtAddr {
+        VirtAddr::new_truncate(self.base.as_u64().wrapping_add(self.pfn.raw() * PAGE_SIZE))
+    }
+
+    fn bytes(&self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = self.wait(|room| room > 0);
+            if room == 0 {
+                return;
+            }
+            let (now, later) = rest.split_at(rest.len().min(room));
+            self.put(now);
+            rest = later;
+        }
+        // Xen refuses only if the other end is gone; nothing can be said about it then.
+        let _ = hypercall::event_send(self.port.number());
+    }
+
+    /// Waits until `enough` holds of the free bytes; 0 if the other end does not take any for too long.
+    ///
+    /// The mark goes first and the look comes after: what the other end takes between the look and the wait sets the
+    /// mark again, and then the wait ends at once.
+    fn wait(&self, enough: impl Fn(usize) -> bool) -> usize {
+        let deadline = clock::system_time().plus(PATIENCE_NANOS);
+        loop {
+            shared::clear_event(self.port);
+            let room = self.room();
+            if enough(room) {
+                return room;
+            }
+            if clock::system_time() >= deadline {
+                return 0;
+            }
+            let _ = hypercall::event_send(self.port.number());
+            let _ = hypercall::poll(self.port.number(), deadline.nanos());
+        }
+    }
+
+    fn room(&self) -> usize {
+        let taken: u32 = self.index(offset_of!(ConsoleRing, out_cons));
+        let put: u32 = self.index(offset_of!(ConsoleRing, out_prod));
+        2048 - (put.wrapping_sub(taken) as usize).min(2048)
+    }
+
+    fn index(&self, offset: usize) -> u32 {
+        // SAFETY: the ring is mapped at `base`; the other end writes its indices, so the read is volatile.
+        unsafe { volatile::read(volatile::field(self.page(), offset)) }
+    }
+
+    fn put(&self, bytes: &[u8]) {
+        let mut at = self.index(offset_of!(ConsoleRing, out_prod));
+        for byte in bytes {
+            let place = offset_of!(ConsoleRing, output) + at as usize % 2048;
+            // SAFETY: inside the buffer by the remainder; the caller left room, so nobody reads there.
+            unsafe { volatile::write(volatile::field(self.page(), place), *byte) };
+            at = at.wrapping_add(1);
+        }
+        fence(Ordering::Release);
+        // SAFETY: as in `index`; only this side writes `out_prod`.
+        unsafe { volatile::write(volatile::field(self.page(), offset_of!(ConsoleRing, out_prod)), at) };
+    }
+}

@@ -1,0 +1,60 @@
+//! The heap's place in the image: its fixed piece is bss, and Rust's allocator is led to it.
+//!
+//! What a heap is, and how large, says [`crate::heap`], for the model too.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::ptr::{self, NonNull};
+
+use crate::addr::{PAGE_SIZE, VirtAddr};
+use crate::heap::{BYTES, Pieces, Room};
+use spin::Mutex;
+
+static mut ROOM: Room = Room::EMPTY;
+
+struct Locked(Mutex<Pieces>);
+
+static HEAP: Locked = Locked(Mutex::new(Pieces::new()));
+
+/// Gives the heap its memory; called once, at entry, before anything allocates.
+pub fn start() {
+    let room = &raw mut ROOM;
+    // SAFETY: `ROOM` is used nowhere else, and this runs once.
+    unsafe { HEAP.0.lock().start(room) };
+}
+
+/// Uses `pages` pages as well, until they are taken back; there must not be any lent ones yet.
+///
+/// # Safety
+/// The pages must be mapped writable, and nobody else's until [`take_back`] returns them.
+pub unsafe fn lend(at: VirtAddr, pages: u64) {
+    // SAFETY: the caller's clause; the piece was empty, or nothing in it was in use.
+    unsafe { HEAP.0.lock().lend(at.as_mut_ptr(), (pages * PAGE_SIZE) as usize) };
+}
+
+/// Stops using the lent pages; `false` if something in them is still in use, and then they stay.
+pub fn take_back() -> bool {
+    HEAP.0.lock().take_back()
+}
+
+/// The most bytes in use so far, and the bytes of the own piece.
+pub fn peak() -> (usize, usize) {
+    (HEAP.0.lock().peak(), BYTES)
+}
+
+/// The image's allocator; [`entry!`](crate::entry) makes it the global one.
+#[derive(Clone, Copy, Debug)]
+pub struct Allocator;
+
+// SAFETY: blocks come from `Heap`, which hands out disjoint, aligned parts of the piece it was given.
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        HEAP.0.lock().allocate(layout).map_or(ptr::null_mut(), NonNull::as_ptr)
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if let Some(block) = NonNull::new(block) {
+            // SAFETY: the caller passes a block of `alloc` with its layout, as `GlobalAlloc` demands.
+            unsafe { HEAP.0.lock().free(block, layout) };
+        }
+    }
+}

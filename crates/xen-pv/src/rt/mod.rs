@@ -1,0 +1,41 @@
+//! The runtime of an image: assembly, raw pointers and hypercalls, and nothing else.
+//!
+//! What holds for all of it, and what every SAFETY comment here builds on:
+//!
+//! - One vCPU, in 64-bit mode, in ring 3, entered once at `_start` with the builder's mappings.
+//! - Events stay masked from entry to shutdown, so nothing interrupts; the only asynchronous exit would be an NMI,
+//!   for which no callback is registered. Exceptions are synchronous.
+//! - The image is where the linker put it; its code and constants are never written.
+//! - The prebuilt `core` may use the red zone, below which Xen pushes exception frames. So a fault is returned from
+//!   only where an assembly sequence of ours provoked it, in code compiled without a red zone; or not at all: a
+//!   module that faulted is left for good (`guard`).
+//!
+//! `live` implements [`Hypervisor`](crate::Hypervisor) with the rest; `start` leads from the entry to `main`.
+
+mod assembly;
+pub mod clock;
+pub mod console;
+mod cpu;
+mod die;
+pub mod guard;
+pub mod heap;
+pub mod hypercall;
+pub mod linker;
+pub mod live;
+pub mod logger;
+mod loops;
+pub mod memory;
+mod module_names;
+pub mod probe;
+pub mod shared;
+mod start;
+mod symbols;
+pub mod tables;
+pub mod trace;
+mod traps;
+pub mod volatile;
+
+pub use die::{panic, unwound};
+pub use heap::Allocator;
+pub use live::Live;
+pub use start::start;

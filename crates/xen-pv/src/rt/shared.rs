@@ -1,0 +1,81 @@
+//! The shared_info page: what Xen tells this domain, and what the domain tells the toolstack.
+//!
+//! Mapped over a page of the image at entry. Xen writes to it at any time, so every access is volatile.
+//! Sources: xen/include/public/xen.h (shared_info), arch-x86/xen.h (arch_shared_info).
+
+use core::mem::offset_of;
+use core::sync::atomic::{Ordering, fence};
+
+use crate::Errno;
+use crate::abi::{SharedInfo, VcpuInfo, VcpuTime};
+use crate::addr::{Mfn, VirtAddr};
+use crate::events::Port;
+use crate::pte::{Access, Pte};
+use crate::time::read_versioned;
+
+use super::{hypercall, linker, volatile};
+
+/// Maps shared_info, whose machine frame is in start_info.
+pub fn map(frame: Mfn) -> Result<(), Errno> {
+    let entry = Pte::leaf(frame, Access::Data);
+    // SAFETY: the page is reserved for this in entry.S; no Rust object lies in it.
+    unsafe { hypercall::update_va_mapping(linker::shared_info_page().as_u64(), entry.word()) }
+}
+
+/// Address of a field of shared_info.
+fn at(offset: usize) -> VirtAddr {
+    volatile::field(linker::shared_info_page(), offset)
+}
+
+/// Reads this vCPU's time, again if Xen has written it meanwhile.
+pub fn time() -> VcpuTime {
+    let at = at(offset_of!(SharedInfo, vcpu) + offset_of!(VcpuInfo, time));
+    read_versioned(
+        || {
+            // SAFETY: the page is mapped since entry (or is our own zeroed bss), and numbers are numbers.
+            unsafe { volatile::read(volatile::field(at, offset_of!(VcpuTime, version))) }
+        },
+        || {
+            // SAFETY: as above.
+            unsafe { volatile::read(at) }
+        },
+    )
+}
+
+/// Reads the address of the last page fault.
+pub fn fault_address() -> u64 {
+    // SAFETY: as in `time`.
+    unsafe { volatile::read(at(offset_of!(SharedInfo, vcpu) + offset_of!(VcpuInfo, cr2))) }
+}
+
+/// Takes an event channel's mark away, so that the next poll waits for the next event.
+pub fn clear_event(port: Port) {
+    let at = at(offset_of!(SharedInfo, evtchn_pending) + port.word() * 8);
+    // SAFETY: as in `time`, and aligned; Xen changes these words by locked instructions only, as this side does.
+    port.take(unsafe { volatile::atomic(at) });
+}
+
+/// Reads what [`publish_p2m`] wrote: the top page's frame, and the number of entries.
+pub fn published_p2m() -> (u64, u64) {
+    let [top, entries] =
+        [offset_of!(SharedInfo, pfn_to_mfn_frame_list_list), offset_of!(SharedInfo, max_pfn)].map(|offset| {
+            // SAFETY: as in `time`.
+            unsafe { volatile::read::<u64>(at(offset)) }
+        });
+    (top, entries)
+}
+
+/// Publishes the P2M's machine-frame tree.
+pub fn publish_p2m(top: Mfn, entries: u64) {
+    let fields = [
+        (offset_of!(SharedInfo, max_pfn), entries),
+        (offset_of!(SharedInfo, p2m_cr3), 0),
+        (offset_of!(SharedInfo, pfn_to_mfn_frame_list_list), top.raw()),
+    ];
+    // The tree is plain memory: whoever finds its frame must find it written.
+    fence(Ordering::Release);
+    for (offset, value) in fields {
+        // SAFETY: as in `time`; these fields are the domain's to write.
+        unsafe { volatile::write(at(offset), value) };
+    }
+}

@@ -1,0 +1,128 @@
+//! From `_start` to the kernel's `main`: heap, traps, console, clock; and from its result to the verdict.
+//!
+//! # What the builder guarantees at the first instruction
+//!
+//! The toolstack's builder and Xen's own alike; nothing else about the processor is relied on.
+//!
+//! | what | state |
+//! | --- | --- |
+//! | mode | 64 bits, ring 3, "guest kernel" for Xen; one vCPU, paging by the tables of `pt_base` |
+//! | `rip`, `rsi` | the `ENTRY` note; the address of start_info |
+//! | `rsp` | behind the boot stack, one page at the end of the initial mapping, a multiple of 16 |
+//! | `rflags` | IF set, as always in a PV guest, which masks events and not interrupts; direction flag clear |
+//! | segments | `cs` 0xe033 and `ss` 0xe02b, flat; the others null; the bases of FS and GS zero |
+//! | events | masked for every vCPU (`evtchn_upcall_mask` in shared_info); no handler of any kind is registered |
+//! | x87, SSE | usable, in the state after reset; what AVX needs is not set up |
+//! | memory | the image loaded, its bss zero, its hypercall page filled; page n at `VIRT_BASE + n * 4096`, writable and executable, page tables read-only |
+//!
+//! # What is not known
+//!
+//! The other registers (zero today), the content of RAM that the builder did not place (a debug Xen leaves a pattern,
+//! Xen's own builder whatever was there), the order and the number of page tables, who else has the console ring
+//! open. start_info is an allegation, and so is `rsi`: nothing of the page is used before [`Early`] has checked it.
+//!
+//! # What this code answers for
+//!
+//! The assembly of the entry (`assembly`) clears the direction flag, leaves the builder's stack before anything is pushed and ends the chain of
+//! frames. From then on: exception handlers first, because M2P has holes and `rsi` may lead nowhere; the console, so
+//! that all else can be told; shared_info in place of a page of the image, and the clock that it carries. Events are
+//! never unmasked. The stack has 64 KiB. Below it lies a guard page, then the constants: from stage 4 on neither can
+//! be written, and an overflow ends the domain with a message in Xen's log (see `traps`). Before that the builder's
+//! mapping lets an overflow write into the constants; stages 1 to 3 do not recurse and run no foreign code.
+//!
+//! # What it makes no attempt to survive
+//!
+//! An exception before `set_trap_table`, a refusal of that call, a start_info without a console that can be believed
+//! (it says so on Xen's own console, which a release build of Xen takes from the initial domain only), an NMI or a
+//! machine check, a stack that overflows.
+//!
+//! Sources: xen/include/public/xen.h (start-of-day memory layout), arch-x86/xen-x86_64.h; tools/libs/guest/
+//! xg_dom_x86.c (`vcpu_x86_64`), xen/arch/x86/pv/dom0_build.c, for what the headers do not say.
+
+use crate::abi::{Shutdown, StartInfo};
+use crate::addr::{PAGE_SIZE, VirtAddr, VirtRange};
+use crate::boot::{Boot, Outcome};
+use crate::early::Early;
+use crate::start_info::Facts;
+use crate::verdict::Verdict;
+use crate::{Errno, area, output};
+
+use super::live::Live;
+use super::{clock, console, die, heap, linker, logger, probe, shared, traps};
+
+/// Starts the kernel, and ends the domain with its verdict. Called once; `rsi` is what the builder left there.
+pub fn start<T: Outcome>(rsi: u64, main: fn(Boot<'_, Live>) -> T) -> ! {
+    heap::start();
+    clock::note_entry();
+    output::redirect(console::write);
+    logger::start(log::LevelFilter::Info);
+    finish(take_over(rsi, main))
+}
+
+/// `rsi` is an address, if all is well.
+fn take_over<T: Outcome>(rsi: u64, main: fn(Boot<'_, Live>) -> T) -> Verdict {
+    if let Err(errno) = traps::start() {
+        return fail("set_trap_table", errno);
+    }
+    let Some((start_info, raw)) = read_start_info(rsi) else {
+        console::use_xen();
+        log::error!(target: "entry", "no start_info at {rsi:#x}: expected the address of a page in %rsi");
+        return Verdict::Failure;
+    };
+    let early = match Early::parse(&raw) {
+        Ok(early) => early,
+        Err(error) => {
+            console::use_xen();
+            log::error!(target: "start_info", "{error}");
+            return error.verdict();
+        }
+    };
+    match prepare(&early) {
+        Ok(mut xen) => main(Boot::new(&raw, early.role, facts(start_info), &mut xen)).verdict(),
+        Err((what, errno)) => fail(what, errno),
+    }
+}
+
+fn fail(what: &str, errno: Errno) -> Verdict {
+    log::error!(target: "entry", "failed to {what}: {errno}");
+    Verdict::Error
+}
+
+/// Copies start_info, because a kernel may take the page out of the high mapping; `None` if %rsi leads nowhere.
+fn read_start_info(rsi: u64) -> Option<(VirtAddr, StartInfo)> {
+    let at = VirtAddr::try_new(rsi).ok().filter(|at| at.is_aligned(PAGE_SIZE))?;
+    probe::read(at).ok()?;
+    // SAFETY: the page was just read, it has room for one, and every bit pattern is a `StartInfo`.
+    Some((at, unsafe { at.as_ptr::<StartInfo>().read() }))
+}
+
+/// Gets the console going first, so that everything after can be told; then the clock.
+fn prepare(early: &Early) -> Result<Live, (&'static str, Errno)> {
+    let live = Live::start(early.root, area::HIGH);
+    match early.console {
+        None => console::use_xen(),
+        Some(claim) => console::use_ring(claim),
+    }
+    shared::map(early.shared_info).map_err(|errno| ("update_va_mapping: map shared_info", errno))?;
+    clock::start();
+    live.map_err(|errno| ("memory_op: ask for the highest RAM frame", errno))
+}
+
+fn facts(start_info: VirtAddr) -> Facts {
+    Facts {
+        start_info,
+        image: VirtRange::between(linker::image_start(), linker::image_end()),
+        text: linker::text(),
+        rodata: VirtRange::between(linker::text_end(), linker::rodata_end()),
+        shared_info: linker::shared_info_page(),
+        stack_guard: linker::stack_guard(),
+    }
+}
+
+fn finish(verdict: Verdict) -> ! {
+    console::write(format_args!("{verdict}\n"));
+    console::drain();
+    die::stop(match verdict {
+        Verdict::Success | Verdict::Skip | Verdict::Error | Verdict::Failure => Shutdown::PowerOff,
+    })
+}

@@ -1,0 +1,205 @@
+//! The seam: everything that the boot asks of the hypervisor and of its own address space, on one page.
+//!
+//! The library reaches the outside only through [`Hypervisor`]. The image implements it with real hypercalls and
+//! raw pointers (`rt::live`); a model of Xen can implement it on the host. The unsafe methods are called from
+//! `pv_memory::window` (memory), `pv_memory::commit` (page tables) and `module::load` (running a module), whose types carry the
+//! proof obligations, and from `conformance`, which breaks Xen's rules on purpose on pages of its own.
+//!
+//! Sources: xen/include/public/xen.h for every hypercall named here.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::abi::{MmuExtOp, MmuUpdate};
+use crate::addr::{Mfn, Pfn, VirtAddr, VirtRange};
+use crate::{Claim, Counters, Errno, Loop};
+
+/// Content of one page, as words: a page table, or a page of P2M.
+pub type Words = [u64; 512];
+
+/// A hypercall that stopped at an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Elements that took effect before.
+    pub done: usize,
+    /// Why the next one did not.
+    pub errno: Errno,
+}
+
+/// A read that faulted, and was meant to be able to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Faulted;
+
+/// An exception that ended a call into a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trapped {
+    /// Its vector.
+    pub vector: u64,
+    /// The instruction.
+    pub rip: u64,
+}
+
+/// Functions of a module, for call traces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModuleNames {
+    /// The module.
+    pub module: String,
+    /// Where it is.
+    pub range: VirtRange,
+    /// Offset, size and name of each function, by offset.
+    pub functions: Vec<(u32, u32, String)>,
+}
+
+/// What the boot asks of the world.
+#[expect(unsafe_code, reason = "declares the seam; the contract of each unsafe method is its `# Safety`")]
+pub trait Hypervisor {
+    /// Writes page-table entries in order, stopping at the first that Xen refuses.
+    ///
+    /// What the processor remembers of the old entries stays usable until [`Hypervisor::flush_tlb`]. Some versions of
+    /// Xen flush by themselves; none promises it.
+    ///
+    /// # Errors
+    /// The number of elements done, and Xen's error for the next.
+    ///
+    /// # Safety
+    /// No element may take away or change a mapping through which live Rust data is reached.
+    unsafe fn mmu_update(&mut self, batch: &[MmuUpdate]) -> Result<(), Stopped>;
+
+    /// Flushes the TLB.
+    ///
+    /// # Errors
+    /// Xen's error.
+    fn flush_tlb(&mut self) -> Result<(), Errno>;
+
+    /// Writes the L1 entry for `at`, which must have an L1 table, and invalidates its translation.
+    ///
+    /// # Errors
+    /// Xen's error; nothing is changed then.
+    ///
+    /// # Safety
+    /// As for [`Hypervisor::mmu_update`].
+    unsafe fn update_va_mapping(&mut self, at: VirtAddr, entry: u64) -> Result<(), Errno>;
+
+    /// Performs one extended operation: pin, unpin, flush, and others.
+    ///
+    /// # Errors
+    /// Xen's error.
+    ///
+    /// # Safety
+    /// The operation must not change or take away memory or mappings that Rust data is reached through.
+    unsafe fn mmuext_op(&mut self, op: MmuExtOp) -> Result<(), Errno>;
+
+    /// Looks a machine frame up in Xen's M2P; `None` where Xen has no entry or maps no such part of the array.
+    fn m2p(&self, mfn: Mfn) -> Option<Claim>;
+
+    /// Tells whether a page of P2M holds frames that lie together, which M2P gives to the pages from `first` on, in
+    /// order: the usual case, at the speed of reading both arrays. `false` says nothing: [`Hypervisor::m2p`] does.
+    fn m2p_confirms(&self, frames: &Words, first: Pfn) -> bool {
+        let confirms = |(page, &word): (u64, &u64)| {
+            self.m2p(Mfn::new(word)).is_some_and(|claim| claim.names(first.plus(page)))
+        };
+        (0..).zip(frames).all(confirms)
+    }
+
+    /// Reads the page of M2P that holds the entry of `mfn`, to no end but the time that it takes; returns the sum.
+    fn read_m2p_page(&self, mfn: Mfn) -> u64 {
+        self.m2p(mfn).map_or(0, |claim| claim.confirmed_before().raw())
+    }
+
+    /// Reads the word at `at`, surviving the fault if nothing is mapped there.
+    ///
+    /// # Errors
+    /// [`Faulted`] if the processor could not read it.
+    fn probe(&self, at: VirtAddr) -> Result<u64, Faulted>;
+
+    /// Reads the word at `at` by one volatile access: it may be an entry of a page table, whose accessed and dirty
+    /// bits the processor and Xen set at any time. Nothing borrows such memory.
+    ///
+    /// # Safety
+    /// A word must be mapped at `at`, which is a multiple of 8.
+    unsafe fn word(&self, at: VirtAddr) -> u64;
+
+    /// Copies the page at `at`, each word by an access of its own as in [`Hypervisor::word`].
+    ///
+    /// # Safety
+    /// `at` must be page-aligned, and mapped.
+    unsafe fn page(&self, at: VirtAddr) -> Words;
+
+    /// Borrows `len` bytes from `at`, for as long as the caller says.
+    ///
+    /// # Safety
+    /// The whole range must be mapped, and written by nobody, hardware and Xen included, for the whole of `'r`.
+    unsafe fn bytes<'r>(&self, at: VirtAddr, len: usize) -> &'r [u8];
+
+    /// Borrows the page at `at` for writing.
+    ///
+    /// # Safety
+    /// `at` must be page-aligned, mapped writable for the life of the borrow, owned by the caller, and no page table.
+    unsafe fn page_mut(&mut self, at: VirtAddr) -> &mut Words;
+
+    /// Copies `pages` pages.
+    ///
+    /// # Safety
+    /// The source must be mapped and be written by nobody meanwhile, the target as for [`Hypervisor::page_mut`]; they
+    /// must not overlap.
+    unsafe fn copy_pages(&mut self, from: VirtAddr, to: VirtAddr, pages: u64);
+
+    /// Fills `pages` pages with one word.
+    ///
+    /// # Safety
+    /// As for [`Hypervisor::page_mut`], the whole range.
+    unsafe fn fill_pages(&mut self, at: VirtAddr, pages: u64, word: u64);
+
+    /// Copies as [`Hypervisor::copy_pages`], by a loop of the caller's choice, to measure it.
+    ///
+    /// # Safety
+    /// As for [`Hypervisor::copy_pages`].
+    unsafe fn copy_pages_by(&mut self, by: Loop, from: VirtAddr, to: VirtAddr, pages: u64);
+
+    /// Fills as [`Hypervisor::fill_pages`], by a loop of the caller's choice, to measure it.
+    ///
+    /// # Safety
+    /// As for [`Hypervisor::fill_pages`].
+    unsafe fn fill_pages_by(&mut self, by: Loop, at: VirtAddr, pages: u64, word: u64);
+
+    /// Lets the heap use pages, until [`Hypervisor::take_back`].
+    ///
+    /// # Safety
+    /// As for [`Hypervisor::page_mut`], the whole range, until `take_back` says that they are unused.
+    unsafe fn lend(&mut self, _at: VirtAddr, _pages: u64) {}
+
+    /// Takes lent pages from the heap; `false` if something in them is still in use: they stay lent for good then.
+    fn take_back(&mut self) -> bool {
+        true
+    }
+
+    /// Issues a hypercall that does nothing, to measure it.
+    fn idle(&mut self) {}
+
+    /// Calls `entry` as `int (*)(void)`, and comes back also if an exception ends it.
+    ///
+    /// # Errors
+    /// [`Trapped`]; what the function had done by then stays done.
+    ///
+    /// # Safety
+    /// Code of that type must be mapped executable there, relocated for that address.
+    unsafe fn call(&mut self, entry: VirtAddr) -> Result<i32, Trapped>;
+
+    /// Tells the toolstack where the P2M is: `pfn_to_mfn_frame_list_list`, `max_pfn`, and 0 in `p2m_cr3`.
+    fn publish_p2m(&mut self, top: Mfn, entries: u64);
+
+    /// Reports where the direct map now reaches, before the high mapping goes: rings must be reached through it.
+    fn rehome(&mut self, direct_map_base: VirtAddr);
+
+    /// Learns the names of a module's functions, for call traces; replaces what it knew of the same place.
+    fn learn_names(&mut self, _names: ModuleNames) {}
+
+    /// Forgets the names of the module at an address.
+    fn forget_names(&mut self, _at: VirtAddr) {}
+
+    /// Prints a call trace of the caller, with names.
+    fn trace(&self);
+
+    /// Reads the work counters.
+    fn counters(&self) -> Counters;
+}
