@@ -21,7 +21,7 @@ ramdisk  = $(if $(shell echo '$(1)' | grep -Ex '[0-9]+'),$(1)M --archive $(ARCHI
 boot     = $(LAB) run --xen $(XEN) --cmdline '$(CMDLINE)'
 
 .DEFAULT_GOAL := image
-.PHONY: image seed tool inputs man report explain run run-small run-128g run-dom0 test test-host test-xen test-long bench \
+.PHONY: image seed tool inputs man report explain new run run-small run-128g run-dom0 test test-host test-xen test-long bench \
 	bench-gauge fuzz check walls clean help needs needs-build needs-run needs-host needs-test needs-check needs-bench
 
 # An image carries the names for its own traces; what else describes it, for symbolize and debuggers, stays beside it.
@@ -130,6 +130,9 @@ run-128g: needs-run seed $(IMAGES)/big.cpio ## The seed's guest: 128 GiB, kernel
 
 run-dom0: needs-run image ## Boot the image as the initial domain, without a toolstack
 	@$(boot) --dom0 --memory $(if $(filter 64,$(MEM)),256,$(MEM))
+
+new: ## A package for a PV kernel of your own: make new NAME=../mine
+	@scripts/new-kernel '$(NAME)'
 
 explain: tool ## Explain a log, anybody's: make explain LOG=file
 	@$(TOOL) report $(LOG)
