@@ -22,7 +22,8 @@ boot     = $(LAB) run --xen $(XEN) --cmdline '$(CMDLINE)'
 
 .DEFAULT_GOAL := image
 .PHONY: image seed tool inputs man report explain new run run-small run-128g run-dom0 test test-host test-xen test-long bench \
-	bench-gauge fuzz check walls clean help needs needs-build needs-run needs-host needs-test needs-check needs-bench
+	bench-gauge fuzz check docs docs-check dist walls clean help needs needs-build needs-run needs-host needs-test needs-check \
+	needs-bench
 
 # An image carries the names for its own traces; what else describes it, for symbolize and debuggers, stays beside it.
 without_debug = objcopy --strip-all $(IMAGES)/$(1).debug $(IMAGES)/$(1)
@@ -171,8 +172,22 @@ check: needs-check walls ## Formatting, lints, documentation, shell scripts, wal
 	@cargo fmt --manifest-path fuzz/Cargo.toml --check
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
 	@cargo clippy --quiet --release --package revector --bin revector-kernel --features image -- -D warnings
-	@RUSTDOCFLAGS='-D warnings' cargo doc --quiet --no-deps --package revector --package pv-layout --lib
+	@RUSTDOCFLAGS='-D warnings' cargo doc --quiet --no-deps --lib --package revector --package xen-pv \
+		--package pv-memory --package ko-loader --package xen-model --package pv-layout
 	@scripts/check-shell
+
+docs: needs-test image seed inputs ## Capture again every transcript and figure that the documents show (two minutes, 4 GiB)
+	@$(LAB) docs
+
+docs-check: tool ## Which transcripts are out of date; boots are taken from the logs of make test-xen
+	@$(LAB) docs --check
+
+# Without --target the flag would reach build scripts and procedural macros, which cannot be static.
+dist: image $(IMAGES)/samples.cpio ## Pack what a Xen host without Rust needs: target/dist
+	@echo 'building the command for any machine (minutes, the first time)' >&2
+	@RUSTFLAGS='-C target-feature=+crt-static' cargo build --quiet --release --package revector-tools \
+		--target x86_64-unknown-linux-gnu --target-dir target/static
+	@scripts/dist
 
 fuzz: needs-host ## Look for inputs that break a parser, FUZZ_SECONDS (300) for each target, one target after the other
 	@rustup run nightly rustc --version > /dev/null 2>&1 || \
@@ -199,7 +214,7 @@ needs-bench: ; @scripts/needs build run bench
 
 clean: ## Remove everything built, keep what was downloaded
 	@cargo clean --quiet --package revector --package pv-layout --package revector-tools --package pvlab
-	@rm -rf $(IMAGES) target/seed target/lab/run
+	@rm -rf $(IMAGES) target/seed target/static target/dist target/lab/run
 
 help: ## List the verbs
 	@echo 'make VERB [MEM=MiB] [RAMDISK=FILE|MiB] [CMDLINE="p2m=copy|alias|keep ..."] [XEN=4.14|4.17|4.17-debug|4.20]'

@@ -7,12 +7,12 @@
 //!
 //! - **One direction.** Each stage takes the product of the one before by value and returns its own; a wrong order
 //!   does not compile. [`boot::boot`] is the table of contents.
-//! - **One seam.** The outside is [`xen::Hypervisor`], on one page. The image implements it with hypercalls; on the
-//!   host, a model of Xen does (`xen_model`), and the whole boot is an ordinary program.
+//! - **One seam.** The outside is [`xen::Hypervisor`], on one page. The runtime of an image implements it with hypercalls;
+//!   on the host, `xen-model` does, and the whole boot is an ordinary program.
 //! - **Plan, then commit.** Page-table writes and relocations are data until one hypercall carries them out.
 //! - **An oracle that is not ours** for every claim: Xen's M2P for the P2M, the processor for what is unmapped.
-//! - **Unsafe code at the seam only**: declared in `xen`, called from `pv_memory::window`, `pv_memory::commit`,
-//!   `module::load` and `conformance`.
+//! - **Unsafe code at the seam only**: declared in `xen`, called from `pv_memory`'s `window` and `commit`, from
+//!   [`module::load`], and from `conformance::lab`, which breaks Xen's rules on purpose.
 
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]

@@ -1,4 +1,4 @@
-//! The console log of the boot: what each stage found, in one place, one fact a line.
+//! The console log of the boot: what each stage found, one fact a line.
 //!
 //! The log is an interface: people read it, CI looks for lines in it, programs compare rows with the toolstack's.
 //! Its grammar is docs/boot-log.md. Neighbours: `boot` and `exercise` call these; the image's logger adds the time.

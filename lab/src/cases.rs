@@ -133,6 +133,16 @@ fn basics() -> Vec<Case> {
         },
         Case { cmdline: "p3m=copy", says: &["options: unknown key p3m, ignored"], ..case("unknown-key") },
         Case { cmdline: "p2m=keep", says: &["revector: p2m=keep:*"], ..case("keep-without-collision") },
+        Case {
+            cmdline: "limits=on",
+            says: &["limits: first copy: 128 KiB in * us", "limits: L1 validation: 64 in * us"],
+            ..case("limits")
+        },
+        Case {
+            cmdline: "limits=on",
+            says: &["limits: first copy: 128 KiB in * us", "limits: L1 validation: 64 in * us"],
+            ..case("limits")
+        },
     ]
 }
 

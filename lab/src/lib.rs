@@ -20,6 +20,7 @@ mod cases;
 mod cases_large;
 mod cases_modules;
 mod direct;
+mod docs;
 mod dom0_image;
 pub mod elf_needs;
 mod expect;
@@ -62,6 +63,7 @@ struct Arguments {
 enum Verb {
     Archive(archive::ArchiveArgs),
     Bench(bench::BenchArgs),
+    Docs(docs::DocsArgs),
     #[command(hide = true)]
     EmbedSymbols(symbols::EmbedArgs),
     #[command(hide = true)]
@@ -92,6 +94,7 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
     match verb {
         Verb::Archive(args) => archive::make(args).map(|()| ExitCode::SUCCESS),
         Verb::Bench(args) => bench::run(&lab::Lab::find()?, args),
+        Verb::Docs(args) => docs::run(&lab::Lab::find()?, args),
         Verb::EmbedSymbols(args) => symbols::embed(args).map(|()| ExitCode::SUCCESS),
         Verb::Mutants(args) => mutants::make(args).map(|()| ExitCode::SUCCESS),
         Verb::Run(args) => run::run(&lab::Lab::find()?, args),

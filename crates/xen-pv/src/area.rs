@@ -27,7 +27,7 @@ use crate::addr::{L3_SPAN, VirtAddr, VirtRange};
 pub const DIRECT: VirtAddr = VirtAddr::new(0xffff_8800_0000_0000);
 /// The direct map: as much as a P2M tree can describe.
 pub const DIRECT_MAP: VirtRange = VirtRange::new(DIRECT, L3_SPAN);
-/// Address space for [`crate::vmalloc`] outside the module area.
+/// Address space for areas outside the module area.
 pub const VMALLOC: VirtRange = VirtRange::new(VirtAddr::new(0xffff_c900_0000_0000), 32 << 40);
 /// Start of the high kernel mapping; `VIRT_BASE` of the image.
 pub const HIGH: VirtAddr = VirtAddr::new(0xffff_ffff_8000_0000);

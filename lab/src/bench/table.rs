@@ -105,11 +105,11 @@ fn millis(micros: u64) -> f64 {
 /// What the machine could do, in the boots of the seed's guest.
 fn limits(out: &mut String, summary: &Summary) {
     for figures in summary.plain(SEED_MIB, Way::Copy).into_iter().chain(verified(summary)) {
-        let _ = writeln!(
-            out,
-            "Limits measured in the 128 GiB boot with `copy` on {:?} host memory:\n",
-            figures.kind.host
-        );
+        let host = match figures.kind.host {
+            Host::Warm => "warm",
+            Host::Cold => "cold",
+        };
+        let _ = writeln!(out, "Limits measured in the 128 GiB boot with `copy` on {host} host memory:\n");
         out.push_str("| what | amount | ms |\n| --- | ---: | ---: |\n");
         for (name, limit) in &figures.limits {
             let _ = writeln!(out, "| {name} | {} | {:.1} |", limit.amount, millis(limit.micros));
