@@ -213,7 +213,8 @@ needs-check: ; @scripts/needs build check
 needs-bench: ; @scripts/needs build run bench
 
 clean: ## Remove everything built, keep what was downloaded
-	@cargo clean --quiet --package revector --package pv-layout --package revector-tools --package pvlab
+	@cargo clean --quiet --package revector --package xen-pv --package pv-memory --package ko-loader --package xen-model \
+		--package pv-layout --package revector-tools --package pvlab
 	@rm -rf $(IMAGES) target/seed target/static target/dist target/lab/run
 
 help: ## List the verbs

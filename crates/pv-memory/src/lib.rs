@@ -17,6 +17,11 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+/// Unit tests boot on the model too: with a heap as large as an image's.
+#[cfg(test)]
+#[global_allocator]
+static HEAP: xen_model::GuestHeap = xen_model::GuestHeap;
+
 pub mod cleanup;
 pub mod commit;
 pub mod direct_map;
