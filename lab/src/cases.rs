@@ -138,11 +138,6 @@ fn basics() -> Vec<Case> {
             says: &["limits: first copy: 128 KiB in * us", "limits: L1 validation: 64 in * us"],
             ..case("limits")
         },
-        Case {
-            cmdline: "limits=on",
-            says: &["limits: first copy: 128 KiB in * us", "limits: L1 validation: 64 in * us"],
-            ..case("limits")
-        },
     ]
 }
 
