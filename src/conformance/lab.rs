@@ -31,8 +31,8 @@ const SLOTS: u64 = 4;
 
 /// Slot of the L4 table that programs may use: the last of user space, empty.
 const ROOT_SLOT: usize = 255;
-/// How far from a frame of ours another domain's is looked for, in pages of M2P: 4 GiB.
-const NEIGHBOURHOOD: u64 = 1 << 11;
+/// How far from a frame of ours another domain's is looked for, in pages of M2P: 128 GiB, which is any machine of a lab.
+const NEIGHBOURHOOD: u64 = 1 << 16;
 /// What M2P has for frames that are nobody's lies from here on.
 const NO_PFN: u64 = 1 << 52;
 
@@ -153,7 +153,8 @@ impl<X: Hypervisor, S: State> Lab<'_, X, S> {
         }
     }
 
-    /// Looks for a frame near ours that is not ours and that M2P takes for one of our pages.
+    /// Looks for a frame near ours that is not ours and that M2P takes for one of our pages. Domains get their memory
+    /// by 2 MiB and more where they can, so that a few frames of each page of M2P are enough to look at.
     fn find_foreign(&mut self) -> Option<Mfn> {
         let own = self.frame(0).raw() / ENTRIES;
         let pages = (0..NEIGHBOURHOOD).flat_map(|step| [own.checked_sub(step), Some(own + step)]);
@@ -162,7 +163,7 @@ impl<X: Hypervisor, S: State> Lab<'_, X, S> {
             if self.xen.probe(m2p_entry(Mfn::new(first))).is_err() {
                 continue;
             }
-            let mut frames = (first..first + ENTRIES).map(Mfn::new);
+            let mut frames = [0, ENTRIES / 2, ENTRIES - 1].into_iter().map(|entry| Mfn::new(first + entry));
             if let Some(mfn) = frames.find(|mfn| self.whose(*mfn) == "not ours") {
                 return Some(mfn);
             }
