@@ -16,10 +16,9 @@
 
 use crate::error::{BootError, InStage};
 use crate::meter::Meter;
-use crate::module::load::Export;
 use crate::options::{Cleanup, Limits, Options, Selftest};
 use crate::report;
-use ko_loader::Source;
+pub use crate::setup::Setup;
 use pv_memory::cleanup::ModuleSpace;
 use pv_memory::direct_map;
 use pv_memory::frames::Frames;
@@ -33,20 +32,7 @@ use pv_memory::walk::BootTables;
 use xen::Hypervisor;
 use xen::abi::StartInfo;
 use xen::addr::VirtAddr;
-use xen::start_info::{BootInfo, Facts, RamdiskPlace};
-
-/// What the image brings along.
-#[derive(Debug)]
-pub struct Setup<'a> {
-    /// Addresses of the image.
-    pub facts: Facts,
-    /// The command line.
-    pub options: &'a Options,
-    /// What modules may use.
-    pub exports: &'a [Export],
-    /// The module for a boot without a ramdisk.
-    pub built_in: Source<'a>,
-}
+use xen::start_info::{BootInfo, RamdiskPlace};
 
 /// Boots: all nine stages.
 ///
