@@ -2,8 +2,9 @@
 //!
 //! Two mappings of RAM exist in a boot: the builder's high mapping, which shows the first pages, and the direct
 //! map, which takes its place. Both put page n at `base + n * 4096`; both are a [`Window`], which knows which pages
-//! it shows: exactly those that are mapped. That is the one account of it; the allocator asks here too. Reading a page needs a window that shows it; writing needs the page's [`Run`] as well. This
-//! file, `commit` and `module::call` are where the boot calls unsafe methods of the seam.
+//! it shows: exactly those that are mapped. That is the one account of it; the allocator asks here too. Reading a page
+//! needs a window that shows it; writing needs the page's [`Run`] as well. This file, `commit` and `module::call` are
+//! where the boot calls unsafe methods of the seam.
 //!
 //! Neighbours: `walk` makes the first window, `direct_map` the second; everybody reads through one.
 

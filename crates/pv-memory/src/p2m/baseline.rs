@@ -11,7 +11,7 @@
 use alloc::vec::Vec;
 
 use super::backed::FrameReader;
-use super::revector::{Outcome, new_list, retire, targets};
+use super::outcome::{Outcome, new_list, retire, targets};
 use super::tree::{INVALID, Initial, P2m};
 use crate::commit::{Batch, write_one};
 use crate::direct_map;
