@@ -35,3 +35,7 @@ pub mod vmalloc;
 pub mod walk;
 mod walk_error;
 pub mod window;
+
+#[cfg(test)]
+#[global_allocator]
+static HEAP: xen_model::GuestHeap = xen_model::GuestHeap;
