@@ -16,6 +16,7 @@ use crate::p2m::State;
 use crate::vmalloc::Memory;
 use crate::window::Window;
 use xen::addr::{Mfn, PAGE_SIZE, PfnRange};
+use xen::area;
 use xen::pte::{Level, Pte};
 use xen::{Hypervisor, Loop};
 
@@ -148,7 +149,7 @@ fn validate<X: Hypervisor, S: State>(
     xen: &mut X,
     emit: &mut impl FnMut(Limit, u64),
 ) -> Result<(), MmError> {
-    let Some(at) = largest(ranges).map(|range| direct_map::address(range.start)) else { return Ok(()) };
+    let Some(at) = largest(ranges).map(|range| area::direct(range.start)) else { return Ok(()) };
     let l2 = memory.tables.find(xen, at, Level::L2)?.ok_or(MmError::NotMapped { at })?;
     let entry = memory.tables.entry(xen, l2, at);
     let start = xen.counters().nanos;

@@ -11,6 +11,7 @@
 use crate::frames::Run;
 use crate::ranges::Ranges;
 use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
+use xen::area;
 use xen::{Hypervisor, Loop, Words};
 
 /// Linear mapping `pfn -> base + pfn * 4096`, for the pages it shows.
@@ -61,7 +62,7 @@ impl Window {
     /// Returns the page's address in this mapping, shown or not.
     #[must_use]
     pub const fn address(&self, pfn: Pfn) -> VirtAddr {
-        VirtAddr::new_truncate(self.base.as_u64().wrapping_add(pfn.raw().wrapping_mul(PAGE_SIZE)))
+        area::linear(self.base, pfn)
     }
 
     /// Returns the page at an address of this mapping.
