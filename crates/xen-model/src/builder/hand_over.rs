@@ -1,6 +1,6 @@
 //! What the guest is told: start_info, registers, and the first hypercall of its entry code.
 //!
-//! Mirrors `start_info_x86_64` (tools/libs/guest/xg_dom_x86.c), `dom0_construct`, and this project's `hw::entry`.
+//! Mirrors `start_info_x86_64` (tools/libs/guest/xg_dom_x86.c), `dom0_construct`, and `xen::rt`.
 
 use super::physmap::INIT_P2M;
 use super::{Domain, Rows};
