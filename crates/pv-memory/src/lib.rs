@@ -17,6 +17,11 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+/// Unit tests boot on the model too: with a heap as large as an image's.
+#[cfg(test)]
+#[global_allocator]
+static HEAP: xen_model::GuestHeap = xen_model::GuestHeap;
+
 pub mod cleanup;
 pub mod commit;
 pub mod direct_map;
@@ -35,7 +40,3 @@ pub mod vmalloc;
 pub mod walk;
 mod walk_error;
 pub mod window;
-
-#[cfg(test)]
-#[global_allocator]
-static HEAP: xen_model::GuestHeap = xen_model::GuestHeap;

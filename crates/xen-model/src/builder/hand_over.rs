@@ -5,7 +5,7 @@
 use super::physmap::INIT_P2M;
 use super::{Domain, Rows};
 use crate::entry::{PRESENT, WRITABLE};
-use crate::hypervisor::Xen;
+use crate::state::Xen;
 use xen::abi::{SIF_INITDOMAIN, SIF_MOD_START_PFN, StartInfo};
 use xen::addr::{PAGE_SIZE, PfnRange, VirtRange};
 use xen::area::high;

@@ -18,7 +18,7 @@ use core::fmt;
 
 use super::machine::Machine;
 use super::memory::{Contents, Memory, SCRUB};
-use crate::hypervisor::Xen;
+use crate::state::Xen;
 pub use domain::{BuildError, Domain, Hardware, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
 pub use physmap::{Part, Piece};
 pub use rows::Rows;
