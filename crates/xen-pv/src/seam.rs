@@ -2,7 +2,7 @@
 //!
 //! The library reaches the outside only through [`Hypervisor`]. The image implements it with real hypercalls and
 //! raw pointers (`rt::live`); a model of Xen can implement it on the host. The unsafe methods are called from
-//! `pv_memory::window` (memory), `pv_memory::commit` (page tables) and `module::load` (running a module), whose types carry the
+//! `pv_memory::window` (memory), `pv_memory::commit` (page tables) and `module::call` (running a module), whose types carry the
 //! proof obligations, and from `conformance`, which breaks Xen's rules on purpose on pages of its own.
 //!
 //! Sources: xen/include/public/xen.h for every hypercall named here.
