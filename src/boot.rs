@@ -29,16 +29,16 @@ use pv_memory::p2m::{self, Outcome, P2m, Retired, State};
 use pv_memory::tables::Tables;
 use pv_memory::vmalloc::{Memory, Vmalloc};
 use pv_memory::walk::BootTables;
-use xen::Hypervisor;
 use xen::abi::StartInfo;
 use xen::addr::VirtAddr;
 use xen::start_info::{BootInfo, RamdiskPlace};
+use xen::{Gauge, Hypervisor};
 
 /// Boots: all nine stages.
 ///
 /// # Errors
 /// [`BootError`] of the first stage that cannot do its work or finds something false.
-pub fn boot<X: Hypervisor>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut X) -> Result<(), BootError> {
+pub fn boot<X: Hypervisor + Gauge>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut X) -> Result<(), BootError> {
     let mut meter = Meter::start(xen);
     let info = BootInfo::parse(raw, setup.facts, xen)?;
     report::start_info(&info);
@@ -142,7 +142,7 @@ fn prove_unmapped<X: Hypervisor>(layout: &Layout, xen: &mut X) -> Result<(), Boo
     Ok(())
 }
 
-fn load_modules<X: Hypervisor, S: State>(
+fn load_modules<X: Hypervisor + Gauge, S: State>(
     layout: &Layout,
     setup: &Setup<'_>,
     space: ModuleSpace,

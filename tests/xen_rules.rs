@@ -9,7 +9,7 @@ use xen::abi::MmuUpdate;
 use xen::addr::{Mfn, Pfn, VirtAddr};
 use xen::pte::Level;
 use xen::start_info::Role;
-use xen::{Errno, Hypervisor, Stopped};
+use xen::{Errno, Lookup, Stopped};
 use xen_model::{Built, Domain, Flushes, Kind, Xen};
 
 const HIGH: u64 = 0xffff_ffff_8000_0000;

@@ -3,7 +3,7 @@
 use xen::abi::MmuUpdate;
 use xen::addr::VirtAddr;
 use xen::pte::Level;
-use xen::{Errno, Hypervisor, Stopped};
+use xen::{Errno, Lookup, PageTables, Pages, Stopped};
 use xen_model::{Built, Domain, Xen};
 
 use super::{HIGH, WRITABLE, built, entry, high, mfn, one, spare, table_page, write};

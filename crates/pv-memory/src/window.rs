@@ -12,7 +12,7 @@ use crate::frames::Run;
 use crate::ranges::Ranges;
 use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use xen::area;
-use xen::{Hypervisor, Loop, Words};
+use xen::{Gauge, Hypervisor, Loop, Words};
 
 /// Linear mapping `pfn -> base + pfn * 4096`, for the pages it shows.
 #[derive(Clone, Debug)]
@@ -153,7 +153,7 @@ impl Window {
     /// # Panics
     /// As for [`Window::copy`].
     #[expect(unsafe_code, reason = "copies through the seam")]
-    pub fn copy_by<X: Hypervisor>(&self, xen: &mut X, by: Loop, from: PfnRange, to: &Run) {
+    pub fn copy_by<X: Gauge>(&self, xen: &mut X, by: Loop, from: PfnRange, to: &Run) {
         assert!(
             from.pages() <= to.pages().pages() && !from.overlaps(to.pages()),
             "{from} into {}",
@@ -170,14 +170,14 @@ impl Window {
     /// # Panics
     /// As for [`Window::fill`].
     #[expect(unsafe_code, reason = "fills through the seam")]
-    pub fn fill_by<X: Hypervisor>(&self, xen: &mut X, by: Loop, run: &Run, pages: u64, word: u64) {
+    pub fn fill_by<X: Gauge>(&self, xen: &mut X, by: Loop, run: &Run, pages: u64, word: u64) {
         assert!(pages <= run.pages().pages(), "{pages} pages of {}", run.pages());
         let at = self.checked(run.pages());
         // SAFETY: as in `fill`.
         unsafe { xen.fill_pages_by(by, at, pages, word) }
     }
 
-    /// Lets the heap use a run, which the caller keeps and does not touch until [`Hypervisor::take_back`] says yes.
+    /// Lets the heap use a run, which the caller keeps and does not touch until [`Pages::take_back`](xen::Pages::take_back) says yes.
     ///
     /// # Panics
     /// If the window does not show it.

@@ -12,7 +12,8 @@ use xen::abi::{MACH2PHYS_BYTES, MACH2PHYS_START, MmuExtOp, MmuUpdate};
 use xen::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use xen::start_info::Role;
 use xen::{
-    CallKind, Claim, Counters, Errno, Faulted, Hypervisor, Loop, ModuleNames, Stopped, Trapped, Words,
+    CallKind, Claim, Counters, Errno, Faulted, Gauge, Lookup, Loop, ModuleNames, PageTables, Pages, Platform,
+    Stopped, Trapped, Words,
 };
 
 impl Xen {
@@ -42,7 +43,7 @@ fn pages_from(at: VirtAddr, pages: u64) -> impl Iterator<Item = VirtAddr> {
 }
 
 #[expect(unsafe_code, reason = "implements the seam; every access is checked by the modelled tables instead")]
-impl Hypervisor for Xen {
+impl PageTables for Xen {
     unsafe fn mmu_update(&mut self, batch: &[MmuUpdate]) -> Result<(), Stopped> {
         let _host = Running::host_for_guest("mmu_update");
         self.work.calls.add(CallKind::Update);
@@ -72,7 +73,9 @@ impl Hypervisor for Xen {
         self.count_mmu(CallKind::Extended)?;
         self.extended(op)
     }
+}
 
+impl Lookup for Xen {
     fn m2p(&self, mfn: Mfn) -> Option<Claim> {
         self.memory.machine.m2p(mfn).map(|pfn| Claim::new(mfn, pfn))
     }
@@ -85,7 +88,10 @@ impl Hypervisor for Xen {
         let mfn = self.translate(at, Use::Read).map_err(|_| Faulted)?;
         Ok(self.memory.words(mfn)[(at.as_u64() % PAGE_SIZE / 8) as usize])
     }
+}
 
+#[expect(unsafe_code, reason = "implements the seam; every access is checked by the modelled tables instead")]
+impl Pages for Xen {
     unsafe fn word(&self, at: VirtAddr) -> u64 {
         let _host = Running::host();
         assert!(at.as_u64().is_multiple_of(8), "{at:#x} is not aligned for a word");
@@ -140,16 +146,6 @@ impl Hypervisor for Xen {
         self.work.filled += pages * PAGE_SIZE;
     }
 
-    unsafe fn copy_pages_by(&mut self, _: Loop, from: VirtAddr, to: VirtAddr, pages: u64) {
-        // SAFETY: the caller's clause is the callee's.
-        unsafe { self.copy_pages(from, to, pages) }
-    }
-
-    unsafe fn fill_pages_by(&mut self, _: Loop, at: VirtAddr, pages: u64, word: u64) {
-        // SAFETY: the caller's clause is the callee's.
-        unsafe { self.fill_pages(at, pages, word) }
-    }
-
     unsafe fn lend(&mut self, _at: VirtAddr, pages: u64) {
         let _host = Running::host();
         self.heap.iter().for_each(|heap| heap.lend(pages));
@@ -159,23 +155,16 @@ impl Hypervisor for Xen {
         let _host = Running::host();
         self.heap.as_ref().is_none_or(Lease::take_back)
     }
+}
 
+#[expect(unsafe_code, reason = "implements the seam; every access is checked by the modelled tables instead")]
+impl Platform for Xen {
     unsafe fn call(&mut self, entry: VirtAddr) -> Result<i32, Trapped> {
         let _host = Running::host();
         self.must_translate(entry, Use::Execute);
         self.happened(Event::Call);
         self.called.push(entry);
         self.answers.pop_front().unwrap_or(Ok(0))
-    }
-
-    fn publish_p2m(&mut self, top: Mfn, entries: u64) {
-        let _host = Running::host();
-        self.published = Some(Published { top, entries });
-    }
-
-    fn rehome(&mut self, direct_map_base: VirtAddr) {
-        let _host = Running::host_for_guest("the end of stage 4");
-        self.rehomed = Some(direct_map_base);
     }
 
     fn learn_names(&mut self, names: ModuleNames) {
@@ -189,6 +178,16 @@ impl Hypervisor for Xen {
         self.names.retain(|known| !known.range.contains(at));
     }
 
+    fn publish_p2m(&mut self, top: Mfn, entries: u64) {
+        let _host = Running::host();
+        self.published = Some(Published { top, entries });
+    }
+
+    fn rehome(&mut self, direct_map_base: VirtAddr) {
+        let _host = Running::host_for_guest("the end of stage 4");
+        self.rehomed = Some(direct_map_base);
+    }
+
     fn trace(&self) {
         let _host = Running::host();
         log::warn!(target: "trace", "(no call trace on the host)");
@@ -198,5 +197,18 @@ impl Hypervisor for Xen {
         let _host = Running::host();
         let nanos = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
         Counters { nanos, ..self.work }
+    }
+}
+
+#[expect(unsafe_code, reason = "implements the seam; every access is checked by the modelled tables instead")]
+impl Gauge for Xen {
+    unsafe fn copy_pages_by(&mut self, _: Loop, from: VirtAddr, to: VirtAddr, pages: u64) {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { self.copy_pages(from, to, pages) }
+    }
+
+    unsafe fn fill_pages_by(&mut self, _: Loop, at: VirtAddr, pages: u64, word: u64) {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { self.fill_pages(at, pages, word) }
     }
 }

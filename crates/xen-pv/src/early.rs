@@ -11,7 +11,7 @@ use crate::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use crate::events::Port;
 use crate::field::{Fault, FieldError, checked, false_field, high_page};
 use crate::role::Role;
-use crate::{Hypervisor, area};
+use crate::{Lookup, area};
 
 /// Bits of a machine address in a page-table entry.
 const MACHINE_BITS: u32 = 52;
@@ -56,7 +56,7 @@ impl ConsoleClaim {
     #[must_use]
     pub fn confirmed(
         self,
-        xen: &impl Hypervisor,
+        xen: &impl Lookup,
         frame_at: impl FnOnce(VirtAddr) -> Option<Mfn>,
     ) -> Option<Console> {
         let named = xen.m2p(self.mfn)?;

@@ -57,5 +57,7 @@ pub use errno::Errno;
 pub use list::List;
 pub use loops::Loop;
 pub use notes::Notes;
-pub use seam::{Faulted, Hypervisor, ModuleNames, Stopped, Trapped, Words};
+pub use seam::{
+    Faulted, Gauge, Hypervisor, Lookup, ModuleNames, PageTables, Pages, Platform, Stopped, Trapped, Words,
+};
 pub use verdict::Verdict;

@@ -13,7 +13,7 @@ use crate::early::Early;
 pub use crate::field::{Fault, FieldError};
 use crate::field::{checked, false_field, high_page};
 pub use crate::role::Role;
-use crate::{Hypervisor, List};
+use crate::{List, Lookup};
 
 /// Most pages that a three-level tree of 512 entries each can hold: 512 GiB.
 pub const MAX_PAGES: u64 = ENTRIES * ENTRIES * ENTRIES;
@@ -81,7 +81,7 @@ impl BootInfo {
     ///
     /// # Errors
     /// The first [`FieldError`], in the order of the structure.
-    pub fn parse(raw: &StartInfo, facts: Facts, xen: &impl Hypervisor) -> Result<Self, FieldError> {
+    pub fn parse(raw: &StartInfo, facts: Facts, xen: &impl Lookup) -> Result<Self, FieldError> {
         let Early { role, nr_pages, shared_info, .. } = Early::parse(raw)?;
         high_page("(own address)", facts.start_info.as_u64())?;
         within_limit(nr_pages)?;
@@ -201,7 +201,7 @@ fn page_tables(raw: &StartInfo) -> Result<VirtRange, FieldError> {
 }
 
 /// start_info names rings by machine frame. M2P says which page that is, of whatever domain; the list, whether ours.
-fn ring(field: &'static str, mfn: u64, list: List, xen: &impl Hypervisor) -> Result<Pfn, FieldError> {
+fn ring(field: &'static str, mfn: u64, list: List, xen: &impl Lookup) -> Result<Pfn, FieldError> {
     let expected = "a machine frame of this domain, by M2P and by the P2M";
     let page = list.page_of(xen, Mfn::new(mfn));
     page.ok_or(false_field(field, expected, mfn))

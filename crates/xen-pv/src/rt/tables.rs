@@ -3,7 +3,7 @@
 //! For whoever cannot rely on what the boot knows of them: a dying guest's report, a module that asks, and the entry,
 //! which believes no frame number before the tables confirm it. Neighbour: `live` knows the root, `probe` reads.
 
-use crate::Hypervisor;
+use crate::Lookup;
 use crate::addr::{Mfn, Pfn, VirtAddr};
 use crate::area;
 use crate::pte::{Level, Pte};
