@@ -16,10 +16,9 @@
 
 use crate::error::{BootError, InStage};
 use crate::meter::Meter;
-use crate::module::load::Export;
 use crate::options::{Cleanup, Limits, Options, Selftest};
 use crate::report;
-use ko_loader::Source;
+pub use crate::setup::Setup;
 use pv_memory::cleanup::ModuleSpace;
 use pv_memory::direct_map;
 use pv_memory::frames::Frames;
@@ -30,29 +29,16 @@ use pv_memory::p2m::{self, Outcome, P2m, Retired, State};
 use pv_memory::tables::Tables;
 use pv_memory::vmalloc::{Memory, Vmalloc};
 use pv_memory::walk::BootTables;
-use xen::Hypervisor;
 use xen::abi::StartInfo;
 use xen::addr::VirtAddr;
-use xen::start_info::{BootInfo, Facts, RamdiskPlace};
-
-/// What the image brings along.
-#[derive(Debug)]
-pub struct Setup<'a> {
-    /// Addresses of the image.
-    pub facts: Facts,
-    /// The command line.
-    pub options: &'a Options,
-    /// What modules may use.
-    pub exports: &'a [Export],
-    /// The module for a boot without a ramdisk.
-    pub built_in: Source<'a>,
-}
+use xen::start_info::{BootInfo, RamdiskPlace};
+use xen::{Gauge, Hypervisor};
 
 /// Boots: all nine stages.
 ///
 /// # Errors
 /// [`BootError`] of the first stage that cannot do its work or finds something false.
-pub fn boot<X: Hypervisor>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut X) -> Result<(), BootError> {
+pub fn boot<X: Hypervisor + Gauge>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut X) -> Result<(), BootError> {
     let mut meter = Meter::start(xen);
     let info = BootInfo::parse(raw, setup.facts, xen)?;
     report::start_info(&info);
@@ -156,7 +142,7 @@ fn prove_unmapped<X: Hypervisor>(layout: &Layout, xen: &mut X) -> Result<(), Boo
     Ok(())
 }
 
-fn load_modules<X: Hypervisor, S: State>(
+fn load_modules<X: Hypervisor + Gauge, S: State>(
     layout: &Layout,
     setup: &Setup<'_>,
     space: ModuleSpace,

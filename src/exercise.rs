@@ -6,12 +6,12 @@
 
 use alloc::vec::Vec;
 
-use crate::boot::Setup;
 use crate::conformance;
 use crate::error::{BootError, InStage};
 use crate::module::load::{self, Modules};
 use crate::module::source::{self, RamdiskPages, Unpacked};
 use crate::report;
+use crate::setup::Setup;
 use pv_memory::error::MmError;
 use pv_memory::frames::Zone;
 use pv_memory::layout::Layout;

@@ -19,7 +19,7 @@ use pv_memory::tables::Tables;
 use pv_memory::vmalloc::Area;
 use pv_memory::walk::BootTables;
 use xen::Hypervisor;
-use xen::addr::{PAGE_SIZE, Pfn, VirtAddr, VirtRange};
+use xen::addr::{VirtAddr, VirtRange};
 use xen::area;
 use xen::start_info::{BootInfo, Ramdisk, RamdiskPlace, Role};
 
@@ -43,7 +43,7 @@ pub(crate) fn layout(layout: &Layout) {
     for row in layout.rows() {
         info!(target: "layout", "{row}");
     }
-    let end = high_end(layout.alloc_end());
+    let end = area::high(layout.alloc_end());
     info!(target: "layout", "{:<13}: {end:#018x}", "virt_alloc_end");
     collision(layout);
 }
@@ -64,11 +64,6 @@ fn collision(layout: &Layout) {
     }
 }
 
-/// Address behind the last of so many pages of the high mapping.
-const fn high_end(pfn: Pfn) -> u64 {
-    area::HIGH.as_u64().wrapping_add(pfn.raw() * PAGE_SIZE)
-}
-
 /// Bytes as MiB with one decimal.
 struct Mib(u64);
 
@@ -87,7 +82,7 @@ pub(crate) fn mapping(when: &str, line: Line) {
 pub(crate) fn walk(tables: &BootTables, layout: &Layout) {
     info!(target: "walk", "tables: {}", tables.counts);
     info!(target: "walk", "{:#x} pages mapped, {:#x} page tables read-only", tables.end.raw(), layout.pages(Name::PageTables).pages());
-    info!(target: "layout", "{:<13}: {:#018x}", "virt_pgtab_end", high_end(tables.end));
+    info!(target: "layout", "{:<13}: {:#018x}", "virt_pgtab_end", area::high(tables.end));
 }
 
 pub(crate) fn frames(frames: &Frames) {

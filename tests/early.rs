@@ -5,7 +5,7 @@
 use xen::abi::StartInfo;
 use xen::addr::PAGE_SIZE;
 use xen::area;
-use xen::early::Early;
+use xen::early::{ConsoleClaim, Early};
 use xen::start_info::Role;
 use xen_model::{Domain, GuestHeap};
 
@@ -34,6 +34,20 @@ fn what_a_builder_writes_is_taken() {
     assert_eq!(area::HIGH.as_u64() + early.root.raw() * PAGE_SIZE, raw.pt_base);
     let console = early.console.unwrap();
     assert_eq!((console.mfn.raw(), console.port.number()), (raw.console_mfn, raw.console_evtchn));
+}
+
+#[test]
+fn a_ring_is_believed_only_where_the_tables_lead_to_its_frame() {
+    let built = Domain::guest(64).build().unwrap();
+    let claim = Early::parse(&built.start_info).unwrap().console.unwrap();
+    let frame_at = |at| built.xen.mapping(at).map(|mapping| mapping.mfn);
+    let console = claim.confirmed(&built.xen, frame_at).unwrap();
+    assert_eq!((console.page(), console.port()), (built.rows.console.start, claim.port));
+    // For another domain's frame M2P has a number that is one of ours; for Xen's own it has none.
+    let machine = built.xen.machine();
+    for mfn in [machine.foreign_at(console.page()), machine.limit()] {
+        assert_eq!(ConsoleClaim { mfn, ..claim }.confirmed(&built.xen, frame_at), None);
+    }
 }
 
 #[test]

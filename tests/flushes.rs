@@ -11,7 +11,7 @@ mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use support::boot;
-use xen::Hypervisor;
+use xen::Lookup;
 use xen::addr::VirtAddr;
 use xen_model::{Domain, Ramdisk};
 

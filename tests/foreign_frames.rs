@@ -15,7 +15,7 @@ use revector::error::BootError;
 use support::boot;
 use xen::addr::{ENTRIES, Mfn, Pfn, VirtAddr};
 use xen::pte::Level;
-use xen::{Errno, Hypervisor};
+use xen::{Errno, Lookup};
 use xen_model::{Built, Domain, Ramdisk};
 
 const HIGH: u64 = 0xffff_ffff_8000_0000;

@@ -11,7 +11,7 @@ use pv_memory::error::MmError;
 use revector::error::BootError;
 use support::generator::{Case, Planted};
 use support::{boot, checks};
-use xen::Hypervisor;
+use xen::Platform;
 use xen::addr::{Pfn, PfnRange};
 use xen_model::{Built, Domain, ImageShape, Ramdisk};
 

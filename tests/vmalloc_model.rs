@@ -13,7 +13,7 @@ use support::stages::{World, moved};
 use support::walk::Walk;
 use xen::addr::{PAGE_SIZE, VirtAddr};
 use xen::pte::{Access, Level};
-use xen::{Errno, Hypervisor};
+use xen::{Errno, Lookup};
 use xen_model::{Domain, Refusal};
 
 const DIRECT: u64 = 0xffff_8800_0000_0000;

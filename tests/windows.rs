@@ -16,7 +16,7 @@ use pv_memory::tables::Tables;
 use support::generator::Random;
 use support::stages::{World, moved, plant};
 use xen::addr::{Pfn, PfnRange};
-use xen::{Errno, Hypervisor};
+use xen::{Errno, Lookup};
 use xen_model::{Domain, Refusal, Xen};
 
 /// Reads each page of the domain through the window, and some behind its end.

@@ -136,3 +136,8 @@ pub struct Program {
     pub name: &'static str,
     pub(super) ops: &'static [Op],
 }
+
+/// Names a sequence.
+pub(super) const fn program(name: &'static str, ops: &'static [Op]) -> Program {
+    Program { name, ops }
+}

@@ -10,7 +10,7 @@ use super::op::Op::{
     Write,
 };
 use super::op::bits::{A, AVL, AVL_HIGH, D, G, NX, P, PCD, PSE, PWT, RW, US};
-use super::op::{NONE, Op, Program};
+use super::op::{NONE, Program, program};
 use super::strangers;
 use xen::mmuext::{
     CLEAR_PAGE, COPY_PAGE, FLUSH_CACHE, INVLPG_LOCAL, MARK_SUPER, NEW_BASEPTR, NEW_USER_BASEPTR,
@@ -22,10 +22,6 @@ use xen::pte::Level::{L1, L2, L3, L4};
 #[must_use]
 pub fn all() -> [&'static [Program]; 8] {
     [PINS, LEAVES, LEAF_BITS, UPPER, UPDATES, EXTENDED, strangers::FLUSHES, strangers::OTHERS]
-}
-
-pub(super) const fn program(name: &'static str, ops: &'static [Op]) -> Program {
-    Program { name, ops }
 }
 
 /// A page is a table or writable, never both; a pin is a flag, not a count.

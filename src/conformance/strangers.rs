@@ -9,8 +9,7 @@ use super::op::Op::{
     Elsewhere, ExtOn, ExtRaw, Map, Pin, Protect, Read, Root, Store, Unpin, Whose, Word, Write, WriteIn,
 };
 use super::op::bits::{P, RW};
-use super::op::{NONE, Program};
-use super::programs::program;
+use super::op::{NONE, Program, program};
 use xen::mmuext::{CLEAR_PAGE, PIN_L1_TABLE, TLB_FLUSH_LOCAL};
 use xen::pte::Level::{L1, L2};
 

@@ -16,7 +16,7 @@ use revector::printf::{self, Arguments};
 use spin::Mutex;
 use xen::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use xen::pte::Pte;
-use xen::{Errno, Hypervisor};
+use xen::{Errno, Lookup};
 
 use xen::rt::Live;
 use xen::rt::guard::Service;

@@ -12,7 +12,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::load::Export;
+use super::call::call;
+use super::export::Export;
 use crate::error::BootError;
 use ko_loader::{CLEANUP, Image, Name, SymbolError};
 use pv_memory::vmalloc::Area;
@@ -122,7 +123,7 @@ impl<'e> Modules<'e> {
 
 impl Loaded {
     fn exit<X: Hypervisor>(self, xen: &mut X) -> Result<(), BootError> {
-        let result = self.cleanup.map_or(Ok(0), |entry| super::load::call(entry, xen));
+        let result = self.cleanup.map_or(Ok(0), |entry| call(entry, xen));
         xen.forget_names(self.area.range().start);
         log::info!(target: "module", "{}: unloaded from {}", self.name, self.area.range());
         result.map(drop).map_err(|trapped| BootError::Trapped(self.name.clone(), CLEANUP, trapped))

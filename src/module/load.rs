@@ -11,35 +11,23 @@
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
+use super::call::call;
+use super::check::{Rights, check};
+pub use super::export::Export;
 pub use super::list::{Loaded, Modules};
 use crate::error::{BootError, InStage};
 use crate::options::Inits;
 use ko_loader::{Content, INIT, Image, ModInfo, ModuleError, Object, Part, Permission, RelocOp, Source};
-use pv_memory::error::MmError;
 use pv_memory::p2m::State;
-use pv_memory::tables::{Tables, pages_of};
 use pv_memory::vmalloc::{Area, Memory, Near, Vmalloc};
 use pv_memory::window::Span;
-use xen::addr::{PAGE_SIZE, Pfn, VirtAddr};
-use xen::pte::{Access, Pte};
-use xen::{Hypervisor, ModuleNames, Trapped};
+use xen::addr::{PAGE_SIZE, VirtAddr};
+use xen::pte::Access;
+use xen::{Hypervisor, ModuleNames};
 
 /// Bytes of function names that one module may keep for call traces.
 const NAMES_BYTES: usize = 64 << 10;
-
-/// A function or object of the kernel that modules may use.
-#[derive(Clone, Copy, Debug)]
-pub struct Export {
-    /// Its name.
-    pub name: &'static str,
-    /// Its address.
-    pub address: VirtAddr,
-}
-
-/// Rights of one part of a module: first page, pages, access.
-type Rights = (u64, u64, Access);
 
 /// Loads a module, runs its init, adds it to the list.
 ///
@@ -175,13 +163,6 @@ const fn access(permission: Permission) -> Access {
     }
 }
 
-#[expect(unsafe_code, reason = "runs the module: the one thing that no type can vouch for")]
-pub(super) fn call<X: Hypervisor>(entry: VirtAddr, xen: &mut X) -> Result<i32, Trapped> {
-    // SAFETY: the entry point lies in the module's text (`Entries::find`), which `load` has relocated for this
-    // address and made executable; that it is `int (*)(void)` is the contract of `init_module` and `cleanup_module`.
-    unsafe { xen.call(entry) }
-}
-
 /// Fills an area with zeros, contents and relocations.
 fn fill<X: Hypervisor>(span: &mut Span, image: &Image<'_>, ops: &[RelocOp], xen: &mut X) {
     for page in 0..span.pages() {
@@ -214,71 +195,6 @@ fn write_in_page(words: &mut [u64; 512], within: usize, bytes: &[u8]) {
         let mut word = words[at / 8].to_le_bytes();
         word[at % 8] = *byte;
         words[at / 8] = u64::from_le_bytes(word);
-    }
-}
-
-/// Code and constants of a module, with what else shows their frames.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sealed {
-    pages: u64,
-    shown: u64,
-}
-
-impl fmt::Display for Sealed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { pages, shown } = self;
-        write!(
-            f,
-            "{pages} pages of code and constants, {shown} of them in the direct map, none writable there"
-        )
-    }
-}
-
-/// Reads every entry of the module back: rights as planned, in the direct map too; guard page absent.
-fn check<X: Hypervisor>(
-    area: &Area,
-    rights: &[Rights],
-    vmalloc: &Vmalloc,
-    tables: &Tables,
-    xen: &X,
-) -> Result<Sealed, MmError> {
-    let mut sealed = Sealed::default();
-    for &(first, pages, access) in rights {
-        for (page, pfn) in (first..first + pages).zip(vmalloc.pages_behind(area, first, pages)?) {
-            let here = at(area.span.start(), page * PAGE_SIZE);
-            let (_, entry) = tables.leaf(xen, here)?.ok_or(MmError::NotMapped { at: here })?;
-            let (writable, executable) = (entry.is_writable(), entry.is_executable());
-            if !entry.is_present()
-                || writable != (access == Access::Data)
-                || executable != (access == Access::Code)
-            {
-                return Err(MmError::WrongRights { at: here, entry: entry.word(), expected: access });
-            }
-            if access != Access::Data {
-                sealed.pages += 1;
-                sealed.shown += u64::from(is_sealed(pfn, entry, tables, xen)?);
-            }
-        }
-    }
-    let guard = area.guard();
-    for at in pages_of(xen::addr::VirtRange::new(guard, PAGE_SIZE)) {
-        if let Some((slot, entry)) = tables.leaf(xen, at)?.filter(|(_, entry)| !entry.is_zero()) {
-            return Err(MmError::Leftover { at, level: slot.level, entry: entry.word() });
-        }
-    }
-    Ok(sealed)
-}
-
-/// Tells whether the direct map shows a page of code or constants; an error if it shows it writable, or shows a
-/// different frame.
-fn is_sealed<X: Hypervisor>(pfn: Pfn, entry: Pte, tables: &Tables, xen: &X) -> Result<bool, MmError> {
-    match tables.alias(xen, pfn)? {
-        None => Ok(false),
-        Some((_, alias)) if !alias.is_writable() && alias.mfn() == entry.mfn() => Ok(true),
-        Some((_, alias)) => {
-            let at = tables.window().address(pfn);
-            Err(MmError::WrongRights { at, entry: alias.word(), expected: Access::ReadOnly })
-        }
     }
 }
 

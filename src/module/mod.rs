@@ -3,6 +3,9 @@
 //! The pure half is the crate `ko_loader`: it says what is to be written where. Here an area of the module space is
 //! taken, written and protected, and its functions are called. Neighbours: `exercise` drives it.
 
+mod call;
+mod check;
+pub mod export;
 pub mod list;
 pub mod load;
 pub mod source;

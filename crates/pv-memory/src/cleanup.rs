@@ -16,7 +16,7 @@ use crate::image;
 use crate::p2m::Retired;
 use crate::tables::{Tables, pages_of};
 use xen::Hypervisor;
-use xen::addr::{ENTRIES, L1_SPAN, L2_SPAN, VirtAddr, VirtRange};
+use xen::addr::{ENTRIES, L1_SPAN, L2_SPAN, Pfn, VirtAddr, VirtRange};
 use xen::area;
 use xen::pte::{Level, Pte};
 
@@ -91,7 +91,7 @@ fn most_entries(image: VirtRange, tables: &Tables) -> usize {
 
 /// The 2 MiB slots of the high mapping's two L2 tables; one more slot, the last, would wrap around.
 fn high_slots() -> impl Iterator<Item = VirtAddr> {
-    (0..2 * L2_SPAN / L1_SPAN).map(|slot| VirtAddr::new_truncate(area::HIGH.as_u64() + slot * L1_SPAN))
+    (0..2 * L2_SPAN / L1_SPAN).map(|slot| area::high(Pfn::new(slot * ENTRIES)))
 }
 
 fn clear_slot<X: Hypervisor>(

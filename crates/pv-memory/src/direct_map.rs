@@ -20,17 +20,11 @@ use crate::layout::Layout;
 use crate::tables::Tables;
 use crate::walk::BootTables;
 use crate::window::Window;
-use xen::addr::{ENTRIES, L1_SPAN, L2_SPAN, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
+use xen::addr::{ENTRIES, L2_SPAN, Mfn, Pfn, PfnRange, VirtRange};
 use xen::area;
 use xen::pte::{Level, Pte, Reach};
 use xen::start_info::Facts;
 use xen::{Hypervisor, Words};
-
-/// Address of a page in the direct map.
-#[must_use]
-pub const fn address(pfn: Pfn) -> VirtAddr {
-    VirtAddr::new_truncate(area::DIRECT.as_u64() + pfn.raw() * PAGE_SIZE)
-}
 
 /// Hooks the builder's L1 tables under the direct map and gives the image its own, all in one hypercall.
 ///
@@ -83,9 +77,8 @@ fn share_l1_tables<X: Hypervisor>(
     xen: &mut X,
 ) -> Result<(), MmError> {
     let slots = end.raw().div_ceil(ENTRIES);
-    for offset in (0..slots).map(|slot| slot * L1_SPAN) {
-        let high = VirtAddr::new(area::HIGH.as_u64() + offset);
-        let direct = VirtAddr::new(area::DIRECT.as_u64() + offset);
+    for first in (0..slots).map(|slot| Pfn::new(slot * ENTRIES)) {
+        let (high, direct) = (area::high(first), area::direct(first));
         let l2 = growth.tables().find(xen, high, Level::L2)?.ok_or(MmError::NotMapped { at: high })?;
         let before = growth.tables().entry(xen, l2, high);
         let entry = Pte::table(before.mfn(), Reach::NeverExecute);
@@ -145,7 +138,7 @@ fn show<X: Hypervisor>(
     frames_of: &impl Fn(&X, &Window, Pfn) -> Words,
 ) -> Result<(), MmError> {
     let slot = part.start.slot_start();
-    let place = growth.table(xen, frames, address(slot), Level::L1, Reach::NeverExecute)?;
+    let place = growth.table(xen, frames, area::direct(slot), Level::L1, Reach::NeverExecute)?;
     let words = frames_of(xen, growth.tables().window(), slot);
     // Below 512: fits any usize.
     let index = |pfn: Pfn| pfn.above(slot) as usize;
@@ -162,7 +155,7 @@ fn show<X: Hypervisor>(
             })
         }
         Place::Hooked(l1) => part.iter().try_for_each(|pfn| {
-            let at = address(pfn);
+            let at = area::direct(pfn);
             let before = growth.tables().entry(xen, l1, at);
             if !before.is_zero() {
                 return Err(MmError::Leftover { at, level: Level::L1, entry: before.word() });
@@ -188,7 +181,7 @@ fn by_slot(pages: PfnRange) -> impl Iterator<Item = PfnRange> {
 /// # Errors
 /// [`MmError::NotMapped`] if it does not.
 pub fn entry_of<X: Hypervisor>(tables: &Tables, xen: &X, pfn: Pfn) -> Result<(Slot, Pte), MmError> {
-    let at = address(pfn);
+    let at = area::direct(pfn);
     tables.leaf(xen, at)?.filter(|(_, entry)| entry.is_present()).ok_or(MmError::NotMapped { at })
 }
 

@@ -1,51 +1,19 @@
 //! Frame allocator: which pages of the domain are free, as a few sorted extents.
 //!
 //! A bitmap or a free list would cost memory and boot time per page of RAM; extents cost per fragment, and a booting
-//! domain has a handful. A [`Run`] is the ownership of its pages: it cannot be copied, only taken and given back,
-//! so no page is handed out twice and writing through a run touches nobody else's memory.
+//! domain has a handful. What is taken is a [`Run`], which comes back as one.
 //!
 //! Neighbours: fed by `layout`'s gaps, used by `direct_map`, `p2m`, `vmalloc`; gets the old list back in `cleanup`.
 
+mod error;
+mod run;
+
 use alloc::vec::Vec;
-use core::fmt;
 
 use crate::window::Window;
-use xen::addr::{Pfn, PfnRange};
-
-/// Pages owned by whoever holds this.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use = "dropping a run loses its pages: give it back to the allocator"]
-pub struct Run {
-    pages: PfnRange,
-}
-
-impl Run {
-    /// Returns which pages these are.
-    #[must_use]
-    pub const fn pages(&self) -> PfnRange {
-        self.pages
-    }
-
-    /// Returns the first page.
-    #[must_use]
-    pub const fn first(&self) -> Pfn {
-        self.pages.start
-    }
-
-    /// Splits the first `pages` pages off; `self` keeps the rest.
-    pub const fn split_front(&mut self, pages: u64) -> Self {
-        let cut = if pages < self.pages.pages() { self.pages.start.plus(pages) } else { self.pages.end };
-        let front = PfnRange::between(self.pages.start, cut);
-        self.pages = PfnRange::between(cut, self.pages.end);
-        Self { pages: front }
-    }
-
-    /// Adds the run that starts where this one ends.
-    pub(crate) const fn join(&mut self, next: Self) {
-        assert!(self.pages.end.raw() == next.pages.start.raw(), "runs that are joined must be neighbours");
-        self.pages.end = next.pages.end;
-    }
-}
+pub use error::FrameError;
+pub use run::Run;
+use xen::addr::PfnRange;
 
 /// Where a run should lie. What is mapped, the window says: the allocator has no account of its own.
 #[derive(Clone, Copy, Debug)]
@@ -54,48 +22,6 @@ pub enum Zone<'w> {
     Mapped(&'w Window),
     /// Where the window does not show it, if possible: pages that need no direct mapping, or get one on demand.
     Far(&'w Window),
-}
-
-/// What can go wrong with frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FrameError {
-    /// Not enough free pages of the kind asked for.
-    Exhausted {
-        /// Pages asked for.
-        wanted: u64,
-        /// Pages free in all.
-        free: u64,
-    },
-    /// Pages given back that are free already.
-    DoubleFree {
-        /// The pages.
-        pages: PfnRange,
-    },
-    /// There are enough free pages, but in more pieces than a list of them may have.
-    Scattered {
-        /// Pages asked for.
-        wanted: u64,
-        /// Most pieces.
-        most: usize,
-    },
-}
-
-impl fmt::Display for FrameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exhausted { wanted, free } => write!(
-                f,
-                "out of memory: {wanted} pages wanted, {free} free: give the domain {} MiB more",
-                wanted.saturating_sub(*free).div_ceil(256).max(1)
-            ),
-            Self::DoubleFree { pages } => write!(f, "{pages} given back twice"),
-            Self::Scattered { wanted, most } => write!(
-                f,
-                "{wanted} pages wanted, which lie in more than {most} pieces between holes: boot with p2m=alias, \
-                 or give the domain memory without holes"
-            ),
-        }
-    }
 }
 
 /// The free pages of the domain.
@@ -140,7 +66,7 @@ impl Frames {
 
     /// Takes pages out for good that have no machine frame.
     pub(crate) const fn discard(&mut self, run: Run) {
-        self.discarded += run.pages.pages();
+        self.discarded += run.pages().pages();
     }
 
     /// Claims pages that the builder filled and that no gap contains, so that they can be given back later.
@@ -150,19 +76,14 @@ impl Frames {
     pub fn adopt(&self, pages: PfnRange) -> Result<Run, FrameError> {
         match self.free.iter().find(|extent| extent.overlaps(pages)) {
             Some(_) => Err(FrameError::DoubleFree { pages }),
-            None => Ok(Run { pages }),
+            None => Ok(Run::claim(pages)),
         }
     }
 
     /// Takes pages out of the free ones for good, wherever they are free.
     pub fn reserve(&mut self, pages: PfnRange) {
         while let Some(at) = self.free.iter().position(|extent| extent.overlaps(pages)) {
-            let extent = self.free.remove(at);
-            let rest =
-                [PfnRange::between(extent.start, pages.start), PfnRange::between(pages.end, extent.end)];
-            for (offset, part) in rest.into_iter().filter(|part| !part.is_empty()).enumerate() {
-                self.free.insert(at + offset, part);
-            }
+            self.carve(at, pages);
         }
     }
 
@@ -191,7 +112,7 @@ impl Frames {
     /// # Errors
     /// [`FrameError::DoubleFree`] if one of them is free already; nothing is changed then.
     pub fn give_back(&mut self, run: Run) -> Result<(), FrameError> {
-        let pages = run.pages;
+        let pages = run.pages();
         if pages.is_empty() {
             return Ok(());
         }
@@ -232,13 +153,18 @@ impl Frames {
     }
 
     fn cut(&mut self, at: usize, pages: PfnRange) -> Run {
-        let extent = self.free.remove(at);
         self.taken += pages.pages();
+        self.carve(at, pages);
+        Run::claim(pages)
+    }
+
+    /// Leaves of an extent what lies before and after these pages.
+    fn carve(&mut self, at: usize, pages: PfnRange) {
+        let extent = self.free.remove(at);
         let rest = [PfnRange::between(extent.start, pages.start), PfnRange::between(pages.end, extent.end)];
         for (offset, part) in rest.into_iter().filter(|part| !part.is_empty()).enumerate() {
             self.free.insert(at + offset, part);
         }
-        Run { pages }
     }
 }
 
@@ -253,7 +179,7 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeSet;
     use std::vec;
-    use xen::addr::VirtAddr;
+    use xen::addr::{Pfn, VirtAddr};
 
     fn frames() -> Frames {
         let gaps = [PfnRange::new(Pfn::new(0), 16), PfnRange::new(Pfn::new(32), 100)];
@@ -288,7 +214,7 @@ mod tests {
     fn a_page_given_back_twice_is_refused() {
         let mut frames = frames();
         let run = frames.take(Zone::Mapped(&window()), 4).unwrap();
-        let again = Run { pages: run.pages() };
+        let again = Run::claim(run.pages());
         frames.give_back(run).unwrap();
         assert!(matches!(frames.give_back(again), Err(FrameError::DoubleFree { .. })));
         assert_eq!(frames.free.len(), 2);

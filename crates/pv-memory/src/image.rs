@@ -15,7 +15,7 @@ use crate::growth::Growth;
 use crate::layout::{Layout, Name};
 use crate::tables::pages_of;
 use xen::Hypervisor;
-use xen::addr::{ENTRIES, L1_SPAN, Mfn, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
+use xen::addr::{ENTRIES, L1_SPAN, Mfn, VirtAddr, VirtRange};
 use xen::area;
 use xen::pte::{Access, Level, Pte, Reach};
 use xen::start_info::Facts;
@@ -83,7 +83,7 @@ fn restore_shared_info_page<X: Hypervisor>(
     xen: &X,
 ) -> Result<(), MmError> {
     let at = facts.shared_info;
-    let pfn = Pfn::new((at.as_u64() - area::HIGH.as_u64()) / PAGE_SIZE);
+    let pfn = area::high_pfn(at);
     let list = layout.pages(Name::Phys2mach).start.plus(pfn.raw() / ENTRIES);
     // Below 512: fits any usize.
     let own = Mfn::new(growth.tables().window().word(xen, list, (pfn.raw() % ENTRIES) as usize));

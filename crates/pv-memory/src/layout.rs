@@ -62,7 +62,7 @@ impl Row {
     /// Returns the row's addresses in the high mapping.
     #[must_use]
     pub fn high(&self) -> VirtRange {
-        VirtRange::new(high_address(self.pages.start), self.pages.pages() * PAGE_SIZE)
+        VirtRange::new(area::high(self.pages.start), self.pages.pages() * PAGE_SIZE)
     }
 
     const fn is_single_page(&self) -> bool {
@@ -131,16 +131,6 @@ pub struct Layout {
     pub nr_pages: u64,
     /// The frame of shared_info, which is Xen's.
     pub shared_info: Mfn,
-}
-
-/// Address of a page in the builder's high mapping.
-fn high_address(pfn: Pfn) -> VirtAddr {
-    VirtAddr::new_truncate(area::HIGH.as_u64().wrapping_add(pfn.raw() * PAGE_SIZE))
-}
-
-/// Page behind an address of the high mapping; the builder maps page n at `HIGH + n * 4096`.
-fn high_pfn(at: VirtAddr) -> Pfn {
-    Pfn::new((at.as_u64() - area::HIGH.as_u64()) / PAGE_SIZE)
 }
 
 impl Layout {
@@ -218,8 +208,10 @@ impl Layout {
 }
 
 fn rows(info: &BootInfo) -> [Option<Row>; 8] {
-    let row =
-        |name, start: VirtAddr, bytes| Row { name, pages: PfnRange::new(high_pfn(start), pages_for(bytes)) };
+    let row = |name, start: VirtAddr, bytes| Row {
+        name,
+        pages: PfnRange::new(area::high_pfn(start), pages_for(bytes)),
+    };
     let page = |name, pfn| Row { name, pages: PfnRange::new(pfn, 1) };
     let ramdisk = info.ramdisk.and_then(|ramdisk| match ramdisk.place {
         RamdiskPlace::Mapped(at) => Some(row(Name::Ramdisk, at, ramdisk.bytes)),

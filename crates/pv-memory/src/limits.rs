@@ -16,8 +16,9 @@ use crate::p2m::State;
 use crate::vmalloc::Memory;
 use crate::window::Window;
 use xen::addr::{Mfn, PAGE_SIZE, PfnRange};
+use xen::area;
 use xen::pte::{Level, Pte};
-use xen::{Hypervisor, Loop};
+use xen::{Gauge, Hypervisor, Loop};
 
 /// String instructions may be 40 times slower than the rest: pages that they get at most.
 const STRING_PAGES: u64 = 256;
@@ -45,7 +46,7 @@ pub enum Limit {
 ///
 /// # Errors
 /// [`MmError`] if memory runs out or Xen refuses a mapping.
-pub fn measure<X: Hypervisor, S: State>(
+pub fn measure<X: Hypervisor + Gauge, S: State>(
     memory: &mut Memory<'_, S>,
     xen: &mut X,
     mut emit: impl FnMut(Limit, u64),
@@ -81,7 +82,7 @@ fn time<X: Hypervisor>(xen: &mut X, work: impl FnOnce(&mut X)) -> u64 {
     xen.counters().nanos.saturating_sub(start)
 }
 
-fn copies_and_fills<X: Hypervisor, S: State>(
+fn copies_and_fills<X: Hypervisor + Gauge, S: State>(
     from: PfnRange,
     to: &Run,
     memory: &Memory<'_, S>,
@@ -114,7 +115,7 @@ const fn kib(pages: u64) -> u64 {
 }
 
 /// Reads each page of the list, and the page of M2P that its first entry leads to.
-fn read_both<X: Hypervisor, S: State>(
+fn read_both<X: Hypervisor + Gauge, S: State>(
     list: &[PfnRange],
     memory: &Memory<'_, S>,
     xen: &mut X,
@@ -136,7 +137,7 @@ fn read_both<X: Hypervisor, S: State>(
     emit(Limit::Read(kib(pages)), nanos);
 }
 
-fn idle<X: Hypervisor>(xen: &mut X, emit: &mut impl FnMut(Limit, u64)) {
+fn idle<X: Hypervisor + Gauge>(xen: &mut X, emit: &mut impl FnMut(Limit, u64)) {
     let nanos = time(xen, |xen| (0..IDLE_CALLS).for_each(|_| xen.idle()));
     emit(Limit::Idle(IDLE_CALLS), nanos);
 }
@@ -148,7 +149,7 @@ fn validate<X: Hypervisor, S: State>(
     xen: &mut X,
     emit: &mut impl FnMut(Limit, u64),
 ) -> Result<(), MmError> {
-    let Some(at) = largest(ranges).map(|range| direct_map::address(range.start)) else { return Ok(()) };
+    let Some(at) = largest(ranges).map(|range| area::direct(range.start)) else { return Ok(()) };
     let l2 = memory.tables.find(xen, at, Level::L2)?.ok_or(MmError::NotMapped { at })?;
     let entry = memory.tables.entry(xen, l2, at);
     let start = xen.counters().nanos;

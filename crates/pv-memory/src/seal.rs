@@ -7,7 +7,7 @@
 //! the direct map's own until they are cleared, and the image's show what is not the image read-only (`image`).
 //!
 //! Neighbours: `vmalloc` seals and unseals, in the hypercall that changes the area; `direct_map` and
-//! `p2m::baseline` ask what a page may be shown as; `module::load` reads the entries back.
+//! `p2m::baseline` ask what a page may be shown as; `module::check` reads the entries back.
 
 use crate::commit::{Batch, Slot};
 use crate::error::MmError;

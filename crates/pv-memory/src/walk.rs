@@ -225,7 +225,7 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
 
     /// Pages follow each other: the next one mapped must be the next one of the domain.
     fn in_place(&self, at: VirtAddr) -> Result<(), WalkError> {
-        let expected = VirtAddr::new_truncate(area::HIGH.as_u64().wrapping_add(self.next.raw() * PAGE_SIZE));
+        let expected = area::high(self.next);
         if at == expected { Ok(()) } else { Err(WalkError::Hole { at: expected }) }
     }
 

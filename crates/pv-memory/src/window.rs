@@ -2,15 +2,17 @@
 //!
 //! Two mappings of RAM exist in a boot: the builder's high mapping, which shows the first pages, and the direct
 //! map, which takes its place. Both put page n at `base + n * 4096`; both are a [`Window`], which knows which pages
-//! it shows: exactly those that are mapped. That is the one account of it; the allocator asks here too. Reading a page needs a window that shows it; writing needs the page's [`Run`] as well. This
-//! file, `commit` and `module::load` are where the boot calls unsafe methods of the seam.
+//! it shows: exactly those that are mapped. That is the one account of it; the allocator asks here too. Reading a page
+//! needs a window that shows it; writing needs the page's [`Run`] as well. This file, `commit` and `module::call` are
+//! where the boot calls unsafe methods of the seam.
 //!
 //! Neighbours: `walk` makes the first window, `direct_map` the second; everybody reads through one.
 
 use crate::frames::Run;
 use crate::ranges::Ranges;
 use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
-use xen::{Hypervisor, Loop, Words};
+use xen::area;
+use xen::{Gauge, Hypervisor, Loop, Words};
 
 /// Linear mapping `pfn -> base + pfn * 4096`, for the pages it shows.
 #[derive(Clone, Debug)]
@@ -60,7 +62,7 @@ impl Window {
     /// Returns the page's address in this mapping, shown or not.
     #[must_use]
     pub const fn address(&self, pfn: Pfn) -> VirtAddr {
-        VirtAddr::new_truncate(self.base.as_u64().wrapping_add(pfn.raw().wrapping_mul(PAGE_SIZE)))
+        area::linear(self.base, pfn)
     }
 
     /// Returns the page at an address of this mapping.
@@ -151,7 +153,7 @@ impl Window {
     /// # Panics
     /// As for [`Window::copy`].
     #[expect(unsafe_code, reason = "copies through the seam")]
-    pub fn copy_by<X: Hypervisor>(&self, xen: &mut X, by: Loop, from: PfnRange, to: &Run) {
+    pub fn copy_by<X: Gauge>(&self, xen: &mut X, by: Loop, from: PfnRange, to: &Run) {
         assert!(
             from.pages() <= to.pages().pages() && !from.overlaps(to.pages()),
             "{from} into {}",
@@ -168,14 +170,14 @@ impl Window {
     /// # Panics
     /// As for [`Window::fill`].
     #[expect(unsafe_code, reason = "fills through the seam")]
-    pub fn fill_by<X: Hypervisor>(&self, xen: &mut X, by: Loop, run: &Run, pages: u64, word: u64) {
+    pub fn fill_by<X: Gauge>(&self, xen: &mut X, by: Loop, run: &Run, pages: u64, word: u64) {
         assert!(pages <= run.pages().pages(), "{pages} pages of {}", run.pages());
         let at = self.checked(run.pages());
         // SAFETY: as in `fill`.
         unsafe { xen.fill_pages_by(by, at, pages, word) }
     }
 
-    /// Lets the heap use a run, which the caller keeps and does not touch until [`Hypervisor::take_back`] says yes.
+    /// Lets the heap use a run, which the caller keeps and does not touch until [`Pages::take_back`](xen::Pages::take_back) says yes.
     ///
     /// # Panics
     /// If the window does not show it.

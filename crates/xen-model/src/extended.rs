@@ -3,8 +3,8 @@
 //! Neighbours: `update` pins and unpins; `xen` hands operations here. tests/conformance.txt is what it is held to.
 
 use crate::builder::Hardware;
-use crate::hypervisor::Xen;
-use crate::types::Kind;
+use crate::kind::Kind;
+use crate::state::Xen;
 use xen::abi::MmuExtOp;
 use xen::addr::{Mfn, VirtAddr};
 use xen::pte::Level;

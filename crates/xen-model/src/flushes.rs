@@ -12,35 +12,11 @@ use core::fmt;
 use std::collections::HashMap;
 
 use crate::entry;
-use crate::hypervisor::Xen;
-use crate::translate::Mapping;
+use crate::ledger::{Flushes, Ledger};
+use crate::mapping::Mapping;
+use crate::state::Xen;
 use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, VirtAddr};
 use xen::pte::Level;
-
-/// When the modelled processor forgets translations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Flushes {
-    /// When the guest asks, and never else; a stale translation that the guest could use is a panic.
-    #[default]
-    OnlyAsked,
-    /// Also when a Xen of today does it by itself; a stale translation is used, as on hardware.
-    AlsoImplied,
-}
-
-/// Flushes so far, and what they are for.
-#[derive(Debug, Default)]
-pub(crate) struct Ledger {
-    pub(crate) mode: Flushes,
-    /// Whole flushes that the guest asked for.
-    asked: u64,
-    left_out: Option<u64>,
-    /// Elements of the last batch.
-    elements: usize,
-    /// Something remembered may be stale.
-    changed: bool,
-    /// Addresses of L1 tables, until a table above changes.
-    places: Option<HashMap<Mfn, Vec<u64>>>,
-}
 
 /// A translation that the tables do not have any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,14 @@
 //! The image's heap for a boot on the model: guest code must not have more room on the host than it has in a guest.
 //!
-//! A test program names [`GuestHeap`] as its global allocator. What guest code allocates inside [`Xen::run`] then
+//! A test program names [`GuestHeap`] as its global allocator. What guest code allocates inside `Xen::run` then
 //! comes from [`xen::heap::Pieces`], which the image's heap is made of too; what the model and the test allocate
 //! comes from the system. Guest code that takes more than the image has is told at its next step into the model: an
 //! allocator cannot panic, so it notes the request and serves it from the system until then.
 //!
 //! It cannot be forgotten: page tables change and stage 4 ends only for a guest inside `run`, and `run` looks whether
 //! the program has the allocator.
+//!
+//! Neighbour: `guest` runs guest code in it.
 
 use alloc::boxed::Box;
 use core::alloc::{GlobalAlloc, Layout};
@@ -17,7 +19,6 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use std::alloc::System;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::hypervisor::Xen;
 use xen::addr::PAGE_SIZE;
 use xen::heap::{BYTES, Pieces, Room};
 
@@ -133,7 +134,7 @@ pub(crate) struct Lease(usize);
 
 impl Lease {
     /// Finds room that nobody uses.
-    fn take() -> Self {
+    pub(crate) fn take() -> Self {
         let base = base();
         for number in 0..GUESTS {
             let mut guest = heap(number);
@@ -167,6 +168,11 @@ impl Lease {
     pub(crate) fn take_back(&self) -> bool {
         heap(self.0).pieces.take_back()
     }
+
+    /// Returns the most bytes of the fixed piece that were in use at once.
+    pub(crate) fn peak(&self) -> usize {
+        heap(self.0).pieces.own_peak()
+    }
 }
 
 impl Drop for Lease {
@@ -198,6 +204,22 @@ pub(crate) struct Running {
 impl Running {
     fn switch(to: Option<usize>) -> Self {
         Self { before: RUNNING.replace(to) }
+    }
+
+    /// Runs guest code: what it allocates comes from this heap.
+    ///
+    /// # Panics
+    /// If the program's allocator is not [`GuestHeap`].
+    pub(crate) fn guest(lease: &Lease) -> Self {
+        // A test that failed before on this thread may have left one.
+        REFUSED.set(None);
+        let running = Self::switch(Some(lease.0));
+        let block = black_box(Box::new(0_u8));
+        assert!(
+            owner(&raw const *block).is_some(),
+            "no guest heap: a program that boots on the model needs #[global_allocator] static HEAP: GuestHeap"
+        );
+        running
     }
 
     /// Runs the model's or the test's own code: the system's memory, not the guest's.
@@ -235,33 +257,5 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         RUNNING.set(self.before);
-    }
-}
-
-impl Xen {
-    /// Runs guest code: what it allocates comes from a heap that is as large as the image's.
-    ///
-    /// # Panics
-    /// If that heap has no room, or the program's allocator is not [`GuestHeap`].
-    pub fn run<R>(&mut self, guest: impl FnOnce(&mut Self) -> R) -> R {
-        let number = self.heap.get_or_insert_with(Lease::take).0;
-        // A test that failed before on this thread may have left one.
-        REFUSED.set(None);
-        let _guest = Running::switch(Some(number));
-        let block = black_box(Box::new(0_u8));
-        assert!(
-            owner(&raw const *block).is_some(),
-            "no guest heap: a program that boots on the model needs #[global_allocator] static HEAP: GuestHeap"
-        );
-        drop(block);
-        let result = guest(self);
-        drop(Running::host());
-        result
-    }
-
-    /// Returns the most bytes of the fixed piece that guest code used at once so far, without what was lent.
-    #[must_use]
-    pub fn heap_peak(&self) -> usize {
-        self.heap.as_ref().map_or(0, |lease| heap(lease.0).pieces.own_peak())
     }
 }

@@ -15,7 +15,8 @@
 //! - **The processor.** Addresses are translated by the modelled tables and a TLB that remembers all that it may and
 //!   forgets nothing by itself, so a missing flush shows (`flushes`: there is the switch for what Xen flushes
 //!   unasked); a fault of the kernel is a panic that says what would have died (`translate`).
-//! - **The heap.** Guest code runs inside [`Xen::run`], with a heap as large as the image's and no larger (`heap`).
+//! - **The heap.** Guest code runs inside [`Xen::run`], with a heap as large as the image's and no larger (`guest`,
+//!   `heap`).
 //! - **Memory.** Frames are scattered over the machine; free RAM holds a debug Xen's scrub pattern (`memory`).
 //!
 //! # What is not
@@ -38,11 +39,16 @@ mod entry;
 mod extended;
 mod faults;
 mod flushes;
+mod guest;
 mod heap;
 mod hypervisor;
+mod kind;
+mod ledger;
 mod machine;
+mod mapping;
 mod memory;
 mod run;
+mod state;
 mod translate;
 mod types;
 mod update;
@@ -52,11 +58,12 @@ pub use builder::{
     BuildError, Built, Domain, Hardware, ImageShape, Notes, P2mNote, Part, Piece, Ramdisk, RamdiskNote, Rows,
 };
 pub use faults::Refusal;
-pub use flushes::{Flushes, Stale};
+pub use flushes::Stale;
 pub use heap::GuestHeap;
-pub use hypervisor::{Published, Xen};
+pub use kind::Kind;
+pub use ledger::Flushes;
 pub use machine::Machine;
+pub use mapping::{Mapping, Use};
 pub use run::Run;
-pub use translate::{Mapping, Use};
-pub use types::Kind;
+pub use state::{Published, Xen};
 pub use watch::Event;

@@ -6,44 +6,10 @@
 use core::fmt;
 
 use crate::entry::{self, XEN_SLOTS};
-use crate::hypervisor::Xen;
+use crate::mapping::{Mapping, Use};
+use crate::state::Xen;
 use xen::addr::{Mfn, PAGE_SIZE, VirtAddr};
 use xen::pte::Level;
-
-/// What is done with an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
-    /// Read.
-    Read,
-    /// Written.
-    Write,
-    /// Executed.
-    Execute,
-}
-
-/// A translation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mapping {
-    /// The frame.
-    pub mfn: Mfn,
-    /// All levels allow writing.
-    pub writable: bool,
-    /// No level forbids execution.
-    pub executable: bool,
-}
-
-impl fmt::Display for Mapping {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mfn, writable, executable } = *self;
-        let rights = match (writable, executable) {
-            (true, true) => "read, write and execute it",
-            (true, false) => "read and write it",
-            (false, true) => "read and execute it",
-            (false, false) => "read it",
-        };
-        write!(f, "{mfn} ({rights})")
-    }
-}
 
 /// Why an access faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,35 +4,12 @@
 //! `free_l4_table` and `get_page_from_l1e` to `get_page_from_l4e` in xen/arch/x86/mm.c.
 
 use crate::entry::{self, XEN_SLOTS};
-use crate::hypervisor::Xen;
+use crate::kind::{Kind, Pin, Typed};
+use crate::state::Xen;
 use xen::Errno;
 use xen::addr::{Mfn, PAGE_SIZE, VirtAddr};
 use xen::pte::Level;
 use xen::start_info::Role;
-
-/// What a frame is used as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Mapped writable somewhere.
-    Writable,
-    /// A page table.
-    Table(Level),
-}
-
-/// Whether a table stays a table without being hooked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pin {
-    Pinned,
-    Loose,
-}
-
-/// A frame's type and how often it is used as such; a type with count zero is only a memory of the last one.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Typed {
-    pub(crate) kind: Kind,
-    pub(crate) count: u64,
-    pub(crate) pin: Pin,
-}
 
 /// The frames that an entry of this level maps.
 fn frames(word: u64, level: Level) -> impl Iterator<Item = Mfn> {

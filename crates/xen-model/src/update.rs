@@ -4,8 +4,8 @@
 //! and unpinning.
 
 use crate::entry::{self, XEN_SLOTS};
-use crate::hypervisor::Xen;
-use crate::types::{Kind, Pin};
+use crate::kind::{Kind, Pin};
+use crate::state::Xen;
 use xen::abi::MmuUpdate;
 use xen::addr::{Mfn, PAGE_SIZE, VirtAddr};
 use xen::pte::Level;

@@ -21,7 +21,7 @@
 //!
 //! Sources: Linux Documentation/arch/x86/x86_64/mm.rst (facts); xen/include/public/arch-x86/xen-x86_64.h.
 
-use crate::addr::{L3_SPAN, VirtAddr, VirtRange};
+use crate::addr::{L3_SPAN, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
 
 /// Start of the direct map.
 pub const DIRECT: VirtAddr = VirtAddr::new(0xffff_8800_0000_0000);
@@ -38,6 +38,44 @@ pub const MODULES_START: VirtAddr = VirtAddr::new(0xffff_ffff_a000_0000);
 /// The module area.
 pub const MODULES: VirtRange = VirtRange::between(MODULES_START, VirtAddr::new(0xffff_ffff_ff00_0000));
 
+/// Returns a page's address in the high mapping, whether it is mapped there or not.
+#[must_use]
+pub const fn high(pfn: Pfn) -> VirtAddr {
+    linear(HIGH, pfn)
+}
+
+/// Returns the page at an address of the high mapping: the first one for an address below it.
+#[must_use]
+pub const fn high_pfn(at: VirtAddr) -> Pfn {
+    Pfn::new(at.as_u64().saturating_sub(HIGH.as_u64()) / PAGE_SIZE)
+}
+
+/// Returns a page's address in the direct map, whether it is mapped there or not.
+#[must_use]
+pub const fn direct(pfn: Pfn) -> VirtAddr {
+    linear(DIRECT, pfn)
+}
+
+/// Page n at `base + n * 4096`, as in both mappings.
+#[must_use]
+pub const fn linear(base: VirtAddr, pfn: Pfn) -> VirtAddr {
+    VirtAddr::new_truncate(base.as_u64().wrapping_add(pfn.raw().wrapping_mul(PAGE_SIZE)))
+}
+
 const _: () = assert!(HIGH_MAP.bytes == 512 << 20);
 const _: () = assert!(DIRECT_MAP.end_raw() <= VMALLOC.start.as_u64());
 const _: () = assert!(VMALLOC.end_raw() < HIGH.as_u64());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_one_address_in_each_mapping_and_the_high_one_leads_back() {
+        let page = Pfn::new(0x125c7);
+        assert_eq!(high(page).as_u64(), 0xffff_ffff_925c_7000);
+        assert_eq!(direct(page).as_u64(), 0xffff_8800_125c_7000);
+        assert_eq!(high_pfn(VirtAddr::new(0xffff_ffff_925c_7ff8)), page);
+        assert_eq!(high_pfn(VirtAddr::new(0x1000)), Pfn::ZERO);
+    }
+}

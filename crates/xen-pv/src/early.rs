@@ -7,10 +7,11 @@
 //! Sources: xen/include/public/xen.h (start_info).
 
 use crate::abi::{SIF_INITDOMAIN, StartInfo};
-use crate::addr::{Mfn, PAGE_SIZE, Pfn};
-use crate::area;
+use crate::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use crate::events::Port;
-use crate::start_info::{Fault, FieldError, Role, checked, false_field, high_page};
+use crate::field::{Fault, FieldError, checked, false_field, high_page};
+use crate::role::Role;
+use crate::{Lookup, area};
 
 /// Bits of a machine address in a page-table entry.
 const MACHINE_BITS: u32 = 52;
@@ -42,6 +43,42 @@ pub struct ConsoleClaim {
     pub port: Port,
 }
 
+/// A console ring whose frame the page tables in use lead to: [`ConsoleClaim::confirmed`] makes it, and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Console {
+    page: Pfn,
+    port: Port,
+}
+
+impl ConsoleClaim {
+    /// Looks for the claimed frame: at the page that M2P names for it, the tables must lead there. `frame_at` reads
+    /// them.
+    #[must_use]
+    pub fn confirmed(
+        self,
+        xen: &impl Lookup,
+        frame_at: impl FnOnce(VirtAddr) -> Option<Mfn>,
+    ) -> Option<Console> {
+        let named = xen.m2p(self.mfn)?;
+        let page = named.confirmed(|pfn| frame_at(area::high(pfn)))?;
+        Some(Console { page, port: self.port })
+    }
+}
+
+impl Console {
+    /// Returns the ring's page.
+    #[must_use]
+    pub const fn page(&self) -> Pfn {
+        self.page
+    }
+
+    /// Returns its event channel.
+    #[must_use]
+    pub const fn port(&self) -> Port {
+        self.port
+    }
+}
+
 impl Early {
     /// Checks these fields.
     ///
@@ -61,7 +98,7 @@ impl Early {
             Role::Guest => Some(console(raw)?),
             Role::InitialDomain => None,
         };
-        let root = Pfn::new((high_page("pt_base", raw.pt_base)?.as_u64() - area::HIGH.as_u64()) / PAGE_SIZE);
+        let root = area::high_pfn(high_page("pt_base", raw.pt_base)?);
         Ok(Self { role, nr_pages, root, shared_info: Mfn::new(shared_info / PAGE_SIZE), console })
     }
 }

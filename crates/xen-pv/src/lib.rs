@@ -33,6 +33,7 @@ pub mod early;
 mod entry;
 pub mod errno;
 pub mod events;
+mod field;
 pub mod heap;
 mod list;
 mod loops;
@@ -40,6 +41,7 @@ pub mod mmuext;
 pub mod notes;
 pub mod output;
 pub mod pte;
+mod role;
 #[cfg(feature = "runtime")]
 #[expect(unsafe_code, reason = "the hardware side: assembly, raw pointers and hypercalls")]
 pub mod rt;
@@ -55,5 +57,7 @@ pub use errno::Errno;
 pub use list::List;
 pub use loops::Loop;
 pub use notes::Notes;
-pub use seam::{Faulted, Hypervisor, ModuleNames, Stopped, Trapped, Words};
+pub use seam::{
+    Faulted, Gauge, Hypervisor, Lookup, ModuleNames, PageTables, Pages, Platform, Stopped, Trapped, Words,
+};
 pub use verdict::Verdict;

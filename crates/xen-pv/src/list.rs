@@ -6,7 +6,7 @@
 //!
 //! Neighbours: `start_info` confirms rings with it, `mm::walk` each page that is mapped.
 
-use crate::Hypervisor;
+use crate::Lookup;
 use crate::abi::StartInfo;
 use crate::addr::{Mfn, Pfn, VirtAddr};
 
@@ -44,13 +44,13 @@ impl List {
     }
 
     /// Reads a page's entry; `None` for a hole, behind the end, and where nothing is mapped.
-    pub fn frame<X: Hypervisor>(self, xen: &X, pfn: Pfn) -> Option<Mfn> {
+    pub fn frame<X: Lookup>(self, xen: &X, pfn: Pfn) -> Option<Mfn> {
         let word = (pfn.raw() < self.entries).then(|| xen.probe(self.address(pfn)).ok())??;
         Mfn::from_p2m(word)
     }
 
     /// Returns the page of the domain that a machine frame backs: M2P claims one, and the list must confirm it.
-    pub fn page_of<X: Hypervisor>(self, xen: &X, mfn: Mfn) -> Option<Pfn> {
+    pub fn page_of<X: Lookup>(self, xen: &X, mfn: Mfn) -> Option<Pfn> {
         xen.m2p(mfn)?.confirmed(|pfn| self.frame(xen, pfn))
     }
 }

@@ -1,9 +1,11 @@
 //! The seam: everything that the boot asks of the hypervisor and of its own address space, on one page.
 //!
-//! The library reaches the outside only through [`Hypervisor`]. The image implements it with real hypercalls and
-//! raw pointers (`rt::live`); a model of Xen can implement it on the host. The unsafe methods are called from
-//! `pv_memory::window` (memory), `pv_memory::commit` (page tables) and `module::load` (running a module), whose types carry the
-//! proof obligations, and from `conformance`, which breaks Xen's rules on purpose on pages of its own.
+//! The library reaches the outside only through [`Hypervisor`], which is four traits: whoever needs one of them says so,
+//! and a stand-in for that one is enough to test it. [`Gauge`] is apart: only what measures asks for it. The image
+//! implements them with real hypercalls and raw pointers (`rt::live`), a model of Xen on the host. The unsafe methods
+//! are called from `pv_memory::window` (memory), `pv_memory::commit` (page tables) and `module::call` (running a
+//! module), whose types carry the proof obligations, and from `conformance`, which breaks Xen's rules on purpose on
+//! pages of its own.
 //!
 //! Sources: xen/include/public/xen.h for every hypercall named here.
 
@@ -51,11 +53,16 @@ pub struct ModuleNames {
 }
 
 /// What the boot asks of the world.
+pub trait Hypervisor: PageTables + Lookup + Pages + Platform {}
+
+impl<X: PageTables + Lookup + Pages + Platform> Hypervisor for X {}
+
+/// Changes of page tables, each of which is a request to Xen.
 #[expect(unsafe_code, reason = "declares the seam; the contract of each unsafe method is its `# Safety`")]
-pub trait Hypervisor {
+pub trait PageTables {
     /// Writes page-table entries in order, stopping at the first that Xen refuses.
     ///
-    /// What the processor remembers of the old entries stays usable until [`Hypervisor::flush_tlb`]. Some versions of
+    /// What the processor remembers of the old entries stays usable until [`PageTables::flush_tlb`]. Some versions of
     /// Xen flush by themselves; none promises it.
     ///
     /// # Errors
@@ -77,7 +84,7 @@ pub trait Hypervisor {
     /// Xen's error; nothing is changed then.
     ///
     /// # Safety
-    /// As for [`Hypervisor::mmu_update`].
+    /// As for [`PageTables::mmu_update`].
     unsafe fn update_va_mapping(&mut self, at: VirtAddr, entry: u64) -> Result<(), Errno>;
 
     /// Performs one extended operation: pin, unpin, flush, and others.
@@ -88,12 +95,15 @@ pub trait Hypervisor {
     /// # Safety
     /// The operation must not change or take away memory or mappings that Rust data is reached through.
     unsafe fn mmuext_op(&mut self, op: MmuExtOp) -> Result<(), Errno>;
+}
 
+/// What may be asked at any time and of any number: it answers or says that it cannot, and changes nothing.
+pub trait Lookup {
     /// Looks a machine frame up in Xen's M2P; `None` where Xen has no entry or maps no such part of the array.
     fn m2p(&self, mfn: Mfn) -> Option<Claim>;
 
     /// Tells whether a page of P2M holds frames that lie together, which M2P gives to the pages from `first` on, in
-    /// order: the usual case, at the speed of reading both arrays. `false` says nothing: [`Hypervisor::m2p`] does.
+    /// order: the usual case, at the speed of reading both arrays. `false` says nothing: [`Lookup::m2p`] does.
     fn m2p_confirms(&self, frames: &Words, first: Pfn) -> bool {
         let confirms = |(page, &word): (u64, &u64)| {
             self.m2p(Mfn::new(word)).is_some_and(|claim| claim.names(first.plus(page)))
@@ -101,17 +111,16 @@ pub trait Hypervisor {
         (0..).zip(frames).all(confirms)
     }
 
-    /// Reads the page of M2P that holds the entry of `mfn`, to no end but the time that it takes; returns the sum.
-    fn read_m2p_page(&self, mfn: Mfn) -> u64 {
-        self.m2p(mfn).map_or(0, |claim| claim.confirmed_before().raw())
-    }
-
     /// Reads the word at `at`, surviving the fault if nothing is mapped there.
     ///
     /// # Errors
     /// [`Faulted`] if the processor could not read it.
     fn probe(&self, at: VirtAddr) -> Result<u64, Faulted>;
+}
 
+/// Memory that is known to be mapped.
+#[expect(unsafe_code, reason = "declares the seam; the contract of each unsafe method is its `# Safety`")]
+pub trait Pages {
     /// Reads the word at `at` by one volatile access: it may be an entry of a page table, whose accessed and dirty
     /// bits the processor and Xen set at any time. Nothing borrows such memory.
     ///
@@ -119,7 +128,7 @@ pub trait Hypervisor {
     /// A word must be mapped at `at`, which is a multiple of 8.
     unsafe fn word(&self, at: VirtAddr) -> u64;
 
-    /// Copies the page at `at`, each word by an access of its own as in [`Hypervisor::word`].
+    /// Copies the page at `at`, each word by an access of its own as in [`Pages::word`].
     ///
     /// # Safety
     /// `at` must be page-aligned, and mapped.
@@ -140,42 +149,31 @@ pub trait Hypervisor {
     /// Copies `pages` pages.
     ///
     /// # Safety
-    /// The source must be mapped and be written by nobody meanwhile, the target as for [`Hypervisor::page_mut`]; they
+    /// The source must be mapped and be written by nobody meanwhile, the target as for [`Pages::page_mut`]; they
     /// must not overlap.
     unsafe fn copy_pages(&mut self, from: VirtAddr, to: VirtAddr, pages: u64);
 
     /// Fills `pages` pages with one word.
     ///
     /// # Safety
-    /// As for [`Hypervisor::page_mut`], the whole range.
+    /// As for [`Pages::page_mut`], the whole range.
     unsafe fn fill_pages(&mut self, at: VirtAddr, pages: u64, word: u64);
 
-    /// Copies as [`Hypervisor::copy_pages`], by a loop of the caller's choice, to measure it.
+    /// Lets the heap use pages, until [`Pages::take_back`].
     ///
     /// # Safety
-    /// As for [`Hypervisor::copy_pages`].
-    unsafe fn copy_pages_by(&mut self, by: Loop, from: VirtAddr, to: VirtAddr, pages: u64);
-
-    /// Fills as [`Hypervisor::fill_pages`], by a loop of the caller's choice, to measure it.
-    ///
-    /// # Safety
-    /// As for [`Hypervisor::fill_pages`].
-    unsafe fn fill_pages_by(&mut self, by: Loop, at: VirtAddr, pages: u64, word: u64);
-
-    /// Lets the heap use pages, until [`Hypervisor::take_back`].
-    ///
-    /// # Safety
-    /// As for [`Hypervisor::page_mut`], the whole range, until `take_back` says that they are unused.
+    /// As for [`Pages::page_mut`], the whole range, until `take_back` says that they are unused.
     unsafe fn lend(&mut self, _at: VirtAddr, _pages: u64) {}
 
     /// Takes lent pages from the heap; `false` if something in them is still in use: they stay lent for good then.
     fn take_back(&mut self) -> bool {
         true
     }
+}
 
-    /// Issues a hypercall that does nothing, to measure it.
-    fn idle(&mut self) {}
-
+/// What lies beside memory: modules that run, the toolstack, the console, traces, counters.
+#[expect(unsafe_code, reason = "declares the seam; the contract of each unsafe method is its `# Safety`")]
+pub trait Platform {
     /// Calls `entry` as `int (*)(void)`, and comes back also if an exception ends it.
     ///
     /// # Errors
@@ -185,21 +183,45 @@ pub trait Hypervisor {
     /// Code of that type must be mapped executable there, relocated for that address.
     unsafe fn call(&mut self, entry: VirtAddr) -> Result<i32, Trapped>;
 
-    /// Tells the toolstack where the P2M is: `pfn_to_mfn_frame_list_list`, `max_pfn`, and 0 in `p2m_cr3`.
-    fn publish_p2m(&mut self, top: Mfn, entries: u64);
-
-    /// Reports where the direct map now reaches, before the high mapping goes: rings must be reached through it.
-    fn rehome(&mut self, direct_map_base: VirtAddr);
-
     /// Learns the names of a module's functions, for call traces; replaces what it knew of the same place.
     fn learn_names(&mut self, _names: ModuleNames) {}
 
     /// Forgets the names of the module at an address.
     fn forget_names(&mut self, _at: VirtAddr) {}
 
+    /// Tells the toolstack where the P2M is: `pfn_to_mfn_frame_list_list`, `max_pfn`, and 0 in `p2m_cr3`.
+    fn publish_p2m(&mut self, top: Mfn, entries: u64);
+
+    /// Reports where the direct map now reaches, before the high mapping goes: rings must be reached through it.
+    fn rehome(&mut self, direct_map_base: VirtAddr);
+
     /// Prints a call trace of the caller, with names.
     fn trace(&self);
 
     /// Reads the work counters.
     fn counters(&self) -> Counters;
+}
+
+/// Ways to do the same as elsewhere that are there to be measured.
+#[expect(unsafe_code, reason = "declares the seam; the contract of each unsafe method is its `# Safety`")]
+pub trait Gauge: Lookup {
+    /// Reads the page of M2P that holds the entry of `mfn`, to no end but the time that it takes; returns the sum.
+    fn read_m2p_page(&self, mfn: Mfn) -> u64 {
+        self.m2p(mfn).map_or(0, |claim| claim.confirmed_before().raw())
+    }
+
+    /// Copies as [`Pages::copy_pages`], by a loop of the caller's choice, to measure it.
+    ///
+    /// # Safety
+    /// As for [`Pages::copy_pages`].
+    unsafe fn copy_pages_by(&mut self, by: Loop, from: VirtAddr, to: VirtAddr, pages: u64);
+
+    /// Fills as [`Pages::fill_pages`], by a loop of the caller's choice, to measure it.
+    ///
+    /// # Safety
+    /// As for [`Pages::fill_pages`].
+    unsafe fn fill_pages_by(&mut self, by: Loop, at: VirtAddr, pages: u64, word: u64);
+
+    /// Issues a hypercall that does nothing, to measure it.
+    fn idle(&mut self) {}
 }

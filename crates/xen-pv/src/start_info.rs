@@ -6,15 +6,14 @@
 //!
 //! Sources: xen/include/public/xen.h, "Start-of-day memory layout".
 
-use core::fmt;
-
-use crate::Verdict;
-
 use crate::abi::{SIF_MOD_START_PFN, StartInfo};
 use crate::addr::{ENTRIES, L2_SPAN, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange, pages_for};
 use crate::area;
 use crate::early::Early;
-use crate::{Hypervisor, List};
+pub use crate::field::{Fault, FieldError};
+use crate::field::{checked, false_field, high_page};
+pub use crate::role::Role;
+use crate::{List, Lookup};
 
 /// Most pages that a three-level tree of 512 entries each can hold: 512 GiB.
 pub const MAX_PAGES: u64 = ENTRIES * ENTRIES * ENTRIES;
@@ -34,15 +33,6 @@ pub struct Facts {
     pub shared_info: VirtAddr,
     /// Page of the image below its stack, which nothing may use: stage 4 takes its mapping away.
     pub stack_guard: VirtAddr,
-}
-
-/// What the domain is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Created by a toolstack: console and xenstore rings.
-    Guest,
-    /// Started by Xen itself: no rings, Xen's console.
-    InitialDomain,
 }
 
 /// Where the builder left the ramdisk.
@@ -86,58 +76,12 @@ pub struct BootInfo {
     pub page_tables: VirtRange,
 }
 
-/// Who has to do something about a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The builder: the field is false.
-    Builder,
-    /// The person who starts the domain: the field is true, and more than this kernel can do.
-    Limit,
-}
-
-/// A field of start_info that cannot be true, or that this kernel cannot work with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FieldError {
-    /// Name of the field.
-    pub field: &'static str,
-    /// What it must be.
-    pub expected: &'static str,
-    /// What it is.
-    pub found: u64,
-    /// What to do about it.
-    pub advice: &'static str,
-    /// Who has to.
-    pub fault: Fault,
-}
-
-impl FieldError {
-    /// Returns what it means for a boot: a builder that is wrong, or a domain that this kernel cannot work with.
-    #[must_use]
-    pub const fn verdict(&self) -> Verdict {
-        match self.fault {
-            Fault::Builder => Verdict::Failure,
-            Fault::Limit => Verdict::Skip,
-        }
-    }
-}
-
-impl core::error::Error for FieldError {}
-
-impl fmt::Display for FieldError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { field, expected, found, advice, fault: _ } = self;
-        write!(f, "start_info.{field}: expected {expected}, found {found:#x}; {advice}")
-    }
-}
-
-pub(crate) const BUILDER: &str = "the domain builder is at fault: compare with the toolstack's -vvv log";
-
 impl BootInfo {
     /// Checks every field that the boot uses.
     ///
     /// # Errors
     /// The first [`FieldError`], in the order of the structure.
-    pub fn parse(raw: &StartInfo, facts: Facts, xen: &impl Hypervisor) -> Result<Self, FieldError> {
+    pub fn parse(raw: &StartInfo, facts: Facts, xen: &impl Lookup) -> Result<Self, FieldError> {
         let Early { role, nr_pages, shared_info, .. } = Early::parse(raw)?;
         high_page("(own address)", facts.start_info.as_u64())?;
         within_limit(nr_pages)?;
@@ -182,7 +126,7 @@ impl BootInfo {
         let Some(Ramdisk { place: RamdiskPlace::Unmapped(first), bytes }) = self.ramdisk else {
             return Ok(());
         };
-        let page = |at: u64| Pfn::new(at.saturating_sub(area::HIGH.as_u64()) / PAGE_SIZE);
+        let page = |at: u64| area::high_pfn(VirtAddr::new_truncate(at));
         let mapped_end = page(self.page_tables.end_raw()).plus(1);
         let mapped = PfnRange::between(page(self.facts.image.start.as_u64()), mapped_end);
         let apart = !mapped.overlaps(PfnRange::new(first, pages_for(bytes)));
@@ -192,19 +136,6 @@ impl BootInfo {
 
 fn behind(field: &'static str, expected: &'static str, at: VirtAddr, end: u64) -> Result<(), FieldError> {
     checked(field, expected, at.as_u64(), |at| at >= end).map(|_| ())
-}
-
-pub(crate) fn checked(
-    field: &'static str,
-    expected: &'static str,
-    found: u64,
-    holds: impl Fn(u64) -> bool,
-) -> Result<u64, FieldError> {
-    if holds(found) { Ok(found) } else { Err(false_field(field, expected, found)) }
-}
-
-pub(crate) const fn false_field(field: &'static str, expected: &'static str, found: u64) -> FieldError {
-    FieldError { field, expected, found, advice: BUILDER, fault: Fault::Builder }
 }
 
 /// A domain that is larger than the tree is no fault of its builder's.
@@ -219,13 +150,6 @@ const fn within_limit(pages: u64) -> Result<(), FieldError> {
         advice: "this kernel cannot do more: its P2M tree has three levels of 512; give the domain 512 GiB or less",
         fault: Fault::Limit,
     })
-}
-
-/// An address of the initial mapping, page-aligned.
-pub(crate) fn high_page(field: &'static str, raw: u64) -> Result<VirtAddr, FieldError> {
-    let expected = "a page-aligned address of the high mapping, 0xffffffff80000000 or more";
-    let found = checked(field, expected, raw, |at| at >= area::HIGH.as_u64() && at % PAGE_SIZE == 0)?;
-    Ok(VirtAddr::new_truncate(found))
 }
 
 fn mfn_list(raw: &StartInfo, nr_pages: u64) -> Result<VirtRange, FieldError> {
@@ -277,7 +201,7 @@ fn page_tables(raw: &StartInfo) -> Result<VirtRange, FieldError> {
 }
 
 /// start_info names rings by machine frame. M2P says which page that is, of whatever domain; the list, whether ours.
-fn ring(field: &'static str, mfn: u64, list: List, xen: &impl Hypervisor) -> Result<Pfn, FieldError> {
+fn ring(field: &'static str, mfn: u64, list: List, xen: &impl Lookup) -> Result<Pfn, FieldError> {
     let expected = "a machine frame of this domain, by M2P and by the P2M";
     let page = list.page_of(xen, Mfn::new(mfn));
     page.ok_or(false_field(field, expected, mfn))

@@ -11,16 +11,16 @@
 use alloc::vec::Vec;
 
 use super::backed::FrameReader;
-use super::revector::{Outcome, new_list, retire, targets};
+use super::outcome::{Outcome, new_list, retire, targets};
 use super::tree::{INVALID, Initial, P2m};
 use crate::commit::{Batch, write_one};
-use crate::direct_map;
 use crate::error::MmError;
 use crate::frames::{Frames, Run};
 use crate::growth::{Growth, Place};
 use crate::tables::{Table, Tables};
 use xen::Hypervisor;
 use xen::addr::{ENTRIES, Mfn, Pfn, PfnRange, VirtRange};
+use xen::area;
 use xen::pte::{Access, Level, Pte, Reach};
 
 /// Maps all RAM, then copies.
@@ -65,7 +65,7 @@ fn map_slot<X: Hypervisor>(
     for pfn in hidden.filter(|pfn| !new_list.iter().any(|run| run.pages().contains(*pfn))) {
         // Below 512: fits any usize.
         let Some(mfn) = Mfn::from_p2m(words[pfn.above(slot) as usize]) else { continue };
-        batch.change(l1.slot(direct_map::address(pfn)), Pte::ABSENT, tables.entry_to_show(pfn, mfn));
+        batch.change(l1.slot(area::direct(pfn)), Pte::ABSENT, tables.entry_to_show(pfn, mfn));
         match shown.last_mut() {
             Some(last) if last.end == pfn => last.end = pfn.plus(1),
             _ => shown.push(PfnRange::new(pfn, 1)),
@@ -85,7 +85,7 @@ fn hook_l1<X: Hypervisor>(
     frames: &mut Frames,
     xen: &mut X,
 ) -> Result<Table, MmError> {
-    let at = direct_map::address(slot);
+    let at = area::direct(slot);
     let mut growth = Growth::new(tables);
     let table = growth.table(xen, frames, at, Level::L1, Reach::NeverExecute).map(|place| match place {
         Place::Fresh(table) | Place::Hooked(table) => table,
@@ -108,7 +108,7 @@ fn copy_pages<X: Hypervisor>(
         p2m.for_each_leaf_of(top, tables.window(), xen, |_, leaf| leaves.push(leaf));
         for (leaf, (run, page)) in leaves.drain(..).zip(&mut targets) {
             let target = runs[run].first().plus(page);
-            let at = direct_map::address(target);
+            let at = area::direct(target);
             let entry = Pte::leaf(reader.frame(tables.window(), xen, target)?, Access::Data);
             let l1 = tables.find(xen, at, Level::L1)?.ok_or(MmError::NotMapped { at })?;
             write_one(xen, l1.slot(at), at, entry)?;

@@ -20,10 +20,12 @@ mod baseline;
 mod build;
 mod change;
 pub mod index;
+mod outcome;
 pub mod revector;
 mod tree;
 pub mod verify;
 
 pub(crate) use backed::FrameReader;
-pub use revector::{Outcome, Retired, Strategy, revector};
+pub use outcome::{Outcome, Retired};
+pub use revector::{Strategy, revector};
 pub use tree::{Initial, Moved, P2m, Slot, State};

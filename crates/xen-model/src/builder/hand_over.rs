@@ -1,14 +1,14 @@
 //! What the guest is told: start_info, registers, and the first hypercall of its entry code.
 //!
-//! Mirrors `start_info_x86_64` (tools/libs/guest/xg_dom_x86.c), `dom0_construct`, and this project's `hw::entry`.
+//! Mirrors `start_info_x86_64` (tools/libs/guest/xg_dom_x86.c), `dom0_construct`, and `xen::rt`.
 
 use super::physmap::INIT_P2M;
 use super::{Domain, Rows};
 use crate::entry::{PRESENT, WRITABLE};
-use crate::hypervisor::Xen;
+use crate::state::Xen;
 use xen::abi::{SIF_INITDOMAIN, SIF_MOD_START_PFN, StartInfo};
-use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
-use xen::area;
+use xen::addr::{PAGE_SIZE, PfnRange, VirtRange};
+use xen::area::high;
 use xen::start_info::{Facts, Role};
 
 /// `SIF_PRIVILEGED`.
@@ -17,10 +17,6 @@ const SIF_PRIVILEGED: u32 = 1;
 const SIF_PM: u32 = 3 << 8;
 /// `sizeof(struct dom0_vga_console_info)`.
 const DOM0_VGA_BYTES: u64 = 0x28;
-
-fn high(pfn: Pfn) -> VirtAddr {
-    VirtAddr::new_truncate(area::HIGH.as_u64() + pfn.raw() * PAGE_SIZE)
-}
 
 /// The image's view of itself: data starts with the page below the stack, and shared_info takes the place of the next.
 pub(super) fn facts(domain: &Domain, rows: &Rows) -> Facts {

@@ -7,168 +7,25 @@
 //! Mirrors tools/libs/guest/xg_dom_core.c (`xc_dom_build_image`), xg_dom_x86.c (`alloc_magic_pages_pv`,
 //! `alloc_pgtables_pv`, `alloc_p2m_list_x86_64`, `start_info_x86_64`) and xen/arch/x86/pv/dom0_build.c.
 
+mod domain;
 mod hand_over;
 mod physmap;
 mod rows;
+mod table_count;
 mod tables;
 
-use alloc::boxed::Box;
-use alloc::vec;
-use alloc::vec::Vec;
 use core::fmt;
-use std::sync::OnceLock;
 
 use super::machine::Machine;
 use super::memory::{Contents, Memory, SCRUB};
-use crate::hypervisor::Xen;
+use crate::state::Xen;
+pub use domain::{BuildError, Domain, Hardware, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
 pub use physmap::{Part, Piece};
 pub use rows::Rows;
 use xen::abi::StartInfo;
-use xen::addr::{Mfn, PAGE_SIZE, PfnRange};
+use xen::addr::PfnRange;
 use xen::pte::Level;
 use xen::start_info::{Facts, Role};
-
-/// Pages of the image's parts; data is the rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ImageShape {
-    /// All of it.
-    pub pages: u64,
-    /// Code.
-    pub text: u64,
-    /// Constants.
-    pub rodata: u64,
-}
-
-/// `XEN_ELFNOTE_INIT_P2M`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum P2mNote {
-    /// Absent: the list lies behind the ramdisk.
-    None,
-    /// Present: the list is mapped at 512 GiB, as Linux asks for.
-    InitP2m,
-}
-
-/// `XEN_ELFNOTE_MOD_START_PFN`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RamdiskNote {
-    /// Absent: the ramdisk is mapped behind the image.
-    None,
-    /// Present: the ramdisk is in memory only.
-    ModStartPfn,
-}
-
-/// The notes of the image that change the layout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Notes {
-    /// Where the list goes.
-    pub p2m: P2mNote,
-    /// Where the ramdisk goes.
-    pub ramdisk: RamdiskNote,
-}
-
-/// Whether the domain was given a device, or any I/O port or memory: Xen lets it choose how memory is cached then
-/// (`cache_flush_permitted`). The initial domain always was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hardware {
-    /// Nothing: an ordinary guest.
-    None,
-    /// Something.
-    Some,
-}
-
-/// A ramdisk: bytes that outlive every test, rounded up to whole pages with zeros.
-#[derive(Clone, Copy)]
-pub struct Ramdisk {
-    bytes: u64,
-    pages: &'static [u8],
-}
-
-impl Ramdisk {
-    /// Most bytes that a blank ramdisk can have.
-    const MOST: u64 = 1 << 30;
-
-    /// Keeps a copy of `content`, forever.
-    #[must_use]
-    pub fn holding(content: &[u8]) -> Self {
-        let bytes = content.len() as u64;
-        let mut pages = content.to_vec();
-        pages.resize(content.len().next_multiple_of(PAGE_SIZE as usize), 0);
-        Self { bytes, pages: Box::leak(pages.into_boxed_slice()) }
-    }
-
-    /// Makes a ramdisk of zeros, up to 1 GiB; it takes no memory, whatever its length.
-    #[must_use]
-    pub fn blank(bytes: u64) -> Self {
-        static ZEROS: OnceLock<Vec<u8>> = OnceLock::new();
-        let zeros = ZEROS.get_or_init(|| vec![0; Self::MOST as usize]);
-        Self { bytes, pages: &zeros[..bytes.next_multiple_of(PAGE_SIZE) as usize] }
-    }
-
-    /// Returns its length in bytes.
-    #[must_use]
-    pub const fn bytes(self) -> u64 {
-        self.bytes
-    }
-}
-
-impl fmt::Debug for Ramdisk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Ramdisk({} bytes)", self.bytes)
-    }
-}
-
-/// What a person configures.
-#[derive(Clone, Debug)]
-pub struct Domain {
-    /// Pages of RAM, and entries of the P2M.
-    pub pages: u64,
-    /// The image.
-    pub image: ImageShape,
-    /// Its notes.
-    pub notes: Notes,
-    /// The ramdisk.
-    pub ramdisk: Option<Ramdisk>,
-    /// Who builds: the toolstack, or Xen itself.
-    pub role: Role,
-    /// Whether a guest was given hardware.
-    pub hardware: Hardware,
-    /// Pages without a frame, behind everything that the builder places.
-    pub holes: Vec<PfnRange>,
-    /// Which permutation scatters the frames.
-    pub seed: u64,
-    /// Lowest frame of the machine's RAM.
-    pub first_mfn: Mfn,
-}
-
-impl Domain {
-    /// A guest with so many MiB, a small image, and nothing special.
-    #[must_use]
-    pub const fn guest(mib: u64) -> Self {
-        Self {
-            pages: mib * 256,
-            image: ImageShape { pages: 300, text: 80, rodata: 40 },
-            notes: Notes { p2m: P2mNote::None, ramdisk: RamdiskNote::None },
-            ramdisk: None,
-            role: Role::Guest,
-            hardware: Hardware::None,
-            holes: Vec::new(),
-            seed: 1,
-            first_mfn: Mfn::new(0x10_0000),
-        }
-    }
-}
-
-/// Why a builder gives up before the guest has started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BuildError {
-    /// The elements do not fit the domain's memory, or a hole is in their way.
-    NoMemory {
-        /// Pages that they need.
-        needed: u64,
-    },
-    /// The initial mapping does not fit the upper 2 GiB of address space.
-    NoAddresses,
-}
 
 /// A domain at the point where `boot::boot` is called.
 pub struct Built {
@@ -231,7 +88,7 @@ impl Domain {
             list: rows.list_runs().collect(),
             list_tail: if self.role == Role::Guest { 0 } else { SCRUB },
             ramdisk: rows.ramdisk,
-            ramdisk_bytes: self.ramdisk.map_or(&[], |ramdisk| ramdisk.pages),
+            ramdisk_bytes: self.ramdisk.map_or(&[], Ramdisk::pages),
             zeroed: PfnRange::between(rows.image.start, cleared),
         }
     }

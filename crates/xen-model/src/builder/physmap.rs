@@ -4,7 +4,7 @@
 //! 4 KiB. Xen takes for the initial domain what it meets on its way from the first address to the last: a table where
 //! one is missing, a page of 1 GiB or 2 MiB where the address is aligned and so much is left, and a small page
 //! otherwise. Page numbers follow the order in which pages were taken, so tables lie between pieces of the list, and a
-//! large page starts at a page number that is aligned to nothing. (Its frames are aligned: `fake::machine`.)
+//! large page starts at a page number that is aligned to nothing. (Its frames are aligned: `machine`.)
 //!
 //! Xen 4.14 to 4.20 uses 1 GiB pages only where the processor has them and the domain cannot come to need shadow
 //! paging for L1TF; the model's machine has them.
@@ -16,7 +16,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::BuildError;
-use super::rows::tables_for;
+use super::table_count::tables_for;
 use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use xen::pte::Level;
 

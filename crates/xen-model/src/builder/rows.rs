@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 
 use super::physmap::{self, Piece};
+use super::table_count::tables_for;
 use super::{BuildError, Domain, P2mNote, RamdiskNote};
-use xen::addr::{ENTRIES, Pfn, PfnRange, pages_for};
+use xen::addr::{Pfn, PfnRange, pages_for};
 use xen::start_info::Role;
 
 /// The image is linked 16 MiB behind the start of the mapping.
@@ -54,12 +55,6 @@ impl Next {
         self.0 = row.end;
         row
     }
-}
-
-/// Tables of levels 1 to 3 below one L4 slot that map `pages` pages from an aligned address on.
-pub(super) const fn tables_for(pages: u64) -> [u64; 3] {
-    let l1 = pages.div_ceil(ENTRIES);
-    [l1, l1.div_ceil(ENTRIES), l1.div_ceil(ENTRIES * ENTRIES)]
 }
 
 impl Domain {

@@ -9,7 +9,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::physmap::{INIT_P2M, Part, Piece};
-use super::rows::tables_for;
+use super::table_count::tables_for;
 use super::{Domain, Rows};
 use crate::entry::{ACCESSED, DIRTY, GUEST_KERNEL, LARGE, PRESENT, USER, WRITABLE};
 use crate::memory::Memory;

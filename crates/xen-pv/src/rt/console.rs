@@ -11,18 +11,16 @@ use core::fmt;
 use core::mem::offset_of;
 use core::sync::atomic::{Ordering, fence};
 
-use crate::Hypervisor;
 use crate::abi::ConsoleRing;
-use crate::addr::{PAGE_SIZE, Pfn, VirtAddr};
+use crate::addr::{Pfn, VirtAddr};
 use crate::area;
-use crate::early::ConsoleClaim;
+use crate::early;
 use crate::events::Port;
 use spin::Mutex;
 use uart_16550::backend::PioBackend;
 use uart_16550::{Config, Uart16550};
 
-use super::live::Live;
-use super::{clock, hypercall, shared, tables, volatile};
+use super::{clock, hypercall, shared, volatile};
 
 /// Longest wait for room in the ring: then the other end is gone, and output is dropped.
 const PATIENCE_NANOS: u64 = 2_000_000_000;
@@ -59,13 +57,10 @@ pub(crate) struct Console {
 
 static CONSOLE: Mutex<Console> = Mutex::new(Console { sink: Sink::None, line: [0; LINE], used: 0 });
 
-/// Uses the ring that a builder claims, if the page tables in use lead to its frame; nothing is written elsewhere.
-pub fn use_ring(claim: ConsoleClaim) {
-    let Some(named) = Live::view().m2p(claim.mfn) else { return };
-    let ring = |pfn| Ring { base: area::HIGH, pfn, port: claim.port };
-    if let Some(pfn) = named.confirmed(|pfn| tables::frame_at(ring(pfn).page())) {
-        CONSOLE.lock().sink = Sink::Ring(ring(pfn));
-    }
+/// Uses the ring in this page, which the page tables in use lead to; in the high mapping first.
+pub fn use_ring(console: early::Console) {
+    let ring = Ring { base: area::HIGH, pfn: console.page(), port: console.port() };
+    CONSOLE.lock().sink = Sink::Ring(ring);
 }
 
 /// Uses Xen's own console.
@@ -150,7 +145,7 @@ impl Console {
 
 impl Ring {
     const fn page(&self) -> VirtAddr {
-        VirtAddr::new_truncate(self.base.as_u64().wrapping_add(self.pfn.raw() * PAGE_SIZE))
+        area::linear(self.base, self.pfn)
     }
 
     fn bytes(&self, bytes: &[u8]) {

@@ -5,7 +5,10 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use crate::abi::{MACH2PHYS_START, MmuExtOp, MmuUpdate};
 use crate::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use crate::mmuext;
-use crate::{Claim, Counters, Errno, Faulted, Hypervisor, Loop, ModuleNames, Stopped, Trapped, Words};
+use crate::{
+    Claim, Counters, Errno, Faulted, Gauge, Lookup, Loop, ModuleNames, PageTables, Pages, Platform, Stopped,
+    Trapped, Words,
+};
 
 use super::{
     clock, console, guard, heap, hypercall, loops, memory, module_names, probe, shared, trace, volatile,
@@ -53,7 +56,7 @@ impl Live {
     }
 }
 
-impl Hypervisor for Live {
+impl PageTables for Live {
     unsafe fn mmu_update(&mut self, batch: &[MmuUpdate]) -> Result<(), Stopped> {
         // SAFETY: the caller's clause is the callee's.
         let result = unsafe { hypercall::mmu_update(batch) };
@@ -78,7 +81,9 @@ impl Hypervisor for Live {
         // SAFETY: the caller's clause is the callee's.
         unsafe { hypercall::mmuext_op(op) }
     }
+}
 
+impl Lookup for Live {
     fn m2p(&self, mfn: Mfn) -> Option<Claim> {
         if mfn.raw() >= MFN_LIMIT.load(Ordering::Relaxed) {
             return None;
@@ -104,21 +109,12 @@ impl Hypervisor for Live {
         wrong == 0
     }
 
-    fn read_m2p_page(&self, mfn: Mfn) -> u64 {
-        let first = mfn.raw() / 512 * 512;
-        if mfn.raw() >= MFN_LIMIT.load(Ordering::Relaxed) || probe::read(m2p_address(first)).is_err() {
-            return 0;
-        }
-        (first..first + 512).fold(0, |sum: u64, mfn| {
-            // SAFETY: as in `m2p_confirms`.
-            sum.wrapping_add(unsafe { volatile::read(m2p_address(mfn)) })
-        })
-    }
-
     fn probe(&self, at: VirtAddr) -> Result<u64, Faulted> {
         probe::read(at)
     }
+}
 
+impl Pages for Live {
     unsafe fn word(&self, at: VirtAddr) -> u64 {
         // SAFETY: the caller's clause; any bit pattern is a word.
         unsafe { volatile::read(at) }
@@ -149,18 +145,6 @@ impl Hypervisor for Live {
         unsafe { self.fill_pages_by(memory::filler(), at, pages, word) }
     }
 
-    unsafe fn copy_pages_by(&mut self, by: Loop, from: VirtAddr, to: VirtAddr, pages: u64) {
-        // SAFETY: the caller's clause is the callee's.
-        unsafe { loops::copy(by, from, to, pages) };
-        self.copied += pages * PAGE_SIZE;
-    }
-
-    unsafe fn fill_pages_by(&mut self, by: Loop, at: VirtAddr, pages: u64, word: u64) {
-        // SAFETY: the caller's clause is the callee's.
-        unsafe { loops::fill(by, at, pages, word) };
-        self.filled += pages * PAGE_SIZE;
-    }
-
     unsafe fn lend(&mut self, at: VirtAddr, pages: u64) {
         // SAFETY: the caller's clause is the callee's.
         unsafe { heap::lend(at, pages) }
@@ -169,12 +153,9 @@ impl Hypervisor for Live {
     fn take_back(&mut self) -> bool {
         heap::take_back()
     }
+}
 
-    fn idle(&mut self) {
-        // Xen always answers; what it answers is of no interest.
-        let _ = hypercall::xen_version();
-    }
-
+impl Platform for Live {
     unsafe fn call(&mut self, entry: VirtAddr) -> Result<i32, Trapped> {
         // SAFETY: the caller's clause is the callee's.
         unsafe { guard::call(entry) }
@@ -204,5 +185,35 @@ impl Hypervisor for Live {
     fn counters(&self) -> Counters {
         let Self { entries, copied, filled } = *self;
         Counters { nanos: clock::nanos(), calls: hypercall::counts(), entries, copied, filled }
+    }
+}
+
+impl Gauge for Live {
+    fn read_m2p_page(&self, mfn: Mfn) -> u64 {
+        let first = mfn.raw() / 512 * 512;
+        if mfn.raw() >= MFN_LIMIT.load(Ordering::Relaxed) || probe::read(m2p_address(first)).is_err() {
+            return 0;
+        }
+        (first..first + 512).fold(0, |sum: u64, mfn| {
+            // SAFETY: as in `m2p_confirms`.
+            sum.wrapping_add(unsafe { volatile::read(m2p_address(mfn)) })
+        })
+    }
+
+    unsafe fn copy_pages_by(&mut self, by: Loop, from: VirtAddr, to: VirtAddr, pages: u64) {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { loops::copy(by, from, to, pages) };
+        self.copied += pages * PAGE_SIZE;
+    }
+
+    unsafe fn fill_pages_by(&mut self, by: Loop, at: VirtAddr, pages: u64, word: u64) {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { loops::fill(by, at, pages, word) };
+        self.filled += pages * PAGE_SIZE;
+    }
+
+    fn idle(&mut self) {
+        // Xen always answers; what it answers is of no interest.
+        let _ = hypercall::xen_version();
     }
 }

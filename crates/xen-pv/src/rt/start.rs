@@ -48,7 +48,7 @@ use crate::verdict::Verdict;
 use crate::{Errno, area, output};
 
 use super::live::Live;
-use super::{clock, console, die, heap, linker, logger, probe, shared, traps};
+use super::{clock, console, die, heap, linker, logger, probe, shared, tables, traps};
 
 /// Starts the kernel, and ends the domain with its verdict. Called once; `rsi` is what the builder left there.
 pub fn start<T: Outcome>(rsi: u64, main: fn(Boot<'_, Live>) -> T) -> ! {
@@ -101,7 +101,10 @@ fn prepare(early: &Early) -> Result<Live, (&'static str, Errno)> {
     let live = Live::start(early.root, area::HIGH);
     match early.console {
         None => console::use_xen(),
-        Some(claim) => console::use_ring(claim),
+        // Nothing is written to a page whose frame is not the one that was claimed.
+        Some(claim) => {
+            claim.confirmed(&Live::view(), tables::frame_at).into_iter().for_each(console::use_ring)
+        }
     }
     shared::map(early.shared_info).map_err(|errno| ("update_va_mapping: map shared_info", errno))?;
     clock::start();

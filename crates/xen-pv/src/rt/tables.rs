@@ -3,8 +3,9 @@
 //! For whoever cannot rely on what the boot knows of them: a dying guest's report, a module that asks, and the entry,
 //! which believes no frame number before the tables confirm it. Neighbour: `live` knows the root, `probe` reads.
 
-use crate::Hypervisor;
-use crate::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
+use crate::Lookup;
+use crate::addr::{Mfn, Pfn, VirtAddr};
+use crate::area;
 use crate::pte::{Level, Pte};
 
 use super::live::Live;
@@ -41,6 +42,5 @@ pub fn frame_at(at: VirtAddr) -> Option<Mfn> {
 /// Reads a word of a page of the domain, where the mapping of page tables shows it.
 pub fn word(pfn: Pfn, index: u64) -> Option<u64> {
     let (_, base) = Live::root()?;
-    let offset = pfn.raw() * PAGE_SIZE + index * 8;
-    probe::read(VirtAddr::new_truncate(base.as_u64().wrapping_add(offset))).ok()
+    probe::read(VirtAddr::new_truncate(area::linear(base, pfn).as_u64() + index * 8)).ok()
 }

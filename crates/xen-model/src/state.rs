@@ -1,0 +1,182 @@
+//! One domain on a modelled Xen: its state, and what a test may ask of it and plan for it.
+//!
+//! The rules are in the files that share this state: `types`, `update`, `extended`, `translate`, `flushes`, `guest`;
+//! `hypervisor` is the guest's door to them.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use core::fmt;
+use std::time::Instant;
+
+use crate::builder::Hardware;
+use crate::faults::{Refusal, Script};
+use crate::heap::Lease;
+use crate::kind::{Kind, Pin, Typed};
+use crate::ledger::Ledger;
+use crate::machine::Machine;
+use crate::mapping::Mapping;
+use crate::memory::{FrameMap, Memory};
+use crate::watch::{Event, Watchers};
+use xen::addr::{Mfn, VirtAddr};
+use xen::start_info::{Facts, Role};
+use xen::{Counters, ModuleNames, Trapped, Words};
+
+/// Where the guest said its P2M is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// `pfn_to_mfn_frame_list_list`.
+    pub top: Mfn,
+    /// `max_pfn`.
+    pub entries: u64,
+}
+
+/// One domain on a modelled Xen.
+pub struct Xen {
+    pub(crate) memory: Memory,
+    pub(crate) types: FrameMap<Typed>,
+    pub(crate) role: Role,
+    pub(crate) hardware: Hardware,
+    pub(crate) root: Mfn,
+    pub(crate) shared_info: Mfn,
+    pub(crate) tlb: RefCell<FrameMap<Mapping>>,
+    pub(crate) flushes: RefCell<Ledger>,
+    pub(crate) facts: Option<Facts>,
+    pub(crate) script: Script,
+    pub(crate) work: Counters,
+    /// What guest code allocates from, once it has run.
+    pub(crate) heap: Option<Lease>,
+    pub(crate) since: Instant,
+    pub(crate) published: Option<Published>,
+    pub(crate) rehomed: Option<VirtAddr>,
+    pub(crate) called: Vec<VirtAddr>,
+    pub(crate) answers: VecDeque<Result<i32, Trapped>>,
+    pub(crate) watchers: Watchers<Self>,
+    /// Names of modules' functions: the image keeps them, so they stay in the guest's heap.
+    pub(crate) names: Vec<ModuleNames>,
+}
+
+/// Short: a failed test prints it.
+impl fmt::Debug for Xen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { role, root, published, .. } = self;
+        write!(f, "Xen({role:?}, root {root}, {published:?}, {} hypercalls)", self.work.calls.all())
+    }
+}
+
+impl Xen {
+    pub(crate) fn new(memory: Memory, role: Role, hardware: Hardware, root: Mfn) -> Self {
+        let shared_info = memory.machine.limit();
+        let mut types = FrameMap::default();
+        // Mirrors `share_xen_page_with_guest`: Xen itself holds it as writable, it can never be a table.
+        types.insert(shared_info.raw(), Typed { kind: Kind::Writable, count: 1, pin: Pin::Loose });
+        Self {
+            memory,
+            types,
+            role,
+            hardware,
+            root,
+            shared_info,
+            tlb: RefCell::default(),
+            flushes: RefCell::default(),
+            facts: None,
+            script: Script::default(),
+            work: Counters::default(),
+            heap: None,
+            since: Instant::now(),
+            published: None,
+            rehomed: None,
+            called: Vec::new(),
+            answers: VecDeque::new(),
+            watchers: Watchers::NOBODY,
+            names: Vec::new(),
+        }
+    }
+
+    /// Plans to refuse a hypercall, besides those planned before.
+    pub fn refuse(&mut self, refusal: Refusal) {
+        self.script.refuse(refusal);
+    }
+
+    /// Returns the number of hypercalls that could have been refused so far.
+    #[must_use]
+    pub const fn issued(&self) -> u64 {
+        self.script.issued()
+    }
+
+    /// Plans what the next `call`s return; 0 when the list is used up.
+    pub fn answer(&mut self, answers: impl IntoIterator<Item = i32>) {
+        self.answers.extend(answers.into_iter().map(Ok));
+    }
+
+    /// Plans that the next `call` ends with an exception, after the answers planned so far.
+    pub fn trap(&mut self, trapped: Trapped) {
+        self.answers.push_back(Err(trapped));
+    }
+
+    /// Returns the addresses called so far.
+    #[must_use]
+    pub fn called(&self) -> &[VirtAddr] {
+        &self.called
+    }
+
+    /// Returns what the guest published for the toolstack.
+    #[must_use]
+    pub const fn published(&self) -> Option<Published> {
+        self.published
+    }
+
+    /// Returns where the guest said the direct map is.
+    #[must_use]
+    pub const fn rehomed(&self) -> Option<VirtAddr> {
+        self.rehomed
+    }
+
+    /// Returns the machine's frames: who owns which.
+    #[must_use]
+    pub const fn machine(&self) -> &Machine {
+        &self.memory.machine
+    }
+
+    /// Returns the frame of the L4 table in use.
+    #[must_use]
+    pub const fn root(&self) -> Mfn {
+        self.root
+    }
+
+    /// Reads a frame from outside the domain, as a toolstack does.
+    #[must_use]
+    pub fn frame(&self, mfn: Mfn) -> &Words {
+        self.memory.words(mfn)
+    }
+
+    /// Damages a frame from outside the domain, past all checks.
+    pub fn frame_mut(&mut self, mfn: Mfn) -> &mut Words {
+        self.memory.words_mut(mfn)
+    }
+
+    /// Tells whether the domain may map a frame.
+    pub(crate) fn owns(&self, mfn: Mfn) -> bool {
+        mfn == self.shared_info || self.memory.machine.pfn(mfn).is_some()
+    }
+
+    /// Has `watch` look at the machine after each event from now on; it panics if it does not like what it sees.
+    pub const fn watch(&mut self, watch: fn(&Self, Event)) {
+        self.watchers.watch = Some(watch);
+    }
+
+    /// Has `tamper` change the machine after each hypercall from now on, before anybody looks: what an error of the
+    /// kernel would do.
+    pub const fn tamper(&mut self, tamper: fn(&mut Self)) {
+        self.watchers.tamper = Some(tamper);
+    }
+
+    pub(crate) fn happened(&mut self, event: Event) {
+        if let Some(tamper) = self.watchers.tamper.filter(|_| event == Event::Tables) {
+            tamper(self);
+        }
+        if let Some(watch) = self.watchers.watch {
+            watch(self, event);
+        }
+    }
+}
