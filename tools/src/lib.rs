@@ -38,7 +38,6 @@ mod release;
 pub mod report;
 pub mod rows;
 mod run;
-mod run_scene;
 pub mod scene;
 mod session;
 pub mod sizes;

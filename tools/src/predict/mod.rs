@@ -10,8 +10,6 @@ pub mod domain;
 mod tables;
 mod words;
 
-pub(crate) use words::name;
-
 use crate::{
     draw,
     image::PvImage,
@@ -111,7 +109,7 @@ fn findings(scene: &Scene) -> Vec<Finding> {
             Size(others),
             scene.area.start
         ),
-        cure: Some(words::CURE.to_owned()),
+        cures: words::CURES.map(str::to_owned).to_vec(),
         guest: 0,
     }]
 }
@@ -201,7 +199,7 @@ pub(crate) fn scene(domain: &Domain, plan: &Plan, area: ModuleArea) -> Scene {
     };
     let row = |row: &domain::Placed| Row {
         kind: row.kind,
-        name: name(row.kind).to_owned(),
+        name: row.kind.name().to_owned(),
         pfn: Some(row.pfn),
         pages: row.pages,
         address: row.address,

@@ -46,7 +46,7 @@ fn not_used(report: &Report) -> Option<Finding> {
             first.why,
             if rest.is_empty() { "" } else { " --format term names more." }
         ),
-        cure: None,
+        cures: Vec::new(),
         guest: report.scenes.len().saturating_sub(1),
     })
 }

@@ -1,20 +1,26 @@
 //! `revector report`: reads the logs of a PV guest's birth, rebuilds its memory, and says what is wrong.
 //!
 //! ```text
-//! logs -> lines -> keyword -> toolstack | dom0_builder | guest | linux -> fact     one line at a time
-//!      -> reader -> account                                                       one boot, as one side tells it
-//!      -> join   -> picture -> scene, rules -> findings                           one guest
-//!      -> term | drawn | json                                                     for people, for programs
+//! logs -> lines -> mail -> keyword -> toolstack | dom0_builder | refusals | crash     one line at a time
+//!                                     guest | linux | mini_os            -> fact
+//!      -> reader -> account                                             one boot, as one side tells it
+//!      -> join   -> picture -> scene, rules -> findings                 one guest
+//!      -> term | drawn | json                                           for people, for programs
 //! ```
+//!
+//! It is also the only reader of logs for `rows` and `run`, which ask for one side of a boot (`sides`).
 //!
 //! A guest that dies early leaves a log that a few people can read: a toolstack's list of segments, Xen's block of
 //! addresses, half a Linux boot. All of them tell the same few rows. docs/report.md describes the output.
 
 mod account;
+mod banner;
+mod crash;
 mod diagram;
 mod dom0_builder;
 mod drawn;
 mod fact;
+mod fault;
 mod finding;
 mod guest;
 mod join;
@@ -22,20 +28,26 @@ mod json;
 mod keyword;
 mod lines;
 mod linux;
+mod mail;
+pub(crate) mod memory;
+mod mini_os;
 mod picture;
-mod plan;
 mod reader;
+mod refusals;
+mod refused_by_xen;
 mod rules;
+mod sides;
 mod speaker;
 mod term;
 mod text;
 pub(crate) mod told;
 mod toolstack;
 mod verb;
+mod what_if;
 
-pub(crate) use finding::Cure;
 pub use finding::{Finding, Severity};
 pub use reader::{Reading, Unusable};
+pub(crate) use sides::{One, one_side, scene_of_run};
 pub(crate) use verb::{ReportArgs, run};
 
 use crate::scene::Scene;

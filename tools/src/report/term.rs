@@ -6,7 +6,7 @@
 use super::{
     Report, Verdict,
     diagram::{self, Place},
-    finding::{Cure, Finding, Severity},
+    finding::{Finding, Severity},
     reader::Reading,
     text,
 };
@@ -106,9 +106,10 @@ impl Page {
         ends.extend(scene.tables.map(|tables| {
             format!("{} page tables", tables.0.iter().fold(0, |sum: u64, count| sum.saturating_add(*count)))
         }));
-        let modules = format!("modules from {:#x} on", scene.area.start);
-        let text = if ends.is_empty() { modules } else { format!("{}; {modules}", ends.join(", ")) };
-        for line in textwrap::wrap(&text, COLUMNS - 2) {
+        let mut told = if ends.is_empty() { Vec::new() } else { vec![ends.join(", ")] };
+        told.extend(scene.area.exists().then(|| format!("modules from {:#x} on", scene.area.start)));
+        let text = told.join("; ");
+        for line in textwrap::wrap(&text, COLUMNS - 2).into_iter().filter(|line| !line.is_empty()) {
             self.line(&format!("  {DIM}{line}{DIM:#}"));
         }
     }
@@ -135,15 +136,15 @@ impl Page {
             Severity::Note => self.wrapped(ODD, "Note", &finding.title),
         }
         self.paragraph("", &finding.detail);
-        match finding.cure() {
-            Some(Cure::One(way)) => self.paragraph("Cure: ", way),
-            Some(Cure::AnyOf(ways)) => self.ways(&ways),
-            None => {}
+        match finding.cures.as_slice() {
+            [] => {}
+            [way] => self.paragraph("Cure: ", way),
+            ways => self.ways(ways),
         }
     }
 
     /// Ways out of which one is enough.
-    fn ways(&mut self, ways: &[&str]) {
+    fn ways(&mut self, ways: &[String]) {
         self.paragraph("Cure, any one of these:", " ");
         for way in ways {
             let options = textwrap::Options::new(COLUMNS).initial_indent("  - ").subsequent_indent("    ");

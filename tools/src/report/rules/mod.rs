@@ -5,7 +5,10 @@
 
 mod area;
 mod conflict;
+mod crash;
+mod death;
 mod events;
+mod refused;
 mod rows;
 
 use super::{
@@ -24,18 +27,27 @@ pub(super) struct Case<'a> {
 }
 
 impl Case<'_> {
-    fn problem(&self, title: String, detail: String, cure: Option<String>) -> Finding {
-        Finding { severity: Severity::Problem, title, detail, cure, guest: self.index }
+    fn problem(&self, title: String, detail: String, cures: Vec<String>) -> Finding {
+        Finding { severity: Severity::Problem, title, detail, cures, guest: self.index }
     }
 
-    fn note(&self, title: String, detail: String, cure: Option<String>) -> Finding {
-        Finding { severity: Severity::Note, title, detail, cure, guest: self.index }
+    fn note(&self, title: String, detail: String, cures: Vec<String>) -> Finding {
+        Finding { severity: Severity::Note, title, detail, cures, guest: self.index }
     }
 }
 
 /// All that is found in one guest, problems first.
 pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
-    let rules = [area::look, events::look, conflict::look, rows::look, area::forecast];
+    let rules = [
+        death::look,
+        crash::look,
+        refused::look,
+        conflict::look,
+        area::look,
+        events::look,
+        rows::look,
+        area::forecast,
+    ];
     let mut found: Vec<_> = rules.iter().flat_map(|rule| rule(case)).collect();
     found.sort_by_key(|finding| finding.severity);
     found

@@ -1,0 +1,331 @@
+//! The dialect in which Xen tells how a domain crashed, and what one crash comes to.
+//!
+//! ```text
+//! (XEN) mm.c:2165:d7v0 Bad L1 flags 800000                     what Xen refused before, if it is a debugging Xen
+//! (XEN) d7v0 Unhandled page fault fault/trap [#14, ec=0002]    4.10 to 4.18; before `traps.c:405:d7`, since then
+//! (XEN) d7v0 Unhandled: vec 14, #PF[0002]                      like this
+//! (XEN) Pagetable walk from ffffc90000a41000:
+//! (XEN)  L4[0x192] = 0000000118e07067 0000000000003f07
+//! (XEN) Domain 7 (vcpu#0) crashed on cpu#3:
+//! (XEN) ----[ Xen-4.15.1  x86_64  debug=y  Not tainted ]----
+//! (XEN) RIP:    e033:[<ffffffff81001180>]
+//! (XEN) RFLAGS: 0000000000000246   EM: 1   CONTEXT: pv guest (d7v0)
+//! ```
+//!
+//! Half of the lines name no domain; they go with the line before that does, which `reader` remembers. Sources:
+//! Xen's `common/domain.c`, `common/shutdown.c`, `arch/x86/traps.c`, `pv/traps.c`, `x86_64/traps.c`, `x86_64/mm.c`
+//! and `asm/shadow.h`, from 4.1 to today. `rules::crash` says what it means.
+
+use super::{
+    fact::{Fact, Facts, Missing, nothing},
+    keyword::{Hit, Teller, Word},
+    refused_by_xen,
+    text::clip,
+};
+
+const BY: Option<Teller> = Some(Teller::Crash);
+/// Lines before a crash that are kept.
+const MOST_REASONS: usize = 6;
+
+pub(super) const WORDS: &[Word] = &[
+    (" crashed on cpu#", BY, crashed),
+    (" reported crashed by domain ", BY, crashed),
+    (" fault/trap [#", BY, unhandled),
+    ("Unhandled: vec ", BY, unhandled),
+    ("Pagetable walk from ", BY, walk),
+    (" L4[0x", BY, |hit| entry(hit, 4)),
+    (" L3[0x", BY, |hit| entry(hit, 3)),
+    (" L2[0x", BY, |hit| entry(hit, 2)),
+    (" L1[0x", BY, |hit| entry(hit, 1)),
+    ("domain_crash called from ", BY, called),
+    ("domain_crash_sync called from ", BY, called),
+    ("----[ Xen-", BY, version),
+    ("CONTEXT: ", BY, context),
+    ("   cr2: ", BY, cr2),
+    ("Hardware Dom", BY, ended),
+    ("Hardware domain ", BY, ended),
+    ("Watchdog timer fired for domain ", BY, watchdog),
+];
+
+/// Which machine the crashed code believed to run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Context {
+    Pv,
+    Hvm,
+}
+
+/// A part of Xen's account of a crash, with the domain if the line names it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Seen {
+    pub domain: Option<u32>,
+    pub what: What,
+}
+
+/// What one line of it says.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum What {
+    /// Something that Xen refused.
+    Reason(String),
+    Unhandled(Trap),
+    Walk(u64),
+    Entry(Entry),
+    /// The line of Xen's source that ended the domain; it comes before the domain is named.
+    CalledFrom(String),
+    Happened,
+    Xen(String),
+    Rip(u64),
+    Context(Context),
+    Cr2(u64),
+    /// The initial domain's end, which is the machine's, in Xen's words.
+    Ended(String),
+    Watchdog,
+}
+
+/// A trap that a guest did not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Trap {
+    pub vector: u8,
+    pub error: Option<u32>,
+}
+
+/// An entry that the walk of the page tables came through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub level: u8,
+    pub index: u64,
+    pub value: u64,
+}
+
+/// One crash, as far as it was told.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Crash {
+    pub domain: u32,
+    pub reasons: Vec<String>,
+    pub trap: Option<Trap>,
+    pub walked: Option<u64>,
+    pub entries: Vec<Entry>,
+    pub called_from: Option<String>,
+    pub happened: bool,
+    pub xen: Option<String>,
+    pub rip: Option<u64>,
+    pub context: Option<Context>,
+    pub cr2: Option<u64>,
+    pub ended: Option<String>,
+    pub watchdog: bool,
+}
+
+impl Crash {
+    /// Whether the domain ended; else Xen only refused something.
+    pub(super) fn is_death(&self) -> bool {
+        let crashing = |reason: &String| reason.ends_with("Crashing");
+        self.trap.is_some()
+            || self.happened
+            || self.ended.is_some()
+            || self.watchdog
+            || self.reasons.iter().any(crashing)
+    }
+
+    /// Whether a line begins another crash of the domain.
+    pub(super) fn is_ended_by(&self, seen: &Seen) -> bool {
+        match seen.what {
+            What::Unhandled(_) | What::Happened => self.happened,
+            What::Ended(_) => self.ended.is_some(),
+            _ => false,
+        }
+    }
+
+    /// The faulting address: what was walked for it, else the register.
+    pub(super) fn address(&self) -> Option<u64> {
+        let faulted = self.trap.is_none_or(|trap| trap.vector == 14);
+        self.walked.or(self.cr2.filter(|at| *at != 0 && faulted && self.trap.is_some()))
+    }
+
+    /// Takes a line in; what was told already stays.
+    pub(super) fn take(&mut self, seen: Seen) {
+        self.domain = seen.domain.unwrap_or(self.domain);
+        let told = self.happened;
+        match seen.what {
+            What::Reason(text) if self.reasons.len() < MOST_REASONS && !self.reasons.contains(&text) => {
+                self.reasons.push(text);
+            }
+            What::Reason(_) => {}
+            What::Unhandled(trap) => self.trap = self.trap.or(Some(trap)),
+            What::Walk(at) if !told => self.walked = self.walked.or(Some(at)),
+            What::Entry(entry) if !told && self.entries.iter().all(|old| old.level > entry.level) => {
+                self.entries.push(entry);
+            }
+            What::Walk(_) | What::Entry(_) => {}
+            What::CalledFrom(place) => self.called_from = Some(place),
+            What::Happened => self.happened = true,
+            What::Xen(version) => self.xen = self.xen.take().or(Some(version)),
+            What::Rip(at) => self.rip = self.rip.or(Some(at)),
+            What::Context(context) => self.context = self.context.or(Some(context)),
+            What::Cr2(at) => self.cr2 = self.cr2.or(Some(at)),
+            What::Ended(text) => self.ended = Some(text),
+            What::Watchdog => self.watchdog = true,
+        }
+    }
+}
+
+fn seen(domain: Option<u32>, what: What) -> Facts {
+    Ok(vec![Fact::Crash(Seen { domain, what })])
+}
+
+/// `Domain 7 (vcpu#0) crashed on cpu#3:`, `Domain 7 reported crashed by domain 0 on cpu#3:`
+fn crashed(hit: &Hit<'_>) -> Facts {
+    let number = hit.before.rsplit_once("Domain ").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
+    number.map_or_else(nothing, |domain| seen(Some(domain), What::Happened))
+}
+
+/// `d7v0 Unhandled page fault fault/trap [#14, ec=0002]`, `[#6] on VCPU 0 [ec=0000]`, `Unhandled: vec 14, #PF[0002]`
+fn unhandled(hit: &Hit<'_>) -> Facts {
+    let before = hit.before.split_once("Unhandled").map_or(hit.before, |(before, _)| before);
+    let digits = hit.rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    let Ok(vector) = digits.parse() else { return Err(Missing("expected the number of a trap")) };
+    let error = hit.rest.split_once("ec=").or_else(|| hit.rest.split_once('['));
+    let error = error.and_then(|(_, rest)| rest.split_once(']'));
+    let error = error.and_then(|(digits, _)| u32::from_str_radix(digits, 16).ok());
+    seen(domain(before), What::Unhandled(Trap { vector, error }))
+}
+
+/// The domain whose virtual processor ends a text: `d7v0`, `d7`, `mm.c:2165:d7v0`.
+pub(super) fn domain(before: &str) -> Option<u32> {
+    let word = before.split_whitespace().next_back()?.rsplit(':').next()?.strip_prefix('d')?;
+    let (domain, vcpu) = word.split_once('v').unwrap_or((word, "0"));
+    vcpu.parse::<u32>().ok()?;
+    domain.parse().ok()
+}
+
+/// A number of 16 digits, so that a cut one is none.
+fn address(text: &str) -> Option<u64> {
+    let digits = text.split(|c: char| !c.is_ascii_hexdigit()).next().filter(|digits| digits.len() == 16)?;
+    u64::from_str_radix(digits, 16).ok()
+}
+
+fn walk(hit: &Hit<'_>) -> Facts {
+    let at = address(hit.rest).ok_or(Missing("expected an address of 16 digits"))?;
+    seen(None, What::Walk(at))
+}
+
+/// `192] = 0000000118e07067 0000000000003f07`
+fn entry(hit: &Hit<'_>, level: u8) -> Facts {
+    let entry = hit.rest.split_once("] = ").and_then(|(index, value)| {
+        let index = u64::from_str_radix(index, 16).ok()?;
+        Some(Entry { level, index, value: address(value)? })
+    });
+    entry.map_or(Err(Missing("expected N] = an entry of 16 digits")), |entry| seen(None, What::Entry(entry)))
+}
+
+fn called(hit: &Hit<'_>) -> Facts {
+    seen(None, What::CalledFrom(clip(hit.rest)))
+}
+
+fn version(hit: &Hit<'_>) -> Facts {
+    let version = hit.rest.split_whitespace().next().unwrap_or_default();
+    let numbered = version.starts_with(|c: char| c.is_ascii_digit());
+    if numbered { seen(None, What::Xen(clip(version))) } else { nothing() }
+}
+
+/// `pv guest (d7v0)`; the hypervisor's own context is no domain's.
+fn context(hit: &Hit<'_>) -> Facts {
+    let context = match hit.rest {
+        text if text.starts_with("pv guest") => Context::Pv,
+        text if text.starts_with("hvm guest") => Context::Hvm,
+        _ => return nothing(),
+    };
+    let named = hit.rest.split_once('(').and_then(|(_, rest)| domain(rest.split(')').next()?));
+    seen(named, What::Context(context))
+}
+
+fn cr2(hit: &Hit<'_>) -> Facts {
+    let at = address(hit.rest).filter(|_| hit.before.contains("cr3: "));
+    at.map_or_else(nothing, |at| seen(None, What::Cr2(at)))
+}
+
+/// `0 halted: halting machine`, `0 crashed: rebooting machine in 5 seconds.`
+fn ended(hit: &Hit<'_>) -> Facts {
+    let digits = hit.rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    let Ok(domain) = digits.parse() else { return nothing() };
+    let rest = hit.rest.get(digits.len()..).unwrap_or_default();
+    let is_end =
+        [" halted", " crashed", " shutdown", " did unsupported"].iter().any(|word| rest.starts_with(word));
+    let text = format!("{}{}", hit.word, hit.rest);
+    if is_end { seen(Some(domain), What::Ended(clip(&text))) } else { nothing() }
+}
+
+fn watchdog(hit: &Hit<'_>) -> Facts {
+    let digits = hit.rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    digits.parse().map_or_else(|_| nothing(), |domain| seen(Some(domain), What::Watchdog))
+}
+
+/// Xen's RIP: `   e033:[<ffffffff81001180>]`, after `RIP:`. That of its own code is no domain's.
+pub(super) fn rip(rest: &str) -> Option<Fact> {
+    let (selector, at) = rest.trim_start().split_once(":[<")?;
+    let at = address(at).filter(|_| selector.len() == 4 && selector != "e008")?;
+    Some(Fact::Crash(Seen { domain: None, what: What::Rip(at) }))
+}
+
+/// A line about something that Xen refused a domain; without a domain it is nobody's.
+pub(super) fn reason(hit: &Hit<'_>) -> Facts {
+    let named = domain(hit.before).or_else(|| refused_by_xen::domain_after(hit.rest));
+    let text = clip(&format!("{}{}", hit.word, hit.rest));
+    named.map_or_else(nothing, |domain| seen(Some(domain), What::Reason(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hit<'a>(word: &'static str, line: &'a str) -> Hit<'a> {
+        let (before, rest) = line.split_once(word).expect("the word is there");
+        Hit { word, before, rest, tail: rest, line }
+    }
+
+    fn facts(facts: Facts) -> Seen {
+        match facts.expect("the line can be read").pop().expect("it tells something") {
+            Fact::Crash(seen) => seen,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_trap_is_read_in_the_words_of_every_release() {
+        let at = |word, line: &str| {
+            let seen = facts(unhandled(&hit(word, line)));
+            let What::Unhandled(trap) = seen.what else { panic!("{seen:?}") };
+            (seen.domain, trap.vector, trap.error)
+        };
+        let word = " fault/trap [#";
+        assert_eq!(
+            at(word, "(XEN) d7v0 Unhandled page fault fault/trap [#14, ec=0002]"),
+            (Some(7), 14, Some(2))
+        );
+        let old = "(XEN) traps.c:459:d0v0 Unhandled invalid opcode fault/trap [#6] on VCPU 0 [ec=0000]";
+        assert_eq!(at(word, old), (Some(0), 6, Some(0)));
+        let older =
+            "(XEN) traps.c:405:d12 Unhandled page fault fault/trap [#14] in domain 12 on VCPU 0 [ec=0010]";
+        assert_eq!(at(word, older), (Some(12), 14, Some(16)));
+        assert_eq!(at("Unhandled: vec ", "(XEN) d3v1 Unhandled: vec 13, #GP[0000]"), (Some(3), 13, Some(0)));
+    }
+
+    #[test]
+    fn the_hypervisors_own_registers_are_no_domains() {
+        assert_eq!(rip("    e008:[<ffff82d040201234>] foo+0x1/0x2"), None);
+        assert!(rip("    e033:[<ffffffff81001180>]").is_some());
+        assert_eq!(rip("    e033:[<ffffffff8100118>]"), None);
+        assert_eq!(context(&hit("CONTEXT: ", "CONTEXT: hypervisor (d1v0)")), nothing());
+    }
+
+    #[test]
+    fn a_second_walk_does_not_replace_the_first() {
+        let mut crash = Crash::default();
+        let take = |crash: &mut Crash, what| crash.take(Seen { domain: Some(4), what });
+        take(&mut crash, What::Walk(0x1000));
+        take(&mut crash, What::Entry(Entry { level: 4, index: 0, value: 0 }));
+        take(&mut crash, What::Happened);
+        take(&mut crash, What::Walk(0x2000));
+        take(&mut crash, What::Entry(Entry { level: 3, index: 0, value: 0 }));
+        assert_eq!((crash.walked, crash.entries.len()), (Some(0x1000), 1));
+        assert!(crash.is_ended_by(&Seen { domain: Some(4), what: What::Happened }));
+    }
+}
