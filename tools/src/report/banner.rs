@@ -54,8 +54,9 @@ impl Banner {
             self.open = MOST_LINES;
             let last = std::mem::take(&mut self.last);
             let text = clean(&last);
-            let is_news = !last.is_empty() && !words.any(&last);
-            return is_news.then(|| Event::BeforePanic(clip(message(&text))));
+            let text = message(&text);
+            let is_news = !text.is_empty() && !text.starts_with("***") && !words.any(&last);
+            return is_news.then(|| Event::BeforePanic(clip(text)));
         }
         if self.open == 0 {
             self.keep(line.as_bytes());

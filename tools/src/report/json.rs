@@ -3,7 +3,7 @@
 //! Addresses are strings, because JSON's numbers are inexact above 2^53 in most readers; page numbers and counts are
 //! numbers. What is not known is null.
 
-use super::{Finding, Report, Verdict, reader::Unusable};
+use super::{Finding, Report, Verdict, reading::Unusable};
 use crate::scene::{After, MapRange, Row, Scene};
 use anyhow::{Context, Result};
 use serde::Serialize;

@@ -192,8 +192,9 @@ fn rip(hit: &Hit<'_>) -> Facts {
 }
 
 fn died_in(hit: &Hit<'_>) -> Facts {
-    let names = hit.tail.split([' ', ']', ':']).filter(|word| word.contains("+0x") && word.contains("/0x"));
-    let name = names.filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')).next();
+    let is_name = |word: &str| word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let mut words = hit.tail.split([' ', ']', ':']);
+    let name = words.find(|word| word.contains("+0x") && word.contains("/0x") && is_name(word));
     Ok(name.map(|name| Fact::Event(Event::DiedIn(name.to_owned()))).into_iter().collect())
 }
 

@@ -131,9 +131,19 @@ pub(super) fn joined(line: &str, next: &str) -> Option<String> {
         })
     };
     let split = |c: char| !c.is_ascii_alphanumeric();
-    let cut = hex(line.rsplit(split).next()) && !next.starts_with("0x") && hex(next.split(split).next());
+    let cut = is_cut_word(line, next)
+        || hex(line.rsplit(split).next()) && !next.starts_with("0x") && hex(next.split(split).next());
     let whole = if cut { format!("{line}{next}") } else { format!("{} {next}", line.trim_end()) };
     (whole.len() <= LONGEST).then_some(whole)
+}
+
+/// Whether a line ends inside of a word that rows have, and the next one begins with the rest of it.
+fn is_cut_word(line: &str, next: &str) -> bool {
+    let rest = next.split_whitespace().next().unwrap_or_default();
+    ["(pfn", "pages)"].iter().any(|word| {
+        let at = word.len().checked_sub(rest.len()).filter(|at| *at > 0);
+        at.is_some_and(|at| word.ends_with(rest) && line.ends_with(&word[..at]))
+    })
 }
 
 fn is_of_a_row(word: &str) -> bool {
@@ -143,7 +153,11 @@ fn is_of_a_row(word: &str) -> bool {
         let digits = word.strip_prefix("0x").or_else(|| word.strip_prefix('x')).unwrap_or(word);
         !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
-    WORDS.contains(&word) || word.split("->").all(|part| part.is_empty() || number(part)) && word.len() > 1
+    let rest_of = |whole: &str| whole.len() > word.len() && whole.ends_with(word);
+    WORDS.contains(&word)
+        || rest_of("(pfn")
+        || rest_of("pages)")
+        || word.split("->").all(|part| part.is_empty() || number(part)) && word.len() > 1
 }
 
 #[cfg(test)]
@@ -194,6 +208,7 @@ mod tests {
             joined("a : 0xffffffff81e43000 ->", "0xffffffff925c7000").unwrap(),
             "a : 0xffffffff81e43000 -> 0xffffffff925c7000"
         );
+        assert_eq!(joined("a -> b  (p", "fn 0x1 + 0x2 pages)").unwrap(), "a -> b  (pfn 0x1 + 0x2 pages)");
         assert_eq!(joined(row, "domainbuilder: detail: called"), None);
         assert_eq!(joined(row, ""), None);
     }

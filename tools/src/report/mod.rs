@@ -33,6 +33,7 @@ pub(crate) mod memory;
 mod mini_os;
 mod picture;
 mod reader;
+mod reading;
 mod refusals;
 mod refused_by_xen;
 mod rules;
@@ -46,7 +47,8 @@ mod verb;
 mod what_if;
 
 pub use finding::{Finding, Severity};
-pub use reader::{Reading, Unusable};
+pub use reading::{Reading, Unusable};
+pub use refusals::{Message, messages};
 pub(crate) use sides::{One, one_side, scene_of_run};
 pub(crate) use verb::{ReportArgs, run};
 

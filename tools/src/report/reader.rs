@@ -15,6 +15,7 @@ use super::{
     keyword::{Hit, Word, Words},
     lines::{self, End},
     mail::{self, Encoding},
+    reading::{MOST_NAMED, Reading, Unusable},
     speaker::{Stream, stream},
     text::clean,
 };
@@ -23,38 +24,8 @@ use std::{collections::BTreeMap, io::Read};
 
 /// Accounts kept; a log with more boots says so.
 const MOST_ACCOUNTS: usize = 128;
-/// Unusable lines that are named; the rest is counted.
-const MOST_NAMED: usize = 8;
 /// Lines that a row may be wrapped into.
 const MOST_PARTS: u8 = 3;
-
-/// What was read, and what of it could not be used.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reading {
-    /// The inputs' names, in order.
-    pub sources: Vec<String>,
-    pub bytes: u64,
-    pub lines: u64,
-    /// Lines that told something.
-    pub used: u64,
-    /// Lines with a known word and without what should follow it.
-    pub unusable: u64,
-    /// The first of these.
-    pub named: Vec<Unusable>,
-    /// Facts of guests beyond the number that is kept.
-    pub beyond: u64,
-}
-
-/// A line with a known word and without what should follow it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unusable {
-    /// The input, counted from 0.
-    pub source: usize,
-    /// The line, counted from 1.
-    pub line: u64,
-    /// The word and what was expected after it.
-    pub why: String,
-}
 
 /// The accounts that are open in a stream.
 #[derive(Debug, Clone, Copy, Default)]

@@ -7,7 +7,7 @@ use super::{
     Report, Verdict,
     diagram::{self, Place},
     finding::{Finding, Severity},
-    reader::Reading,
+    reading::Reading,
     text,
 };
 use crate::scene::{Row, Scene};

@@ -1,6 +1,12 @@
 //! What libelf says, which parses kernels for the toolstack and for Xen: xen/common/libelf.
 
-use super::{Known, Says::Story, Source::Elf, known, stories::*};
+use super::{
+    Known,
+    Says::Story,
+    Source::Elf,
+    known,
+    stories::{BROKEN_ELF, NO_NOTES, NOT_ELF, OUT_OF_BOUNDS, WRONG_NOTES},
+};
 
 pub(super) const KNOWN: &[Known] = &[
     known(Elf, &["ELF: not an ELF binary"], Story(&NOT_ELF)),
@@ -14,5 +20,4 @@ pub(super) const KNOWN: &[Known] = &[
     known(Elf, &["ERROR: ELF_PADDR_OFFSET set, VIRT_BASE unset"], Story(&WRONG_NOTES)),
     known(Elf, &["ERROR: ELF start or entries are out of bounds"], Story(&OUT_OF_BOUNDS)),
     known(Elf, &["ERROR: P->M table base is out of bounds"], Story(&OUT_OF_BOUNDS)),
-    known(Elf, &["ERROR: Couldn't parse PAE mode"], Story(&WRONG_NOTES)),
 ];

@@ -6,14 +6,18 @@ use super::{
     Says::{After, Quoted, Story},
     Source::{Guest, Light},
     known,
-    stories::*,
+    stories::{
+        BROKEN_ELF, COMPRESSION, CREATE, DAMAGED, DOM0_ONLY, FEATURES, FILE, FILE_SIZE, GUEST_TOO_SMALL,
+        HOST_MEMORY, HOST_POLICY, KERNEL_UNREAD, L3_LOW, MEMORY_UNSET, MULTIBOOT, NO_LOADER, NO_PVH,
+        NO_SUPPORT, NOT_BUILT, NOT_ELF, OLD_PROTOCOL, OUT_OF_BOUNDS, OVERLAP, PINNED, PV32, TOOLSTACK_MEMORY,
+        VNUMA, WRONG_TYPE,
+    },
 };
 
 const LOW: &str = "can't allocate low memory for domain";
 const INSIDE: &str = "a mistake inside the toolstack, which no setting causes";
 const HYPERCALL: &str =
     "a hypercall of the toolstack failed; the error number decides, and Xen's log has the reason";
-const ARM: &str = "on Arm only, where there is no PV";
 
 pub(super) const KNOWN: &[Known] = &[
     // One message, and what libxl says next tells why.
@@ -97,7 +101,6 @@ pub(super) const KNOWN: &[Known] = &[
     known(Guest, &["arch hooks not set"], Quoted(INSIDE)),
     known(Guest, &["xc_dom_pfn_to_ptr failed"], Quoted(INSIDE)),
     known(Guest, &["too many mappings"], Quoted(INSIDE)),
-    known(Guest, &["Unable to allocate extent array"], Quoted(ARM)),
 ];
 
 /// What libxl says when a step of libxenguest's failed; the step's own line says why.
@@ -112,7 +115,6 @@ pub(super) const AFTER: &[Known] = &[
     known(Light, &["xc_dom_boot_mem_init failed", "Operation not supported"], After(&PV32)),
     known(Light, &["xc_dom_boot_mem_init failed", "Cannot allocate memory"], After(&HOST_MEMORY)),
     known(Light, &["xc_dom_boot_mem_init failed"], After(&MEMORY_UNSET)),
-    known(Light, &["xc_dom_rambase failed"], After(&MEMORY_UNSET)),
     known(Light, &["xc_dom_allocate failed"], After(&TOOLSTACK_MEMORY)),
     known(Light, &["xc_dom_boot_xen_init failed"], After(&NOT_BUILT)),
     known(Light, &["xc_dom_build_image failed"], After(&MEMORY_UNSET)),
@@ -121,7 +123,6 @@ pub(super) const AFTER: &[Known] = &[
     known(Light, &["libxl__arch_domain_init_hw_description failed"], After(&NOT_BUILT)),
     known(Light, &["libxl__arch_domain_finalise_hw_description failed"], After(&NOT_BUILT)),
     known(Light, &["libxl__arch_build_dom_finish failed"], After(&NOT_BUILT)),
-    known(Light, &["hvm building failed"], After(&NOT_BUILT)),
     known(Light, &[super::LAST], After(&NOT_BUILT)),
     known(Light, &["cannot make domain: "], After(&CREATE)),
 ];

@@ -6,7 +6,7 @@ use super::{
     Says::{Quoted, Story},
     Source::Light,
     known,
-    stories::*,
+    stories::{BOOTLOADER, CREATE, DEVICES, E820, HOST_MEMORY, PASSTHROUGH, SETTINGS, VNUMA},
 };
 
 const ERRNO: &str = "a hypercall or a file operation of libxl failed; the error at the line's end decides";

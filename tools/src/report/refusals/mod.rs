@@ -12,6 +12,7 @@
 mod elf;
 mod guest;
 mod light;
+mod machine;
 mod stories;
 mod xen;
 
@@ -58,6 +59,52 @@ struct Known {
 
 const fn known(source: Source, words: &'static [&'static str], says: Says) -> Known {
     Known { source, words, says }
+}
+
+/// Messages that no usual build of Xen 4.14 to 4.20 has in its binaries, and why they are here.
+const ELSEWHERE: [(&str, &str); 7] = [
+    ("XZ decompress support unavailable", "in toolstacks built without the library"),
+    ("LZMA decompress support unavailable", "in toolstacks built without the library"),
+    ("LZ4 decompress support unavailable", "in toolstacks built without the library"),
+    ("ZSTD decompress support unavailable", "in toolstacks built without the library"),
+    ("expects too high a hypervisor start address", "in a Xen built with CONFIG_PV32"),
+    ("Neither HAP nor Shadow available for PVH domain", "since Xen 4.21"),
+    ("Error allocating cmdline buffer for ", "since Xen 4.21"),
+];
+
+/// A message as it is listed: docs/refusals.md, and the test that holds it against the builders' binaries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Message {
+    /// Whose it is.
+    pub program: &'static str,
+    /// The words that it is known by, the first of which is looked for.
+    pub words: &'static [&'static str],
+    /// The title of the finding that it makes; nothing if it is only repeated.
+    pub title: Option<&'static str>,
+    /// Why it is only repeated.
+    pub quoted: Option<&'static str>,
+    /// Where it comes from if usual binaries do not have it.
+    pub elsewhere: Option<&'static str>,
+}
+
+/// All messages with which the creation of a domain can end, what explains most first.
+pub fn messages() -> impl Iterator<Item = Message> {
+    all().map(|known| {
+        let program = match known.source {
+            Source::Guest => "libxenguest",
+            Source::Elf => "libelf",
+            Source::Light => "libxl",
+            Source::Xen => "Xen",
+            Source::Grub => "GRUB",
+        };
+        let (title, quoted) = match known.says {
+            Says::Story(story) | Says::After(story) => (Some(story.title), None),
+            Says::Quoted(why) => (None, Some(why)),
+        };
+        let elsewhere = ELSEWHERE.iter().find(|(words, _)| *words == known.words[0]).map(|(_, why)| *why);
+        let elsewhere = elsewhere.or((known.source == Source::Grub).then_some("in GRUB"));
+        Message { program, words: known.words, title, quoted, elsewhere }
+    })
 }
 
 /// Libxl's last word about a domain.

@@ -8,7 +8,14 @@ use super::{
     Says::{After, Quoted, Story},
     Source::{Grub, Xen},
     known,
-    stories::*,
+    machine::{
+        COMPAT, DOM0_LOAD, DOM0_PV32, DOM0_PVH, DOM0_TOO_SMALL, GRUB_ARCH, GRUB_FIRST, GRUB_IMAGE,
+        LOADER_MEMORY, MACHINE_MEMORY, MISMATCH, NO_INTERFACE, NO_KERNEL, NOT_CONSTRUCTED, XEN_AREA,
+    },
+    stories::{
+        COMPRESSION, DAMAGED, NO_NOTES, NOT_ELF, NOT_FOR_DOM0, OLD_PROTOCOL, OUT_OF_BOUNDS, OVERLAP,
+        WRONG_NOTES,
+    },
 };
 
 const INSIDE: &str = "a hypercall or table of Xen's own, which no setting causes";
@@ -57,8 +64,7 @@ pub(super) const KNOWN: &[Known] = &[
     known(Xen, &["Failed to setup Dom0 CPUs"], Story(&DOM0_PVH)),
     known(Xen, &["Failed to setup Dom0 ACPI tables"], Story(&DOM0_PVH)),
     known(Xen, &["setting up PV root page table"], Quoted(INSIDE)),
-    known(Xen, &["Error creating domain 0"], Quoted(INSIDE)),
-    known(Xen, &["Error creating d0"], Quoted(INSIDE)),
+    known(Xen, &["Error creating d"], Quoted(INSIDE)),
     known(Xen, &["Error allocating cmdline buffer for "], Story(&MACHINE_MEMORY)),
     known(Grub, &["not xen image"], Story(&GRUB_IMAGE)),
     known(Grub, &["no XEN note"], Story(&NO_NOTES)),

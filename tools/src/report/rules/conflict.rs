@@ -181,5 +181,9 @@ fn overlaps<'a>(case: &Case<'a>, part: &Part) -> Vec<&'a MapRange> {
 }
 
 fn described(ranges: &[&MapRange]) -> Vec<String> {
-    ranges.iter().map(|other| format!("{} at {:#x} -> {:#x}", other.kind, other.start, other.end)).collect()
+    let memory = |kind: &str| if matches!(kind, "reserved" | "unusable") { " memory" } else { "" };
+    let told = |other: &&MapRange| {
+        format!("{}{} at {:#x} -> {:#x}", other.kind, memory(&other.kind), other.start, other.end)
+    };
+    ranges.iter().map(told).collect()
 }

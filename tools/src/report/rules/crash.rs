@@ -137,6 +137,11 @@ fn cures(case: &Case<'_>, crash: &Crash) -> Vec<String> {
         cures.push("a kernel built without CONFIG_KASAN, or a Linux whose KASAN knows PV".to_owned());
         return cures;
     }
+    if !crash.happened && crash.trap.is_none() {
+        let lines =
+            "its own last lines: console=hvc0 earlyprintk=xen on Linux's command line, loglvl=all on Xen's";
+        return vec![lines.to_owned()];
+    }
     match crash.rip {
         Some(at) if at >= 0xffff_8800_0000_0000 => {
             cures.push(format!("name the source line: addr2line -fie vmlinux {at:#018x}"));

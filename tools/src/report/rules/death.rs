@@ -71,7 +71,33 @@ fn died(side: &Account) -> Option<(String, String)> {
     quoted.extend(function(side).map(|name| format!("in {name}")));
     let more = lines.len().saturating_sub(MOST_QUOTED);
     let more = if more > 0 { format!("; and {more} more lines") } else { String::new() };
-    Some((title, format!("It printed: {}{more}.{}", quoted.join("; ").trim_end_matches(':'), early(&lines))))
+    let quoted = quoted.join("; ");
+    let quoted = quoted.trim_end_matches([':', '!', '.']);
+    Some((title, format!("It printed: {quoted}{more}.{}{}", early(&lines), page_fault(&lines))))
+}
+
+/// What a page fault's address and error code mean, where Linux printed them.
+fn page_fault(lines: &[&str]) -> String {
+    const BEFORE: [&str; 6] =
+        ["address: ", "request at ", "dereference at ", " cr2 0x", "at virtual address ", "reading 0x"];
+    let at = lines.iter().find_map(|line| {
+        let rest = BEFORE.iter().find_map(|word| Some(line.split_once(word)?.1))?;
+        let digits = rest.split(|c: char| !c.is_ascii_hexdigit()).next()?;
+        // A 32-bit kernel's areas are others.
+        let wide = digits.len() == 16 || line.contains(" cr2 0x");
+        u64::from_str_radix(digits, 16).ok().filter(|_| wide)
+    });
+    let code = lines.iter().find_map(|line| {
+        let (_, rest) = line.split_once("Oops: ")?;
+        let digits = rest.trim_start_matches("Oops: ").split(' ').next()?;
+        u32::from_str_radix(digits, 16).ok()
+    });
+    // Other traps end in an Oops too, with codes of their own.
+    match (at.filter(|at| *at != 0), code) {
+        (Some(at), Some(code)) => format!(" {at:#x} is {}: {}.", fault::region(at), fault::error_code(code)),
+        (Some(at), None) => format!(" {at:#x} is {}.", fault::region(at)),
+        (None, _) => String::new(),
+    }
 }
 
 /// `PANIC: early exception 0x06 IP ...`: which trap it was.
@@ -87,12 +113,25 @@ fn early(lines: &[&str]) -> String {
     })
 }
 
+/// `early exception 0x0e IP e030:ffffffff82c1a5e0`, `rip 10:ffffffff80ba7531`
+fn instruction(line: &str) -> Option<&str> {
+    let (_, rest) = line.split_once(" IP ").or_else(|| line.split_once(" rip "))?;
+    let at = rest.split(' ').next()?.rsplit(':').next()?;
+    (at.len() == 16 && at.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(at)
+}
+
 /// The command that names the source line.
 fn source_line(side: &Account) -> Vec<String> {
     if side.teller == Teller::Revector {
         return vec!["name the source lines: revector symbolize LOG".to_owned()];
     }
-    let Some(name) = function(side) else { return Vec::new() };
+    let Some(name) = function(side) else {
+        let at = deaths(side).find_map(instruction);
+        return at
+            .map(|at| format!("name the source line: addr2line -fie vmlinux {at}"))
+            .into_iter()
+            .collect();
+    };
     let place = name.split('/').next().unwrap_or(name);
     vec![format!(
         "name the source line: Linux's scripts/faddr2line vmlinux {name}, or gdb vmlinux -ex 'list *({place})'"
