@@ -1,9 +1,12 @@
 //! `revector check`: what a kernel asks its builder for, and for which sizes its modules could not be loaded.
 //!
-//! `image` reads the notes, `limits` asks `predict` about many sizes, `curve` shows the answer.
+//! `image` reads the notes, `loaders` says who boots the kernel, `limits` asks `predict` about many sizes, `curve`
+//! shows the answer, `machine` holds the kernel against a machine's memory map.
 
 mod curve;
 mod limits;
+mod loaders;
+mod machine;
 
 use crate::{
     image::{PvImage, notes},
@@ -29,7 +32,7 @@ pub(crate) enum Format {
 /// Say what a PV kernel asks its builder for, and when its modules could not be loaded.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Reads an ELF file or a bzImage (gzip, xz, zstd): its Xen notes, where the toolstack and Xen put its\n\
+    after_help = "Reads an ELF file or a bzImage (gzip, lzma, xz, lzo, lz4, zstd): its Xen notes, who can boot it, where the toolstack and Xen put its\n\
     P2M and ramdisk, and from which ramdisk on they reach the module area, for memory from 64 MiB to\n\
     512 GiB.\n\n\
     Example: does Debian's kernel keep the module area free?\n  \
@@ -44,6 +47,9 @@ pub(crate) struct CheckArgs {
     /// Only as Xen builds its initial domain, or else (with svg) as the toolstack builds a guest
     #[arg(long)]
     dom0: bool,
+    /// Whether it conflicts with the memory map of the machine whose `xl dmesg` this is
+    #[arg(long, value_name = "LOG")]
+    e820: Option<PathBuf>,
     /// Words and a curve of characters, or the curve as a picture
     #[arg(long, value_enum, default_value = "term")]
     format: Format,
@@ -59,6 +65,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<String> {
         return Ok(curve::svg(&question(builder), &title(&args.image, builder)));
     }
     let mut out = about(&args.image, &image);
+    out += &loaders::text(&image);
+    if let Some(log) = &args.e820 {
+        return Ok(out + &machine::text(image.kernel(), log)?);
+    }
     let builders: &[Builder] = if args.dom0 { &[Builder::Xen] } else { &[Builder::Toolstack, Builder::Xen] };
     for builder in builders {
         out += &answer(&question(*builder));

@@ -128,10 +128,51 @@ fn a_packed_image_is_the_same_image() {
 #[test]
 fn what_is_no_kernel_is_named_for_what_it_lacks() {
     assert!(message(b"#!/bin/sh\n").contains("expected a 64-bit ELF file"));
+    assert!(
+        message(b"\x7fELF\x01\x01\x01").contains("32-bit kernel") && message(b"\x7fELF\x01").contains("PV32")
+    );
     assert!(message(&image(&[])).contains("expected Xen notes"));
     assert!(message(&image(&[(4, &8_u64.to_le_bytes())])).contains("PADDR_OFFSET"));
     let wild = 0xffff_ffff_8200_0000_u64.to_le_bytes();
     assert!(
         message(&image(&[(3, &0xffff_ffff_8000_0000_u64.to_le_bytes()), (1, &wild)])).contains("entry point")
     );
+}
+
+/// A bzImage whose payload is this, of the boot protocol's version 2.08.
+fn bz_image(payload: &[u8]) -> Vec<u8> {
+    let mut file = vec![0; 1024];
+    file[0x1f1] = 1;
+    file[0x202..0x208].copy_from_slice(b"HdrS\x08\x02");
+    file[0x24c..0x250].copy_from_slice(&u32::try_from(payload.len()).unwrap().to_le_bytes());
+    file.extend(payload);
+    file
+}
+
+/// A frame of LZ4 whose one block has literals only.
+fn lz4(bytes: &[u8]) -> Vec<u8> {
+    let mut block = vec![0xf0];
+    let mut more = bytes.len() - 15;
+    while more >= 255 {
+        block.push(255);
+        more -= 255;
+    }
+    block.push(u8::try_from(more).unwrap());
+    block.extend(bytes);
+    let length = u32::try_from(block.len()).unwrap();
+    [&[0x02, 0x21, 0x4c, 0x18][..], &length.to_le_bytes(), &block, &bytes.len().to_le_bytes()[..4]].concat()
+}
+
+#[test]
+fn a_payload_of_lz4_or_lzma_is_read_and_one_of_bzip2_is_named() {
+    let image = PvImage::parse(&bz_image(&lz4(&good()))).unwrap();
+    assert_eq!(image.packing.to_string(), "bzImage, payload compressed by lz4");
+    assert_eq!(image.start, 0xffff_ffff_8100_0000);
+    let options = liblzma::stream::LzmaOptions::new_preset(6).unwrap();
+    let stream = liblzma::stream::Stream::new_lzma_encoder(&options).unwrap();
+    let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+    encoder.write_all(&good()).unwrap();
+    let image = PvImage::parse(&bz_image(&encoder.finish().unwrap())).unwrap();
+    assert_eq!(image.packing.to_string(), "bzImage, payload compressed by lzma");
+    assert!(message(&bz_image(b"BZh91AY")).contains("bzip2"));
 }

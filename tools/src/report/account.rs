@@ -131,7 +131,7 @@ impl Account {
     pub(super) fn is_usable(&self) -> bool {
         let explained =
             self.record.is_some() && self.verdict.is_some_and(|outcome| outcome != Outcome::Success);
-        let tells = !self.rows.is_empty() || !self.events.is_empty() || !self.map.is_empty();
+        let tells = !self.rows.is_empty() || !self.events.is_empty() || !self.memory_map().is_empty();
         tells || self.pages.is_some() || explained || self.crash.is_some()
     }
 

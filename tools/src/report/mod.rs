@@ -49,7 +49,7 @@ mod what_if;
 pub use finding::{Finding, Severity};
 pub use reading::{Reading, Unusable};
 pub use refusals::{Message, messages};
-pub(crate) use sides::{One, one_side, scene_of_run};
+pub(crate) use sides::{One, memory_map, one_side, scene_of_run};
 pub(crate) use verb::{ReportArgs, run};
 
 use crate::scene::Scene;

@@ -7,7 +7,9 @@ use super::{
     reader::Reader,
     told::{Mark, Row},
 };
-use crate::scene::{PAGE, Scene};
+use crate::scene::{MapRange, PAGE, Scene};
+use anyhow::Result;
+use std::io::Read;
 
 /// Whose account is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,15 @@ pub(crate) fn scene_of_run<S: AsRef<str>>(title: &str, console: &[S]) -> Option<
     scene.rows.sort_by_key(|row| row.pfn);
     title.clone_into(&mut scene.title);
     Some(scene)
+}
+
+/// The memory map that a log holds, the machine's if it is Xen's log: of several the first.
+pub(crate) fn memory_map(name: &str, log: impl Read) -> Result<Vec<MapRange>> {
+    let mut reader = Reader::new()?;
+    reader.read(name, log)?;
+    let accounts = reader.finish().0;
+    let mut maps = accounts.iter().map(Account::memory_map).filter(|map| !map.is_empty());
+    Ok(maps.next().map(<[MapRange]>::to_vec).unwrap_or_default())
 }
 
 /// A log in memory, read. The last line of a log that is given as lines has its end.

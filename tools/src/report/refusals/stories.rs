@@ -71,7 +71,7 @@ pub(super) static NO_LOADER: Story = story(
 );
 pub(super) static COMPRESSION: Story = story(
     "The kernel's compression is unknown to this toolstack",
-    "Toolstack and Xen unpack gzip, bzip2, xz, lzma, lzo and lz4, and zstd since 4.15; GRUB gzip, xz and lzo; the old PV-GRUB gzip.",
+    "Toolstack, Xen and PV-GRUB unpack gzip, bzip2, xz, lzma, lzo and lz4, and zstd since 4.15; GRUB only gzip, xz and lzo.",
     &[
         "unpack it: Linux's scripts/extract-vmlinux vmlinuz > vmlinux",
         "a kernel built with CONFIG_KERNEL_GZIP or CONFIG_KERNEL_XZ",
