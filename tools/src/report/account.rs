@@ -32,6 +32,9 @@ pub(super) struct Placed {
 
 impl Placed {
     fn new(name: String, row: &Row) -> Result<Self, Missing> {
+        if !row.start.is_multiple_of(PAGE) {
+            return Err(Missing("expected the address of a page"));
+        }
         let bytes = row.end.checked_sub(row.start);
         if bytes.is_none_or(|bytes| Some(bytes) != row.pages.checked_mul(PAGE)) {
             return Err(Missing("expected addresses that are as far apart as the pages say"));
@@ -144,7 +147,7 @@ impl Account {
             // After its last word a builder tells of another guest, and so does a cause after its consequences.
             Fact::Event(Event::Refused(text)) => {
                 let closed = |event: &Event| matches!(event, Event::Refused(old) if refusals::is_last(old));
-                refusals::is_cause(text) && self.events.iter().any(closed)
+                self.events.iter().any(closed) && refusals::is_cause(text)
             }
             // A toolstack's notes come long before its rows, Xen's version, map and complaints too.
             Fact::Begin if self.teller.builds() => {

@@ -17,7 +17,7 @@ use super::{
     text::{clean, clip},
 };
 
-const BANNER: &str = "Panic on CPU ";
+pub(super) const BANNER: &str = "Panic on CPU ";
 /// Lines after the banner among which its message is: it may begin with an empty one.
 const MOST_LINES: u8 = 3;
 
@@ -31,17 +31,15 @@ pub(super) struct Banner {
 }
 
 impl Banner {
-    /// Looks at a line that has no other use, and says whether its text is wanted: after a banner it is.
-    pub(super) fn wants(&mut self, line: &[u8]) -> bool {
-        if self.open == 0 && line.starts_with(b"(XEN)") {
-            self.keep(line);
-        }
+    /// Whether the banner's message may still come.
+    pub(super) fn is_open(&self) -> bool {
         self.open > 0
     }
 
-    fn keep(&mut self, line: &[u8]) {
+    /// Remembers a line of Xen's: it may be the last before a banner.
+    pub(super) fn keep(&mut self, line: &[u8]) {
         let said = |byte: &u8| !matches!(byte, b' ' | b'*');
-        if line.get(b"(XEN)".len()..).is_some_and(|text| text.iter().any(said)) {
+        if line.strip_prefix(b"(XEN)").is_some_and(|text| text.iter().any(said)) {
             self.last.clear();
             self.last.extend_from_slice(line);
         }
@@ -58,11 +56,7 @@ impl Banner {
             let is_news = !text.is_empty() && !text.starts_with("***") && !words.any(&last);
             return is_news.then(|| Event::BeforePanic(clip(text)));
         }
-        if self.open == 0 {
-            self.keep(line.as_bytes());
-            return None;
-        }
-        self.open -= 1;
+        self.open = self.open.checked_sub(1)?;
         if text.is_empty() || text.starts_with("***") {
             return None;
         }

@@ -13,6 +13,7 @@
 //! `xen/arch/x86/domain_build.c` and `pv/dom0_build.c`; logs of 4.1, 4.14, 4.17 and 4.20.
 
 use super::{
+    banner::BANNER,
     fact::{Event, Fact, Facts, Missing, Width, nothing, one},
     keyword::{Hit, Teller, Word},
     told::hex_numbers,
@@ -56,7 +57,7 @@ pub(super) const WORDS: &[Word] = &[
     ("TOTAL:", BY, total),
     ("Dom0 memory clipped to ", BY, clipped),
     // `banner` reads what follows.
-    ("Panic on CPU ", BY, |_| nothing()),
+    (BANNER, BY, |_| nothing()),
     ("Dom0 kernel: ", BY, kernel),
     ("EFI memory map:", BY, |_| Ok(vec![Fact::EfiMapBegins])),
     (" type=", BY, efi),

@@ -49,12 +49,17 @@ impl Encoding {
     /// The text without quoting and encoding.
     pub(super) fn plain<'a>(&mut self, text: Cow<'a, str>) -> Cow<'a, str> {
         let mut text = text;
-        self.quoted_printable |= text.contains("=3D") || text.contains("quoted-printable");
-        if self.quoted_printable && text.contains('=') {
-            text = Cow::Owned(printable(&text));
+        if memchr::memchr2(b'=', b'&', text.as_bytes()).is_some() {
+            self.quoted_printable |= text.contains("=3D");
+            if self.quoted_printable && text.contains('=') {
+                text = Cow::Owned(printable(&text));
+            }
+            if text.contains('&') {
+                text = Cow::Owned(entities(&text));
+            }
         }
-        if text.contains('&') {
-            text = Cow::Owned(entities(&text));
+        if !text.starts_with(['>', ' ', '|']) {
+            return text;
         }
         match unquoted(&text).len() {
             length if length == text.len() => text,

@@ -9,7 +9,7 @@
 
 use super::{
     account::Account,
-    banner::Banner,
+    banner::{BANNER, Banner},
     crash::{Seen, What},
     fact::{Event, Fact, Missing, Side, Teller},
     keyword::{Hit, Word, Words},
@@ -120,8 +120,9 @@ impl Reader {
     /// Most lines end here: no word, and nothing before them that they could belong to.
     fn line(&mut self, number: u64, line: &[u8], end: End) {
         let has_word = self.words.any(line);
-        if !has_word && self.before.wrapped.is_none() && !self.before.banner.wants(line) {
-            return;
+        let in_banner = self.before.banner.is_open();
+        if !has_word && !in_banner && self.before.wrapped.is_none() {
+            return self.before.banner.keep(line);
         }
         let mut encoding = std::mem::take(&mut self.before.encoding);
         let text = encoding.plain(clean(line));
@@ -130,25 +131,30 @@ impl Reader {
             End::Whole => &*text,
             End::Cut => without_last_number(&text),
         };
-        if !self.continues(text, has_word) && has_word {
-            self.told(number, text, 1);
+        let banner = !self.continues(text, has_word) && has_word && self.told(number, text, 1);
+        match in_banner || banner {
+            true => self.panic_in(text),
+            false => self.before.banner.keep(line),
         }
-        self.panic_in(text);
     }
 
-    /// Reads a line, and keeps it if the next one may have what it lacks.
-    fn told(&mut self, number: u64, text: &str, parts: u8) {
+    /// Reads a line, and keeps it if the next one may have what it lacks. Returns whether it is Xen's banner.
+    fn told(&mut self, number: u64, text: &str, parts: u8) -> bool {
         let from = stream(text);
-        let (mut used, mut unusable) = (false, Vec::new());
+        let (mut used, mut unusable, mut banner) = (false, Vec::new(), false);
         let words = self.words;
-        words.hits(text, |word, hit| match self.hit(from, word, &hit) {
-            Ok(told) => used |= told,
-            Err(missing) => unusable.push(self.not_used(number, &hit, missing)),
+        words.hits(text, |word, hit| {
+            banner |= word.0 == BANNER;
+            match self.hit(from, word, &hit) {
+                Ok(told) => used |= told,
+                Err(missing) => unusable.push(self.not_used(number, &hit, missing)),
+            }
         });
         self.reading.used += u64::from(used);
         if !unusable.is_empty() {
             self.before.wrapped = Some(Wrapped { text: text.to_owned(), line: number, parts, unusable });
         }
+        banner
     }
 
     /// Whether a line is the rest of the one before. A line that is not ends the wait for it.

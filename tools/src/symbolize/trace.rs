@@ -8,8 +8,15 @@
 pub(super) struct Place {
     pub(super) code: Code,
     pub(super) role: Role,
-    /// The name that the log itself has for an address.
-    pub(super) name: Option<String>,
+    /// The function that the log itself has for an address, and how far into it that is.
+    pub(super) named: Option<Named>,
+}
+
+/// A function of a log, and a place in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) offset: u64,
 }
 
 /// How the place is told.
@@ -39,21 +46,30 @@ pub(super) fn places(line: &str) -> Vec<Place> {
     let bracketed: Vec<_> = line
         .split("[<")
         .skip(1)
-        .filter_map(|rest| Some(Place { code: Code::Address(address(rest)?), role, name: name(rest) }))
+        .filter_map(|rest| Some(Place { code: Code::Address(address(rest)?), role, named: named(rest) }))
         .collect();
     if !bracketed.is_empty() {
         return bracketed;
     }
     let named = line.split_whitespace().filter_map(function);
-    named.map(|code| Place { code, role, name: None }).collect()
+    named.map(|code| Place { code, role, named: None }).collect()
 }
 
-/// The name behind an address.
-fn name(rest: &str) -> Option<String> {
+/// The name after an address.
+fn named(rest: &str) -> Option<Named> {
     match rest.split_whitespace().find_map(function)? {
-        Code::Function { name, .. } => Some(name),
+        Code::Function { name, offset, .. } => Some(Named { name, offset }),
         Code::Address(_) => None,
     }
+}
+
+/// The build-id that a line tells: 16 or more digits after that word.
+pub(super) fn build_id(line: &str) -> Option<String> {
+    let lower = line.to_ascii_lowercase();
+    let at =
+        ["build-id", "build id", "buildid"].iter().find_map(|word| Some(lower.find(word)? + word.len()))?;
+    let words = lower[at..].split(|c: char| !c.is_ascii_hexdigit());
+    words.map(str::to_owned).find(|word| word.len() >= 16)
 }
 
 /// Reads `ffffffff810719fa>]`.
