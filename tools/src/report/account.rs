@@ -234,7 +234,12 @@ impl Account {
         keep(&mut self.map, MOST_RANGES, range);
     }
 
+    /// Where the kernel was is of interest if it died there: warnings name their places in the same words.
     fn happen(&mut self, event: Event) {
+        let ends = |event: &Event| matches!(event, Event::Died(_) | Event::Stuck(_));
+        if matches!(event, Event::DiedIn(_)) && !self.events.iter().any(ends) {
+            return;
+        }
         keep(&mut self.events, MOST_EVENTS, event);
     }
 

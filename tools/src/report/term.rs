@@ -14,7 +14,7 @@ use crate::scene::{Row, Scene};
 use anstyle::{AnsiColor, Style};
 
 const COLUMNS: usize = 80;
-const HEADING: &str = "row            first address      -> first behind it        pages        size";
+const HEADING: &str = "row            first address      -> first after it         pages        size";
 const LEGEND: &str = "phys: the guest's memory, low pages first; __ka: the kernel's mapping of it";
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();

@@ -124,5 +124,6 @@ pub(super) const AFTER: &[Known] = &[
     known(Light, &["libxl__arch_domain_finalise_hw_description failed"], After(&NOT_BUILT)),
     known(Light, &["libxl__arch_build_dom_finish failed"], After(&NOT_BUILT)),
     known(Light, &[super::LAST], After(&NOT_BUILT)),
+    known(Light, &["libxenlight failed to create new domain"], After(&NOT_BUILT)),
     known(Light, &["cannot make domain: "], After(&CREATE)),
 ];

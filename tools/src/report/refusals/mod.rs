@@ -62,7 +62,8 @@ const fn known(source: Source, words: &'static [&'static str], says: Says) -> Kn
 }
 
 /// Messages that no usual build of Xen 4.14 to 4.20 has in its binaries, and why they are here.
-const ELSEWHERE: [(&str, &str); 7] = [
+const ELSEWHERE: [(&str, &str); 8] = [
+    ("libxenlight failed to create new domain", "in libvirt"),
     ("XZ decompress support unavailable", "in toolstacks built without the library"),
     ("LZMA decompress support unavailable", "in toolstacks built without the library"),
     ("LZ4 decompress support unavailable", "in toolstacks built without the library"),

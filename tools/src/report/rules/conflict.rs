@@ -8,9 +8,10 @@
 use super::Case;
 use crate::{
     report::{
+        account::Account,
         fact::{Event, Teller},
         finding::Finding,
-        text,
+        memory, text,
     },
     scene::{Kind, MapRange, PAGE, Row},
 };
@@ -34,7 +35,38 @@ struct Part {
 pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
     let events = case.guest.inside.iter().flat_map(|side| &side.events);
     let stopped: Vec<_> = events.filter_map(|event| stopped(case, event)).collect();
-    if stopped.is_empty() { may_stop(case).into_iter().collect() } else { stopped }
+    if !stopped.is_empty() {
+        return stopped;
+    }
+    may_stop(case).into_iter().chain(moves(case)).collect()
+}
+
+/// Whether the log is of an initial domain of which nothing has been heard yet, or too little to know.
+fn is_before_linux(case: &Case<'_>) -> bool {
+    let speaks = |side: &Account| side.teller != Teller::Linux || !side.map.is_empty();
+    case.guest.is_initial() && !case.guest.inside.as_ref().is_some_and(speaks)
+}
+
+/// Ramdisk and list, which Linux moves if they lie on what is no RAM.
+fn moves(case: &Case<'_>) -> Vec<Finding> {
+    let movable = case.scene.rows.iter().filter(|row| matches!(row.kind, Kind::Ramdisk | Kind::P2m));
+    let parts = movable.filter_map(part).filter(|_| is_before_linux(case));
+    let told = |part: Part| {
+        let under = overlaps(case, &part);
+        let bytes = part.end.saturating_sub(part.start);
+        let room = memory::place(&case.scene.memory_map, bytes, 0, PAGE);
+        let detail = format!("{} overlaps {}.", place(&part), text::list(&described(&under)));
+        let title = format!("Linux has to move its {} to other RAM", part.name);
+        (!under.is_empty()).then(|| match room {
+            Some(at) => {
+                let detail =
+                    format!("{detail} There is room for it at {at:#x}, and Linux moves it since 4.3.");
+                case.note(title, detail, Vec::new())
+            }
+            None => no_place(case, if part.kind == Kind::P2m { "p2m" } else { "initrd" }),
+        })
+    };
+    parts.filter_map(told).collect()
 }
 
 fn stopped(case: &Case<'_>, event: &Event) -> Option<Finding> {
@@ -115,7 +147,7 @@ fn place_for(case: &Case<'_>, parts: &[Part]) -> Option<u64> {
     let end = parts.iter().map(|part| part.end).max()?;
     let has_rows = parts.iter().any(|part| part.kind == Kind::PageTables);
     let needed = end.checked_sub(start)?.checked_add(if has_rows { PAGE } else { ROOM })?;
-    super::super::memory::place(&case.scene.memory_map, needed, LOWEST, ALIGN)
+    memory::place(&case.scene.memory_map, needed, LOWEST, ALIGN)
 }
 
 fn no_place(case: &Case<'_>, part: &str) -> Finding {
@@ -141,9 +173,7 @@ fn size(case: &Case<'_>, kind: Kind) -> String {
 
 /// Linux has not said anything, but would: of what comes after these rows there is no sign in the log.
 fn may_stop(case: &Case<'_>) -> Option<Finding> {
-    let speaks =
-        |side: &crate::report::account::Account| side.teller != Teller::Linux || !side.map.is_empty();
-    if !case.guest.is_initial() || case.guest.inside.as_ref().is_some_and(speaks) {
+    if !is_before_linux(case) {
         return None;
     }
     let parts = parts(case);
