@@ -260,22 +260,23 @@ impl Reader {
     }
 
     fn start(&mut self, from: Stream, by: Teller) -> Option<usize> {
+        let index = if self.accounts.len() < MOST_ACCOUNTS { self.accounts.len() } else { self.spare()? };
         let source = self.reading.sources.len().saturating_sub(1);
         let new = Account::new(by, from, source);
-        if self.accounts.len() < MOST_ACCOUNTS {
-            self.accounts.push(new);
-            return Some(self.accounts.len() - 1);
+        match self.accounts.get_mut(index) {
+            Some(spare) => *spare = new,
+            None => self.accounts.push(new),
         }
-        let index = self.spare()?;
-        self.accounts[index] = new;
         Some(index)
     }
 
     /// A closed account that says nothing, such as a verdict alone or a known word in somebody's prose.
     fn spare(&self) -> Option<usize> {
-        let slots = |open: &Open| [open.builder, open.inside, open.crash];
-        let open: Vec<_> = self.open.values().flat_map(slots).flatten().collect();
-        let is_spare = |(index, account): &(usize, &Account)| !account.is_usable() && !open.contains(index);
+        let is_open = |index: usize| {
+            let slots = |open: &Open| [open.builder, open.inside, open.crash];
+            self.open.values().flat_map(slots).any(|slot| slot == Some(index))
+        };
+        let is_spare = |(index, account): &(usize, &Account)| !account.is_usable() && !is_open(*index);
         self.accounts.iter().enumerate().find(is_spare).map(|(index, _)| index)
     }
 
