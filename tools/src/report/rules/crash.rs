@@ -12,7 +12,7 @@ use crate::report::{
 pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
     let told = case.guest.crash.as_ref().and_then(|side| side.crash.as_ref());
     let Some(crash) = told else { return Vec::new() };
-    let name = name(case, crash);
+    let name = name(crash);
     if !crash.is_death() {
         return refusals(case, crash, &name).into_iter().collect();
     }
@@ -24,10 +24,10 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
     vec![case.problem(title(crash, &name), detail(crash), cures(case, crash))]
 }
 
-fn name(case: &Case<'_>, crash: &Crash) -> String {
-    match case.guest.is_initial() || crash.domain == 0 {
-        true => "the initial domain".to_owned(),
-        false => format!("domain {}", crash.domain),
+fn name(crash: &Crash) -> String {
+    match crash.domain {
+        0 => "the initial domain".to_owned(),
+        domain => format!("domain {domain}"),
     }
 }
 
