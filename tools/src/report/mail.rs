@@ -58,6 +58,11 @@ impl Encoding {
                 text = Cow::Owned(entities(&text));
             }
         }
+        while let Some(tag) =
+            text.ends_with('>').then(|| TAGS.iter().find(|tag| text.ends_with(*tag))).flatten()
+        {
+            text = Cow::Owned(text[..text.len() - tag.len()].trim_end().to_owned());
+        }
         if !text.starts_with(['>', ' ', '|']) {
             return text;
         }
@@ -111,6 +116,9 @@ const ENTITIES: [(&str, &str); 9] = [
     ("&nbsp;", " "),
     ("&amp;", "&"),
 ];
+
+/// What a web page ends lines with.
+const TAGS: [&str; 7] = ["<br>", "<br/>", "<br />", "</pre>", "</p>", "</code>", "</div>"];
 
 fn entities(text: &str) -> String {
     let mut text = text.to_owned();
@@ -185,6 +193,7 @@ mod tests {
     fn what_a_web_page_writes_is_read() {
         assert_eq!(plain("ffffffff81000000-&gt;ffffffff83a00000"), "ffffffff81000000->ffffffff83a00000");
         assert_eq!(plain("a & b &unknown;"), "a & b &unknown;");
+        assert_eq!(plain("RIP: e033:[&lt;ffffffff81001180&gt;]<br></pre>"), "RIP: e033:[<ffffffff81001180>]");
     }
 
     #[test]

@@ -62,6 +62,7 @@ pub(super) const KNOWN: &[Known] = &[
     known(Guest, &["unknown compression format"], Story(&COMPRESSION)),
     known(Guest, &["image not capable of booting inside a HVM container"], Story(&NO_PVH)),
     known(Guest, &["unknown image type "], Story(&WRONG_TYPE)),
+    known(Guest, &["not supported by xen kernel, sorry", "x86_32"], Story(&PV32)),
     known(Guest, &["not supported by xen kernel, sorry"], Story(&WRONG_TYPE)),
     known(Guest, &["Kernel does not support unprivileged (DomU) operation"], Story(&DOM0_ONLY)),
     known(Guest, &["unsupported feature requested"], Story(&FEATURES)),

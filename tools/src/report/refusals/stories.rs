@@ -12,6 +12,13 @@ pub(in super::super) struct Story {
     pub cures: &'static [&'static str],
 }
 
+impl Story {
+    /// Whether the host lacks the memory that the guest is to have.
+    pub(in super::super) fn is_of_host_memory(&self) -> bool {
+        *self == HOST_MEMORY
+    }
+}
+
 pub(super) const fn story(title: &'static str, why: &'static str, cures: &'static [&'static str]) -> Story {
     Story { title, why, cures }
 }
@@ -34,7 +41,7 @@ pub(super) static HOST_POLICY: Story = story(
 );
 pub(super) static PV32: Story = story(
     "A 32-bit PV kernel on a Xen that does not run 32-bit PV guests",
-    "Xen refused to make the domain a 32-bit one: it is built without CONFIG_PV32, booted with pv=no-32, or on a processor with shadow stacks (CET), which turn it off. Memory has no part in it.",
+    "Xen does not make the domain a 32-bit one: it is built without CONFIG_PV32, booted with pv=no-32, or on a processor with shadow stacks (CET), which turn it off. Memory has no part in it.",
     &[
         "a 64-bit kernel in the guest",
         "Xen with CONFIG_PV32 and pv=32 on its command line",

@@ -4,7 +4,7 @@ use super::Case;
 use crate::report::{
     fact::Event,
     finding::Finding,
-    refusals::{self, Explained},
+    refusals::{self, Explained, Story},
     text,
 };
 
@@ -31,7 +31,8 @@ fn refused(case: &Case<'_>) -> Option<Finding> {
     let before = before(case);
     Some(match explained {
         Explained::Story(story, line) => {
-            let detail = format!("{} It printed: {}.{before}", story.why, told(line));
+            let wants = wants(case, story);
+            let detail = format!("{}{wants} It printed: {}.{before}", story.why, told(line));
             let cures = story.cures.iter().map(|cure| (*cure).to_owned());
             case.problem(story.title.to_owned(), detail, cures.collect())
         }
@@ -50,6 +51,12 @@ fn refused(case: &Case<'_>) -> Option<Finding> {
             Vec::new(),
         ),
     })
+}
+
+/// How much memory the guest is to have, where that is what the host lacks.
+fn wants(case: &Case<'_>, story: &Story) -> String {
+    let pages = case.scene.pages.filter(|_| story.is_of_host_memory());
+    pages.map_or(String::new(), |pages| format!(" The guest is to have {}.", text::pages(pages)))
 }
 
 /// A line without the place in the toolstack's source: `xc_dom_core.c:702: xc_dom_find_loader: no loader found`.
