@@ -46,13 +46,18 @@ fn section(index: usize, page: &Page) -> String {
             Style::Outside,
         )
     };
-    format!(
-        "<section>\n{}{findings}<figure>\n{}{}</figure>\n{}</section>\n",
-        if index == 0 { String::new() } else { format!("<h2>{}</h2>\n", escape(&page.scene.title)) },
-        drawn(Form::Wide, "wide"),
-        drawn(Form::Narrow, "narrow"),
-        table(&page.scene)
-    )
+    let figure =
+        || format!("<figure>\n{}{}</figure>\n", drawn(Form::Wide, "wide"), drawn(Form::Narrow, "narrow"));
+    let title = if index == 0 { String::new() } else { format!("<h2>{}</h2>\n", escape(&page.scene.title)) };
+    // A picture of a guest that tells no rows, or that has neither direct map nor modules, would be an invention.
+    let figure = if is_drawn(&page.scene) { figure() } else { String::new() };
+    let table = if page.scene.rows.is_empty() { String::new() } else { table(&page.scene) };
+    format!("<section>\n{title}{findings}{figure}{table}</section>\n")
+}
+
+/// Whether a guest's memory is known well enough for the picture, which has a direct map and a module area.
+fn is_drawn(scene: &Scene) -> bool {
+    !scene.rows.is_empty() && scene.area.exists()
 }
 
 fn finding(finding: &Finding) -> String {
