@@ -44,7 +44,7 @@ impl Placed {
 
     fn of_bytes(name: &str, start: u64, end: u64) -> Result<Self, Missing> {
         let bytes = end.checked_sub(start).filter(|bytes| *bytes > 0);
-        let pages = bytes.ok_or(Missing("expected an end behind the start"))?.div_ceil(PAGE);
+        let pages = bytes.ok_or(Missing("expected an end after the start"))?.div_ceil(PAGE);
         let mut placed = Self { name: name.to_owned(), start, end, pfn: None, pages };
         placed.count_from(HIGH);
         Ok(placed)

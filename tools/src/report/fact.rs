@@ -166,7 +166,7 @@ pub(super) enum Event {
 /// What a line holds for its dialect: facts, or a known word without what should follow it.
 pub(super) type Facts = Result<Vec<Fact>, Missing>;
 
-/// What a line should have had behind its known word.
+/// What a line should have had after its known word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Missing(pub(super) &'static str);
 

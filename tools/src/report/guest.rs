@@ -115,7 +115,7 @@ fn died(hit: &Hit<'_>) -> Facts {
     Ok(vec![Fact::Event(Event::Died(text.trim_start_matches("*** ").trim().to_owned()))])
 }
 
-/// The verdict's words are the whole line, behind at most a prefix. XTF's guests print them too, which is why a
+/// The verdict's words are the whole line, after at most a prefix. XTF's guests print them too, which is why a
 /// verdict alone says nothing about memory.
 fn verdict(hit: &Hit<'_>) -> Facts {
     match Outcome::of_line(&format!("{}{}", hit.word, hit.rest)) {

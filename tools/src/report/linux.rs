@@ -144,7 +144,7 @@ fn memory(hit: &Hit<'_>) -> Facts {
     Ok(total.map_or(Vec::new(), |kib| vec![Fact::PagesAbout(kib / 4)]))
 }
 
-/// `0x... from 0x... (relocation range: 0xffffffff80000000-0xffffffffbfffffff)`: modules begin behind that range. An
+/// `0x... from 0x... (relocation range: 0xffffffff80000000-0xffffffffbfffffff)`: modules begin after that range. An
 /// image of at most 512 MiB has no such line, or `disabled`.
 fn offset(hit: &Hit<'_>) -> Facts {
     let range = hit.rest.split_once("relocation range: ").and_then(|(_, range)| range.split_once(')'));

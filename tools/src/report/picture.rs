@@ -126,13 +126,13 @@ fn row(side: &Account, placed: &Placed) -> Row {
 
 /// Whether a toolstack printed an address for what is not mapped there.
 fn is_pretended(side: &Account, kind: Kind, placed: &Placed) -> bool {
-    let behind_mapping = side.mapped_end.is_some_and(|end| end > 0 && placed.start >= end);
+    let after_mapping = side.mapped_end.is_some_and(|end| end > 0 && placed.start >= end);
     let noted = match kind {
         Kind::P2m => side.init_p2m.is_some(),
         Kind::Ramdisk => side.mod_start_pfn,
         _ => false,
     };
-    side.teller == Teller::Toolstack && (behind_mapping || noted)
+    side.teller == Teller::Toolstack && (after_mapping || noted)
 }
 
 /// `128 GiB guest, told by xl 4.17`, `domain 7, told by Xen 4.15.1`

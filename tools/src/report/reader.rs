@@ -17,7 +17,7 @@ use super::{
     mail::{self, Encoding},
     reading::{MOST_NAMED, Reading, Unusable},
     speaker::{Stream, stream},
-    text::clean,
+    text::{clean, without_last_number},
 };
 use anyhow::{Context, Result};
 use std::{collections::BTreeMap, io::Read};
@@ -297,12 +297,4 @@ impl Reader {
         let source = self.reading.sources.len().saturating_sub(1);
         Unusable { source, line, why: format!("after '{}': {}", hit.word.trim(), missing.0) }
     }
-}
-
-/// A line without its end may have lost digits of its last number, and a shorter number is a wrong one.
-fn without_last_number(line: &str) -> &str {
-    let start =
-        line.rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |at| line.ceil_char_boundary(at + 1));
-    let last = line.get(start..).unwrap_or_default();
-    if last.contains(|c: char| c.is_ascii_digit()) { &line[..start] } else { line }
 }

@@ -1,6 +1,6 @@
 //! The dialect of `xl -vvv create`: libxenguest's domain builder.
 //!
-//! Old: `xc_dom_alloc_segment:   kernel : ...`, `nr_page_tables: ...` (until Xen 4.5). Today's: the same behind
+//! Old: `xc_dom_alloc_segment:   kernel : ...`, `nr_page_tables: ...` (until Xen 4.5). Today's: the same after
 //! `domainbuilder: detail: `, `count_pgtables: ...`, a ramdisk called `module0`. Sources: Xen's `tools/libxc` up to
 //! 4.13 and `tools/libs/guest` since, logs of 4.14, 4.17 and 4.20.
 
@@ -59,7 +59,7 @@ fn version(hit: &Hit<'_>) -> Facts {
     one(hit.rest.split_once(',').map(|(version, _)| Fact::Version(version.to_owned())), "expected a version")
 }
 
-/// `INIT_P2M = 0x8000000000`, behind a word that changed with Xen 4.8. A debugging Xen lists the initial domain's
+/// `INIT_P2M = 0x8000000000`, after a word that changed with Xen 4.8. A debugging Xen lists the initial domain's
 /// notes in the same words, so they belong to whoever is building.
 fn note(hit: &Hit<'_>) -> Facts {
     let Some((name, value)) = hit.rest.split_once('=') else { return Ok(vec![Fact::NotesListed]) };

@@ -79,7 +79,7 @@ fn address(text: &str) -> Option<u64> {
     u64::from_str_radix(digits, 16).ok()
 }
 
-/// Reads `name+0x7a/0xb0`, also behind `RIP: 0010:`.
+/// Reads `name+0x7a/0xb0`, also after `RIP: 0010:`.
 fn function(word: &str) -> Option<Code> {
     let is_selector = |text: &str| text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let word = word.split_once(':').filter(|(start, _)| is_selector(start)).map_or(word, |(_, rest)| rest);

@@ -151,7 +151,7 @@ fn not_mapped(side: &Account) -> Option<(String, Vec<String>)> {
             format!(
                 "{what} mem={} on its command line ends its memory at page {limit:#x}, and a page that has to be moved \
                  out of a hole of the machine's map comes after that.",
-                text::pages(limit).replace(' ', "")
+                text::pages(limit).replace(" MiB", "M").replace(" GiB", "G").replace(" KiB", "K")
             ),
             vec!["no mem= on the kernel's command line; dom0_mem= on Xen's (or memory= of the guest) sets its size".to_owned()],
         ),
