@@ -79,6 +79,7 @@ pub(super) fn answers(packing: Packing, kinds: Kinds) -> Vec<Answer> {
         ("toolstack, Xen 4.15 and later", whole_for_toolstack.clone()),
         ("Xen 4.14, as initial domain", or(&pv, &or(&whole, &zstd("it")))),
         ("Xen 4.15 and later, as initial domain", or(&pv, &whole)),
+        ("PV-GRUB of Xen 4.14", or(&pv, &or(&whole_for_toolstack, &zstd("it")))),
         ("GRUB as a PV guest (grub-xen)", or(&pv, &grub)),
     ]
 }
@@ -113,15 +114,15 @@ mod tests {
         assert_eq!(refused(Packing::BzImage(Method::Bzip2)), [grub]);
         assert_eq!(
             refused(Packing::BzImage(Method::Zstd)),
-            ["toolstack, Xen 4.14", "Xen 4.14, as initial domain", grub]
+            ["toolstack, Xen 4.14", "Xen 4.14, as initial domain", "PV-GRUB of Xen 4.14", grub]
         );
         assert_eq!(refused(Packing::Whole(Method::Gzip)).len(), 2);
-        assert_eq!(refused(Packing::Whole(Method::Xz)).len(), 4);
+        assert_eq!(refused(Packing::Whole(Method::Xz)).len(), 5);
     }
 
     #[test]
     fn a_kernel_for_pvh_alone_is_no_initial_domain_of_pv() {
         let answers = answers(Packing::Plain, Kinds::Pvh);
-        assert_eq!(answers.iter().filter(|(_, why)| why.is_some()).count(), 3);
+        assert_eq!(answers.iter().filter(|(_, why)| why.is_some()).count(), 4);
     }
 }

@@ -86,6 +86,7 @@ pub(super) const KNOWN: &[Known] = &[
     known(Guest, &["HYPERCALL_INIT failed"], Quoted(HYPERCALL)),
     known(Guest, &["failed to mmap domU pages 0x"], Quoted(HYPERCALL)),
     known(Guest, &["getdomaininfo failed"], Quoted(HYPERCALL)),
+    known(Guest, &["Huh? No domains found"], Quoted(HYPERCALL)),
     known(Guest, &["failed to setup domU grant table"], Quoted(HYPERCALL)),
     known(Guest, &["grant table [errno="], Quoted(HYPERCALL)),
     known(Guest, &["failed to get a scratch gfn from d"], Quoted(HYPERCALL)),
@@ -125,6 +126,9 @@ pub(super) const AFTER: &[Known] = &[
     known(Light, &["libxl__arch_domain_finalise_hw_description failed"], After(&NOT_BUILT)),
     known(Light, &["libxl__arch_build_dom_finish failed"], After(&NOT_BUILT)),
     known(Light, &[super::LAST], After(&NOT_BUILT)),
+    known(Light, &["unable to destroy domain following failed creation"], After(&NOT_BUILT)),
+    known(Light, &["destruction of domain failed"], After(&NOT_BUILT)),
+    known(Light, &["domain destroy fail"], After(&NOT_BUILT)),
     known(Light, &["libxenlight failed to create new domain"], After(&NOT_BUILT)),
     known(Light, &["cannot make domain: "], After(&CREATE)),
 ];

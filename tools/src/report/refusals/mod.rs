@@ -62,7 +62,11 @@ const fn known(source: Source, words: &'static [&'static str], says: Says) -> Kn
 }
 
 /// Messages that no usual build of Xen 4.14 to 4.20 has in its binaries, and why they are here.
-const ELSEWHERE: [(&str, &str); 8] = [
+const ELSEWHERE: [(&str, &str); 12] = [
+    ("Error allocating domain ID ", "since Xen 4.21"),
+    ("trap_unmapped_accesses is not supported", "since Xen 4.21"),
+    ("Failed to set Xenstore features", "since Xen 4.21"),
+    ("Failed to set Xenstore quota", "since Xen 4.21"),
     ("libxenlight failed to create new domain", "in libvirt"),
     ("XZ decompress support unavailable", "in toolstacks built without the library"),
     ("LZMA decompress support unavailable", "in toolstacks built without the library"),
