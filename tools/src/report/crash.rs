@@ -188,9 +188,10 @@ fn unhandled(hit: &Hit<'_>) -> Facts {
     seen(domain(before), What::Unhandled(Trap { vector, error }))
 }
 
-/// The domain whose virtual processor ends a text: `d7v0`, `d7`, `mm.c:2165:d7v0`.
+/// The domain whose virtual processor ends a text: `d7v0`, `d7`, `mm.c:2165:d7v0`, `Dom7`.
 pub(super) fn domain(before: &str) -> Option<u32> {
-    let word = before.split_whitespace().next_back()?.rsplit(':').next()?.strip_prefix('d')?;
+    let word = before.split_whitespace().next_back()?.rsplit(':').next()?;
+    let word = word.strip_prefix("Dom").or_else(|| word.strip_prefix('d'))?;
     let (domain, vcpu) = word.split_once('v').unwrap_or((word, "0"));
     vcpu.parse::<u32>().ok()?;
     domain.parse().ok()
@@ -267,7 +268,7 @@ pub(super) fn rip(rest: &str) -> Option<Fact> {
 
 /// A line about something that Xen refused a domain; without a domain it is nobody's.
 pub(super) fn reason(hit: &Hit<'_>) -> Facts {
-    let named = domain(hit.before).or_else(|| refused_by_xen::domain_after(hit.rest));
+    let named = domain(hit.before).or_else(|| refused_by_xen::domain_after(hit.word, hit.rest));
     let text = clip(&format!("{}{}", hit.word, hit.rest));
     named.map_or_else(nothing, |domain| seen(Some(domain), What::Reason(text)))
 }

@@ -32,7 +32,16 @@ const EMULATED: &str = "the guest wrote to one of its page tables in a way that 
 const MMIO: &str = "the guest mapped a device's memory that it was not given";
 const ROOT: &str = "Xen refused the page-table root that the guest wanted to use";
 
-const REFUSALS: [Refusal; 37] = [
+const REFUSALS: [Refusal; 40] = [
+    refusal(
+        "vmentry failure (reason ",
+        "the processor did not take the state that it was to run the guest in",
+    ),
+    refusal(
+        " out of PoD memory!",
+        "the guest used more memory than memory= gives it before its balloon driver had started",
+    ),
+    refusal("Over-allocation for domain ", "the guest asked for more pages than it may have"),
     refusal(
         "L1TF-vulnerable ",
         "a non-present entry held an address that the L1TF bug could read, and this Xen has no shadow paging",
@@ -112,9 +121,13 @@ pub(super) fn meaning(line: &str) -> Option<&'static str> {
     REFUSALS.iter().find(|refusal| line.contains(refusal.words.trim())).map(|refusal| refusal.means)
 }
 
-/// The domain that some lines name after their words: `from L1 entry ... for l1e_owner d7, pg_owner d7`.
-pub(super) fn domain_after(rest: &str) -> Option<u32> {
-    let (_, rest) = rest.split_once("l1e_owner")?;
+/// The domain that some lines name after their words: `from L1 entry ... for l1e_owner d7, pg_owner d7`,
+/// `Over-allocation for domain 7: ...`.
+pub(super) fn domain_after(word: &str, rest: &str) -> Option<u32> {
+    let rest = match word.ends_with("domain ") {
+        true => rest,
+        false => rest.split_once("l1e_owner")?.1,
+    };
     let digits = rest.trim_start_matches([' ', '=', 'd']);
     digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
@@ -134,11 +147,13 @@ mod tests {
 
     #[test]
     fn the_owner_of_an_entry_is_found_in_old_and_new_words() {
+        let entry = |rest| domain_after("Error getting mfn ", rest);
         assert_eq!(
-            domain_after("1234 (pfn 5) from L1 entry 8000000000000067 for l1e_owner d7, pg_owner d7"),
+            entry("1234 (pfn 5) from L1 entry 8000000000000067 for l1e_owner d7, pg_owner d7"),
             Some(7)
         );
-        assert_eq!(domain_after("1234 for l1e_owner=12, pg_owner=12"), Some(12));
-        assert_eq!(domain_after("1234"), None);
+        assert_eq!(entry("1234 for l1e_owner=12, pg_owner=12"), Some(12));
+        assert_eq!(entry("1234"), None);
+        assert_eq!(domain_after("Over-allocation for domain ", "4: 131329 > 131328"), Some(4));
     }
 }

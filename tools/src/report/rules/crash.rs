@@ -1,12 +1,15 @@
 //! What Xen tells of a domain's crash: which domain, which trap, which address, and what it refused before.
 
 use super::Case;
-use crate::report::{
-    crash::{Context, Crash, Trap},
-    fact::Event,
-    fault,
-    finding::Finding,
-    refused_by_xen, text,
+use crate::{
+    report::{
+        crash::{Context, Crash, Trap},
+        fact::Event,
+        fault,
+        finding::Finding,
+        refused_by_xen, text,
+    },
+    scene::{DIRECT, HIGH},
 };
 
 pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
@@ -52,8 +55,11 @@ fn detail(crash: &Crash) -> String {
     parts.extend(reasons(crash));
     parts.extend(crash.trap.map(meaning));
     parts.extend(address(crash));
-    if let Some(at) = crash.rip {
-        parts.push(format!("The instruction is at {at:#018x}, {}.", fault::region(at)));
+    // The areas are Linux's as a PV guest; another system in a machine of its own has others.
+    match (crash.rip, crash.context) {
+        (Some(at), Some(Context::Hvm)) => parts.push(format!("The instruction is at {at:#018x}.")),
+        (Some(at), _) => parts.push(format!("The instruction is at {at:#018x}, {}.", fault::region(at))),
+        (None, _) => {}
     }
     match crash.context {
         Some(Context::Hvm) => {
@@ -143,7 +149,14 @@ fn cures(case: &Case<'_>, crash: &Crash) -> Vec<String> {
         return vec![lines.to_owned()];
     }
     match crash.rip {
-        Some(at) if at >= 0xffff_8800_0000_0000 => {
+        Some(at) if crash.context == Some(Context::Hvm) => {
+            if at >= HIGH {
+                cures.push(format!(
+                    "if its kernel is Linux, name the source line: addr2line -fie vmlinux {at:#018x}"
+                ));
+            }
+        }
+        Some(at) if at >= DIRECT => {
             cures.push(format!("name the source line: addr2line -fie vmlinux {at:#018x}"));
         }
         Some(_) => {}
