@@ -42,7 +42,7 @@ const DEATHS: [&str; 22] = [
     "crashed on cpu#",
     "fault/trap [#",
     "Unhandled: vec ",
-    "Watchdog timer fired",
+    "Watchdog timer fired for domain 0\n",
     "soft lockup - CPU#",
     "- Crashing",
     "Could not construct d",
@@ -96,6 +96,24 @@ fn no_prefix_with_a_death_in_it_is_well() {
         }
     }
     assert!(deaths > 100, "only {deaths} prefixes have a death");
+}
+
+/// Wherever a log is cut off: a death that is there in words is a problem.
+#[test]
+fn no_cut_hides_a_death() {
+    let mut deaths = 0;
+    for (name, log) in LOGS.iter().filter(|(_, log)| log.len() < 2000) {
+        let first = (0..log.len()).find(|end| {
+            let text = String::from_utf8_lossy(&log[..*end]);
+            DEATHS.iter().any(|word| text.contains(word))
+        });
+        for end in first.into_iter().flat_map(|first| first..log.len()) {
+            deaths += 1;
+            let text = || String::from_utf8_lossy(&log[..end]).into_owned();
+            assert_eq!(verdict(&log[..end]), Verdict::Problem, "{name}: {}", text());
+        }
+    }
+    assert!(deaths > 1000, "only {deaths} prefixes have a death");
 }
 
 /// What a finding offers in numbers is held against the builder's arithmetic: the last size that fits, and the next

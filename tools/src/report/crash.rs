@@ -31,7 +31,7 @@ pub(super) const WORDS: &[Word] = &[
     (" crashed on cpu#", BY, crashed),
     (" reported crashed by domain ", BY, crashed),
     (" fault/trap [#", BY, unhandled),
-    ("Unhandled: vec ", BY, unhandled),
+    ("Unhandled: vec", BY, unhandled),
     ("Pagetable walk from ", BY, walk),
     (" L4[0x", BY, |hit| entry(hit, 4)),
     (" L3[0x", BY, |hit| entry(hit, 3)),
@@ -67,6 +67,8 @@ pub(super) enum What {
     /// Something that Xen refused.
     Reason(String),
     Unhandled(Trap),
+    /// A trap that the domain did not take, of which the number is missing.
+    Dying,
     Walk(u64),
     Entry(Entry),
     /// The line of Xen's source that ended the domain; it comes before the domain is named.
@@ -105,6 +107,7 @@ pub(super) struct Crash {
     pub walked: Option<u64>,
     pub entries: Vec<Entry>,
     pub called_from: Option<String>,
+    pub dying: bool,
     pub happened: bool,
     pub xen: Option<String>,
     pub rip: Option<u64>,
@@ -119,6 +122,7 @@ impl Crash {
     pub(super) fn is_death(&self) -> bool {
         let crashing = |reason: &String| reason.ends_with("Crashing");
         self.trap.is_some()
+            || self.dying
             || self.happened
             || self.ended.is_some()
             || self.watchdog
@@ -128,7 +132,7 @@ impl Crash {
     /// Whether a line begins another crash of the domain.
     pub(super) fn is_ended_by(&self, seen: &Seen) -> bool {
         match seen.what {
-            What::Unhandled(_) | What::Happened => self.happened,
+            What::Unhandled(_) | What::Dying | What::Happened => self.happened,
             What::Ended(_) => self.ended.is_some(),
             _ => false,
         }
@@ -150,6 +154,7 @@ impl Crash {
             }
             What::Reason(_) => {}
             What::Unhandled(trap) => self.trap = self.trap.or(Some(trap)),
+            What::Dying => self.dying = true,
             What::Walk(at) if !told => self.walked = self.walked.or(Some(at)),
             What::Entry(entry) if !told && self.entries.iter().all(|old| old.level > entry.level) => {
                 self.entries.push(entry);
@@ -180,8 +185,9 @@ fn crashed(hit: &Hit<'_>) -> Facts {
 /// `d7v0 Unhandled page fault fault/trap [#14, ec=0002]`, `[#6] on VCPU 0 [ec=0000]`, `Unhandled: vec 14, #PF[0002]`
 fn unhandled(hit: &Hit<'_>) -> Facts {
     let before = hit.before.split_once("Unhandled").map_or(hit.before, |(before, _)| before);
-    let digits = hit.rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-    let Ok(vector) = digits.parse() else { return Err(Missing("expected the number of a trap")) };
+    let digits = hit.rest.trim_start().split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    // A line that is cut says that the domain dies, and not of what.
+    let Ok(vector) = digits.parse() else { return seen(domain(before), What::Dying) };
     let error = hit.rest.split_once("ec=").or_else(|| hit.rest.split_once('['));
     let error = error.and_then(|(_, rest)| rest.split_once(']'));
     let error = error.and_then(|(digits, _)| u32::from_str_radix(digits, 16).ok());

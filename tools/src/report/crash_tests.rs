@@ -28,7 +28,7 @@ fn a_trap_is_read_in_the_words_of_every_release() {
     let older =
         "(XEN) traps.c:405:d12 Unhandled page fault fault/trap [#14] in domain 12 on VCPU 0 [ec=0010]";
     assert_eq!(at(word, older), (Some(12), 14, Some(16)));
-    assert_eq!(at("Unhandled: vec ", "(XEN) d3v1 Unhandled: vec 13, #GP[0000]"), (Some(3), 13, Some(0)));
+    assert_eq!(at("Unhandled: vec", "(XEN) d3v1 Unhandled: vec 13, #GP[0000]"), (Some(3), 13, Some(0)));
 }
 
 #[test]

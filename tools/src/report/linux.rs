@@ -35,7 +35,7 @@ pub(super) const WORDS: &[Word] = &[
     ("Failed to set p2m mapping for ", BY, not_mapped),
     ("Failed to set m2p mapping for ", BY, not_mapped),
     ("kernel BUG at ", BY, died),
-    ("BUG: unable to handle ", BY, died),
+    ("BUG: unable to handle", BY, died),
     ("BUG: kernel NULL pointer dereference", BY, died),
     ("BUG: stack guard page was hit", BY, died),
     ("Unable to handle kernel ", BY, died),
@@ -162,9 +162,10 @@ fn oops(hit: &Hit<'_>) -> Facts {
     if hit.tail.contains("[#") { died(hit) } else { nothing() }
 }
 
-/// `0000 [#1] SMP`, `probably for non-canonical address ...`: a program's own traps have no count.
+/// `0000 [#1] SMP`, `general protection fault, probably for non-canonical address ...`: a program's own traps have no
+/// count.
 fn trapped(hit: &Hit<'_>) -> Facts {
-    if hit.tail.contains("[#") || hit.tail.contains("probably for") { died(hit) } else { nothing() }
+    if hit.tail.contains("[#") || hit.word.ends_with(", ") { died(hit) } else { nothing() }
 }
 
 /// `early exception 0x06 IP 10:ffffffff83400000 error 0 cr2 0x0`, `double fault, error_code: 0x0`
