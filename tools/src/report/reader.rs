@@ -16,7 +16,7 @@ use super::{
     lines::{self, End},
     mail::{self, Encoding},
     reading::{MOST_NAMED, Reading, Unusable},
-    speaker::{Stream, stream},
+    speaker::{Open, Stream, stream},
     text::{clean, without_last_number},
 };
 use anyhow::{Context, Result};
@@ -26,26 +26,6 @@ use std::{collections::BTreeMap, io::Read};
 const MOST_ACCOUNTS: usize = 128;
 /// Lines that a row may be wrapped into.
 const MOST_PARTS: u8 = 3;
-
-/// The accounts that are open in a stream.
-#[derive(Debug, Clone, Copy, Default)]
-struct Open {
-    builder: Option<usize>,
-    inside: Option<usize>,
-    crash: Option<usize>,
-    /// Who spoke last of those who are not Xen about a crash.
-    last: Option<Teller>,
-}
-
-impl Open {
-    fn slot(&mut self, side: Side) -> &mut Option<usize> {
-        match side {
-            Side::Builder => &mut self.builder,
-            Side::Inside => &mut self.inside,
-            Side::Crash => &mut self.crash,
-        }
-    }
-}
 
 /// A line that lacked something, which the next line may have.
 #[derive(Debug)]
@@ -74,6 +54,8 @@ pub(super) struct Reader {
     words: &'static Words,
     accounts: Vec<Account>,
     open: BTreeMap<Stream, Open>,
+    /// No account is spare, as long as the same ones are open.
+    full: bool,
     before: Before,
     reading: Reading,
 }
@@ -84,6 +66,7 @@ impl Reader {
             words: Words::all()?,
             accounts: Vec::new(),
             open: BTreeMap::new(),
+            full: false,
             before: Before::default(),
             reading: Reading::default(),
         })
@@ -93,6 +76,7 @@ impl Reader {
     pub(super) fn read(&mut self, name: &str, input: impl Read) -> Result<()> {
         self.reading.sources.push(name.to_owned());
         self.open.clear();
+        self.full = false;
         self.before = Before::default();
         let mut number = 0;
         let bytes = lines::for_each(input, |line, end| {
@@ -260,7 +244,14 @@ impl Reader {
     }
 
     fn start(&mut self, from: Stream, by: Teller) -> Option<usize> {
-        let index = if self.accounts.len() < MOST_ACCOUNTS { self.accounts.len() } else { self.spare()? };
+        let index = match self.accounts.len() {
+            room if room < MOST_ACCOUNTS => room,
+            _ if self.full => return None,
+            _ => self.spare().or_else(|| {
+                self.full = true;
+                None
+            })?,
+        };
         let source = self.reading.sources.len().saturating_sub(1);
         let new = Account::new(by, from, source);
         match self.accounts.get_mut(index) {
@@ -282,6 +273,7 @@ impl Reader {
 
     fn remember(&mut self, from: Stream, by: Teller, index: usize) {
         let open = self.open.entry(from).or_default();
+        self.full &= *open.slot(by.side()) == Some(index);
         if by.builds() && open.builder != Some(index) {
             // Another guest is being built: what comes next from inside is not the one before.
             *open = Open { builder: Some(index), inside: None, crash: None, last: Some(by) };

@@ -3,6 +3,8 @@
 //! Xen puts `(d1) ` before what domain 1 writes to its console, after `(XEN) ` and a time or not. A shim's own
 //! `(XEN)` lines come as `(d1) (XEN) `. A line without a domain is Xen's, the initial domain's or the toolstack's.
 
+use super::fact::{Side, Teller};
+
 /// Where to look for the mark: after a time and a host's name at most.
 const REACH: usize = 96;
 
@@ -12,6 +14,26 @@ pub(super) enum Stream {
     /// No domain is named.
     Host,
     Domain(u32),
+}
+
+/// The accounts that are open in a stream.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Open {
+    pub builder: Option<usize>,
+    pub inside: Option<usize>,
+    pub crash: Option<usize>,
+    /// Who spoke last of those who are not Xen about a crash.
+    pub last: Option<Teller>,
+}
+
+impl Open {
+    pub(super) fn slot(&mut self, side: Side) -> &mut Option<usize> {
+        match side {
+            Side::Builder => &mut self.builder,
+            Side::Inside => &mut self.inside,
+            Side::Crash => &mut self.crash,
+        }
+    }
 }
 
 /// Reads the mark of a line.
