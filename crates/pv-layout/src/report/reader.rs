@@ -56,6 +56,8 @@ pub(super) struct Reader {
     words: &'static Words,
     accounts: Vec<Account>,
     open: BTreeMap<Stream, Open>,
+    /// No account is spare, as long as the same ones are open.
+    full: bool,
     before: Before,
     reading: Reading,
 }
@@ -66,6 +68,7 @@ impl Reader {
             words: dialects::words()?,
             accounts: Vec::new(),
             open: BTreeMap::new(),
+            full: false,
             before: Before::default(),
             reading: Reading::default(),
         })
@@ -75,6 +78,7 @@ impl Reader {
     pub(super) fn read(&mut self, name: &str, input: impl Read) -> Result<()> {
         self.reading.sources.push(name.to_owned());
         self.open.clear();
+        self.full = false;
         self.before = Before::default();
         let mut number = 0;
         let bytes = lines::for_each(input, |line, end| {
@@ -237,12 +241,21 @@ impl Reader {
             Some(index) => index,
             None => self.start(from, by)?,
         };
-        self.open.entry(from).or_default().remember(by, index);
+        let open = self.open.entry(from).or_default();
+        self.full &= open.holds(index);
+        open.remember(by, index);
         self.accounts.get_mut(index)
     }
 
     fn start(&mut self, from: Stream, by: Teller) -> Option<usize> {
-        let index = if self.accounts.len() < MOST_ACCOUNTS { self.accounts.len() } else { self.spare()? };
+        let index = match self.accounts.len() {
+            room if room < MOST_ACCOUNTS => room,
+            _ if self.full => return None,
+            _ => self.spare().or_else(|| {
+                self.full = true;
+                None
+            })?,
+        };
         let source = self.reading.sources.len().saturating_sub(1);
         let new = Account::new(by, from, source);
         match self.accounts.get_mut(index) {

@@ -21,6 +21,7 @@ use super::{
     fact::{Event, Fact, Facts, Teller, Width, nothing},
     keyword::{Hit, Word},
 };
+use aho_corasick::AhoCorasick;
 use known::{Known, LAST, Says, Source};
 use std::sync::LazyLock;
 
@@ -163,12 +164,18 @@ pub(super) fn is_last(text: &str) -> bool {
 
 /// Whether a message is a reason, not what came of one.
 pub(super) fn is_cause(text: &str) -> bool {
-    !is_last(text) && story_of(text).is_some_and(|(_, says)| !matches!(says, Says::After(_)))
+    !is_last(text) && story_of(text).is_some_and(|says| !matches!(says, Says::After(_)))
 }
 
-fn story_of(text: &str) -> Option<(usize, Says)> {
-    let found = all().enumerate().find(|(_, known)| known.words.iter().all(|word| text.contains(word)));
-    found.map(|(at, known)| (at, known.says))
+/// Finds the first words of all messages in one pass: builds that fail again and again make long logs.
+static FIRST_WORDS: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::new(all().map(|known| known.words[0])).ok());
+
+fn story_of(text: &str) -> Option<Says> {
+    let found = FIRST_WORDS.as_ref()?.find_overlapping_iter(text).map(|hit| hit.pattern().as_usize());
+    let whole =
+        |at: &usize| all().nth(*at).is_some_and(|known| known.words.iter().all(|word| text.contains(word)));
+    found.filter(whole).min().and_then(|at| all().nth(at)).map(|known| known.says)
 }
 
 /// What a builder's lines come to.
