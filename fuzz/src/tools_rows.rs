@@ -1,4 +1,4 @@
-//! Any two logs: what the toolstack said up to the first NUL, what the guest said behind it.
+//! Any two logs: what the toolstack said up to the first NUL, what the guest said after it.
 
 use pv_layout::ramdisk::Ramdisk;
 use pv_layout::rows::Layout;
@@ -15,7 +15,7 @@ pub fn run(data: &[u8]) {
     let (said, found) = (Layout::of_toolstack(&toolstack), Layout::of_guest(&console));
     Layout::differences(&said, &found).iter().for_each(assert_one_line);
     assert_agrees_with_itself(&said);
-    assert_both_read_rows_alike(&console, &found);
+    assert_both_read_rows_alike(&found);
     if Outcome::of_console(&console) == Outcome::Success {
         assert!(console.iter().any(|line| line.starts_with("Test result: SUCCESS")));
     }
@@ -29,11 +29,18 @@ fn assert_agrees_with_itself(layout: &Layout) {
     assert!(complaints.iter().all(|complaint| complaint.contains("has no rows")), "{complaints:?}");
 }
 
-/// A row that the guest prints means the same in the toolstack's log.
-fn assert_both_read_rows_alike(console: &[&str], found: &Layout) {
-    let rows = console.iter().filter_map(|line| Some(line.split_once("] layout:")?.1));
-    let log: String = rows.map(|row| format!("xc_dom_alloc_segment: {row}\n")).collect();
+/// A row that the guest told means the same in the toolstack's log.
+fn assert_both_read_rows_alike(found: &Layout) {
+    let told = Layout::differences_of(("one", &Layout::default()), ("other", found));
+    let row = |sentence: &String| {
+        let (name, row) = sentence.strip_prefix("row '")?.split_once("': one nothing, other ")?;
+        Some(format!("xc_dom_alloc_segment: {name} : {row}\n"))
+    };
+    let log: String = told.iter().filter_map(row).collect();
+    // What mail programs write would be undone a second time.
+    if log.contains(['&', '=']) {
+        return;
+    }
     let complaints = Layout::differences(&Layout::of_toolstack(&log), found);
-    let rows_or_marks = |text: &&String| text.starts_with("row") || text.starts_with("mark");
-    assert_eq!(complaints.iter().find(rows_or_marks), None);
+    assert_eq!(complaints.iter().find(|text| text.starts_with("row")), None);
 }

@@ -15,8 +15,12 @@ use crate::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use pv_layout::{
-    draw, need, note, out, ramdisk::Ramdisk, report::Report, run_scene::scene_of_run, scene::Scene,
-    sizes::Mib, verdict::Outcome,
+    draw, need, note, out,
+    ramdisk::Ramdisk,
+    report::{Report, scene_of_run},
+    scene::Scene,
+    sizes::Mib,
+    verdict::Outcome,
 };
 use std::{
     fs,

@@ -1,8 +1,8 @@
-//! `revector check`: what a kernel asks its builder for, and for which sizes its modules could not be loaded.
+//! `revector check`: what a kernel asks its builder for, who boots it, and where or for which sizes it could not work.
 //!
 //! The notes and the limits are `pv_layout::{image, check}`'s; here is the command line.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use pv_layout::{
     address::ModulesAt,
@@ -23,10 +23,10 @@ pub(crate) enum Format {
 /// Say what a PV kernel asks its builder for, and when its modules could not be loaded.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Reads an ELF file or a bzImage (gzip, xz, zstd): its Xen notes, where the toolstack and Xen put its\n\
-    P2M and ramdisk, and from which ramdisk on they reach the module area, for memory from 64 MiB to\n\
-    512 GiB.\n\n\
-    Exit codes: 0 nothing reaches it at any size, 5 something does; 1 and 2 are the command's own.\n\n\
+    after_help = "Reads an ELF file or a bzImage (gzip, lzma, xz, lzo, lz4, zstd): its Xen notes, who can boot it, where the\n\
+    toolstack and Xen put its P2M and ramdisk, and from which ramdisk on they reach the module area, for\n\
+    memory from 64 MiB to 512 GiB.\n\n\
+    Exit codes: 0 nothing reaches it at any size (with --e820: no conflict), 5 something does; 1 and 2 are the command's own.\n\n\
     Example: does Debian's kernel keep the module area free?\n  \
     revector check /boot/vmlinuz-6.1.0-50-amd64"
 )]
@@ -39,6 +39,9 @@ pub(crate) struct CheckArgs {
     /// Only as Xen builds its initial domain, or else (with svg) as the toolstack builds a guest
     #[arg(long)]
     dom0: bool,
+    /// Whether it conflicts with the memory map of the machine whose `xl dmesg` this is
+    #[arg(long, value_name = "LOG")]
+    e820: Option<PathBuf>,
     /// Words and a curve of characters, or the curve as a picture
     #[arg(long, value_enum, default_value = "term")]
     format: Format,
@@ -55,9 +58,15 @@ impl CheckArgs {
     }
 }
 
-/// Runs the verb; returns what is to be printed, and whether anything is in the way of modules at any size.
+/// Runs the verb; returns what is to be printed, and whether anything is in the way: of modules at any size, or of the
+/// kernel on a machine.
 pub(crate) fn run(args: &CheckArgs) -> Result<(String, Verdict)> {
     let image = PvImage::read(&args.image)?;
+    if let Some(log) = &args.e820 {
+        ensure!(args.format == Format::Term, "--e820 is answered in words: leave out --format svg");
+        let (answer, verdict) = check::on_machine(image.kernel(), log)?;
+        return Ok((check::about(&args.image, &image) + &answer, verdict));
+    }
     let area = args.module_area.area();
     let question = |builder| Question { kernel: image.kernel(), builder, area };
     let questions: Vec<_> = args.builders().iter().map(|builder| question(*builder)).collect();

@@ -12,8 +12,8 @@ use pv_layout::{
 use std::{path::PathBuf, process::ExitCode};
 
 const EXAMPLE: &str = "\
-Reads `xl -vvv create` logs, Xen's serial log, the console log of this project's
-guest or of a Linux PV guest, any of them with prefixes, several in one.
+Reads logs of `xl -vvv create` or libvirt, Xen's, and consoles of Linux, Mini-OS
+or this project's guest, with any prefixes, quoted in mail, several in one.
 
 Example:
   xl -vvv create guest.cfg 2> xl.log; revector report xl.log console.log

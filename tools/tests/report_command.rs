@@ -79,7 +79,7 @@ fn json_has_what_the_text_has() {
     let (code, text, _) = output(&mut command(&["--format", "json", &log("seed")]));
     assert_eq!(code, 5);
     let json: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
-    assert_eq!(json["format"], 1);
+    assert_eq!(json["format"], 2);
     assert_eq!(json["verdict"], "problem");
     let rows = json["guests"][0]["rows"].as_array().expect("a guest has rows");
     let list = rows.iter().find(|row| row["kind"] == "p2m").expect("it has a list");

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! image (notes, unpack)  -> predict (domain, tables) -> scene -> draw          a layout without a boot
-//!                           check (limits, curve), need                        for which sizes there is no room
+//!                           check (limits, loaders, machine), need             for which sizes there is room
 //! logs -> report (dialects -> accounts -> rules)      -> scene, findings       what became of a boot
 //!         rows                                                                 layouts, compared row by row
 //! ```
@@ -24,7 +24,6 @@ pub mod predict;
 pub mod ramdisk;
 pub mod report;
 pub mod rows;
-pub mod run_scene;
 pub mod say;
 pub mod scene;
 pub mod sizes;

@@ -5,26 +5,18 @@
 //! L4), and where its mapping ends. The guest prints the same rows from what it found by itself. Neither knows of
 //! the other, so a row that differs is an error in one of them. Spacing and line prefixes do not count, values do.
 //!
-//! A third opinion comes from `predict`, which knows no log at all. The lines themselves are read in `report::told`.
+//! A third opinion comes from `predict`, which knows no log at all. The logs are read by `report`, like all others.
 //! `suite` compares all three for each case that ran.
 
 use crate::{
-    predict::{self, domain::Plan},
-    report::told::{self, Counts, Mark, Row, Told, after, counted, guest_tables, told},
-    scene::{HIGH, PAGE, TableCounts},
+    predict::domain::Plan,
+    report::{
+        One, one_side,
+        told::{Mark, Row},
+    },
+    scene::PAGE,
 };
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Xen's words for rows of its initial domain, and the toolstack's.
-const XENS_WORDS: [(&str, &str); 6] = [
-    ("(XEN)  Loaded kernel:", "kernel"),
-    ("(XEN)  Init. ramdisk:", "ramdisk"),
-    ("(XEN)  Phys-Mach map:", "phys2mach"),
-    ("(XEN)  Start info:", "start info"),
-    ("(XEN)  Page tables:", "page tables"),
-    ("(XEN)  Boot stack:", "boot stack"),
-];
-const XENS_TOTAL: &str = "(XEN)  TOTAL:";
 
 /// A layout as one side tells it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -38,30 +30,21 @@ pub struct Layout {
 impl Layout {
     /// The toolstack's layout, from `xl -vvv create`'s output.
     pub fn of_toolstack(log: &str) -> Self {
-        let (mut layout, mut counts) = (Self::default(), Counts::default());
-        for line in log.lines() {
-            if let Some(rest) =
-                after(line, &["xc_dom_alloc_segment", "xc_dom_alloc_page", "xc_dom_build_image"])
-            {
-                layout.add(rest);
-            } else if let Some(rest) = after(line, &["nr_page_tables", "count_pgtables"]) {
-                counted(rest).into_iter().for_each(|count| counts.add(count));
-            }
-        }
-        layout.tables = [0, 1, 2, 3].map(|level| counts.level(level));
-        layout
+        Self::of(&[log], One::Toolstack)
     }
 
     /// The guest's layout, from its console.
     pub fn of_guest<S: AsRef<str>>(console: &[S]) -> Self {
+        Self::of(console, One::Guest)
+    }
+
+    fn of<S: AsRef<str>>(log: &[S], side: One) -> Self {
         let mut layout = Self::default();
-        for line in console.iter().map(AsRef::as_ref) {
-            if let Some((_, rest)) = line.split_once("] layout:") {
-                layout.add(rest);
-            } else if let Some((_, rest)) = line.split_once("] walk: tables:") {
-                for told::Counted { level, count, .. } in guest_tables(rest) {
-                    layout.tables[level] = Some(count);
-                }
+        for told in one_side(log, side) {
+            layout.rows.extend(told.rows);
+            layout.marks.extend(told.marks);
+            for (level, count) in layout.tables.iter_mut().zip(told.tables) {
+                *level = count.or(*level);
             }
         }
         layout
@@ -74,7 +57,7 @@ impl Layout {
             let Some(start) = placed.address else { continue };
             let end = start.saturating_add(placed.pages.saturating_mul(PAGE));
             let row = Row { start, end, pfn: placed.pfn, pages: placed.pages };
-            layout.rows.insert(predict::name(placed.kind).to_owned(), row);
+            layout.rows.insert(placed.kind.name().to_owned(), row);
         }
         layout.marks.extend([(Mark::AllocEnd, plan.alloc_end), (Mark::MappedEnd, plan.mapped_end)]);
         layout.tables = plan.tables.0.map(Some);
@@ -83,37 +66,12 @@ impl Layout {
 
     /// The layout of an initial domain, from Xen's log: it tells no pages and no tables, and bytes, not pages.
     pub fn of_xen<S: AsRef<str>>(console: &[S]) -> Self {
-        let mut layout = Self::default();
-        for line in console.iter().map(AsRef::as_ref) {
-            let told = XENS_WORDS.iter().find_map(|(words, name)| Some((*name, line.split_once(words)?.1)));
-            if let Some((name, row)) = told.and_then(|(name, range)| Some((name, xens_range(range)?))) {
-                layout.rows.insert(name.to_owned(), row);
-            } else if let Some(total) = line.split_once(XENS_TOTAL).and_then(|(_, range)| xens_range(range)) {
-                layout.marks.insert(Mark::MappedEnd, total.end);
-            }
-        }
-        layout
+        Self::of(console, One::Xen)
     }
 
     /// Whether the source told nothing.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
-    }
-
-    /// Each row's name, first page, pages and address.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = (&str, (u64, u64, u64))> {
-        self.rows.iter().map(|(name, row)| (name.as_str(), (row.pfn, row.pages, row.start)))
-    }
-
-    /// The addresses behind the boot stack and behind the mapping.
-    pub(crate) fn ends(&self) -> [Option<u64>; 2] {
-        [Mark::AllocEnd, Mark::MappedEnd].map(|mark| self.marks.get(&mark).copied())
-    }
-
-    /// The page tables, if all levels are told.
-    pub(crate) fn tables(&self) -> Option<TableCounts> {
-        let [l1, l2, l3, l4] = self.tables;
-        Some(TableCounts([l1?, l2?, l3?, l4?]))
     }
 
     /// Leaves only the rows and marks that `other` has too, for a source that does not tell all.
@@ -149,14 +107,6 @@ impl Layout {
         compare(names, ("tables", &own, &others), |level| level, u64::to_string, &mut found);
         found
     }
-
-    fn add(&mut self, text: &str) {
-        match told(text) {
-            Some(Told::Row(name, row)) => drop(self.rows.insert(name, row)),
-            Some(Told::Mark(mark, address)) => drop(self.marks.insert(mark, address)),
-            None => {}
-        }
-    }
 }
 
 fn by_level(tables: [Option<u64>; 4]) -> BTreeMap<&'static str, u64> {
@@ -165,16 +115,6 @@ fn by_level(tables: [Option<u64>; 4]) -> BTreeMap<&'static str, u64> {
         .zip(tables)
         .filter_map(|(level, count)| Some((level, count?)))
         .collect()
-}
-
-/// Reads `ffffffff81000000->ffffffff81e43000`; pages count from the start of the high mapping.
-fn xens_range(text: &str) -> Option<Row> {
-    let (start, end) = text.trim().split_once("->")?;
-    let read = |text: &str| u64::from_str_radix(text.trim(), 16).ok();
-    let (start, end) = (read(start)?, read(end)?.checked_next_multiple_of(PAGE)?);
-    let pages = end.checked_sub(start)? / PAGE;
-    let pfn = start.checked_sub(HIGH)? / PAGE;
-    (pages > 0).then_some(Row { start, end, pfn, pages })
 }
 
 fn compare<K: Ord, V: PartialEq>(

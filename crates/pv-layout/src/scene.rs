@@ -27,6 +27,70 @@ pub enum Kind {
     Other,
 }
 
+/// What builders and programs call a row.
+struct Names {
+    kind: Kind,
+    /// The toolstack's word, which this project's guest prints too.
+    toolstack: &'static str,
+    /// Xen's word in its VIRTUAL MEMORY ARRANGEMENT, if it tells such a row.
+    xen: Option<&'static str>,
+    /// The word in `--format json`.
+    key: &'static str,
+}
+
+const fn names(kind: Kind, toolstack: &'static str, xen: Option<&'static str>, key: &'static str) -> Names {
+    Names { kind, toolstack, xen, key }
+}
+
+/// The rows in the builders' order; the last is for what has no word of its own.
+const NAMES: [Names; 9] = [
+    names(Kind::Kernel, "kernel", Some("Loaded kernel:"), "kernel"),
+    names(Kind::Ramdisk, "ramdisk", Some("Init. ramdisk:"), "ramdisk"),
+    names(Kind::P2m, "phys2mach", Some("Phys-Mach map:"), "p2m"),
+    names(Kind::StartInfo, "start info", Some("Start info:"), "start_info"),
+    names(Kind::Xenstore, "xenstore", Some("Xenstore ring:"), "xenstore"),
+    names(Kind::Console, "console", Some("Console ring:"), "console"),
+    names(Kind::PageTables, "page tables", Some("Page tables:"), "page_tables"),
+    names(Kind::BootStack, "boot stack", Some("Boot stack:"), "boot_stack"),
+    names(Kind::Other, "other", None, "other"),
+];
+
+impl Kind {
+    /// The kind of a row with this name in the toolstack's log.
+    #[must_use]
+    pub fn of_name(name: &str) -> Self {
+        NAMES.iter().find(|names| names.toolstack == name).map_or(Self::Other, |names| names.kind)
+    }
+
+    /// The kind of a row with these words in Xen's log.
+    #[must_use]
+    pub fn of_xens_name(words: &str) -> Self {
+        NAMES.iter().find(|names| names.xen == Some(words)).map_or(Self::Other, |names| names.kind)
+    }
+
+    /// The toolstack's word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.names().toolstack
+    }
+
+    /// Xen's words for it, if Xen tells such a row.
+    #[must_use]
+    pub fn xens_name(self) -> Option<&'static str> {
+        self.names().xen
+    }
+
+    /// The word for programs.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        self.names().key
+    }
+
+    fn names(self) -> &'static Names {
+        NAMES.iter().find(|names| names.kind == self).unwrap_or(&NAMES[NAMES.len() - 1])
+    }
+}
+
 /// One row of the builder's layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
@@ -52,6 +116,14 @@ pub struct ModuleArea {
 impl ModuleArea {
     /// Without KASLR, and in kernels built for at most 512 MiB of image: 0xffffffffa0000000.
     pub const CLASSIC: Self = Self { start: 0xffff_ffff_a000_0000, end: 0xffff_ffff_ff00_0000 };
+    /// Of a guest that loads no modules there: a 32-bit kernel, Mini-OS.
+    pub const NONE: Self = Self { start: u64::MAX, end: u64::MAX };
+
+    /// Whether there is one.
+    #[must_use]
+    pub const fn exists(self) -> bool {
+        self.start < self.end
+    }
 }
 
 /// How many page tables of each level the builder made, L1 first.

@@ -31,3 +31,14 @@ fn a_page_says_which_lines_could_not_be_used() {
     let page = Format::Html.show(&report_of(&["xl-4.17-cut-and-mixed"])).expect("a page can be written");
     assert!(page.contains("could not be used"), "{page}");
 }
+
+/// A domain of which only its crash is told, and one without a direct map: a picture of them would be invented.
+#[test]
+fn what_is_not_known_is_not_drawn() {
+    for name in ["public/crash-l1tf", "public/pv-grub-console"] {
+        let report = report_of(&[name]);
+        let page = Format::Html.show(&report).expect("a page can be written");
+        assert!(!page.contains("<figure>") && page.contains(&report.scenes[0].title), "{page}");
+        assert!(Format::Svg.show(&report).is_err());
+    }
+}

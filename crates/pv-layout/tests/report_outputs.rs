@@ -56,6 +56,10 @@ fn every_log_is_expected() {
     let names: BTreeMap<_, _> = EXPECTED.iter().copied().collect();
     for entry in fs::read_dir(logs()).expect("the logs can be listed") {
         let path = entry.expect("the logs can be listed").path();
+        // Those in folders have other tests.
+        if path.is_dir() {
+            continue;
+        }
         let name = path.file_stem().and_then(|name| name.to_str()).expect("a log has a name");
         assert!(names.contains_key(name), "{name} is missing in EXPECTED");
     }
@@ -92,6 +96,31 @@ fn no_line_is_longer_than_80_columns() {
             assert!(line.chars().count() <= 80, "{name}: {line}");
         }
     }
+}
+
+/// A finding as its owner reads it has nine lines at most: what happened, why, what to do.
+#[test]
+fn no_finding_is_longer_than_nine_lines() {
+    let public = fs::read_dir(logs().join("public")).expect("the logs can be listed");
+    let public = public.map(|entry| entry.expect("the logs can be listed").path());
+    let public = public.filter(|path| path.extension().is_some_and(|kind| kind == "log"));
+    let names = EXPECTED.iter().map(|(name, _)| (*name).to_owned());
+    let names = names.chain(
+        public
+            .map(|path| format!("public/{}", path.file_stem().expect("a log has a name").to_string_lossy())),
+    );
+    let mut long = Vec::new();
+    for name in names {
+        let text = plain(&report_of(&[&name]));
+        for finding in
+            text.split("\n\n").filter(|part| part.starts_with("Problem: ") || part.starts_with("Note: "))
+        {
+            if finding.trim_end().lines().count() > 9 {
+                long.push(format!("{name}: {finding}"));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{}", long.join("\n"));
 }
 
 #[test]

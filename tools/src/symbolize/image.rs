@@ -2,7 +2,7 @@
 //!
 //! Crate addr2line reads the lines, the symbol table gives whole names and functions by name. `mod` asks.
 
-use super::trace::{Code, Place, Role};
+use super::trace::{Code, Named, Place, Role};
 use addr2line::Loader;
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
@@ -24,6 +24,19 @@ pub(super) struct Image {
     /// Where its code is: debug information also tells of functions that the linker left out, at addresses near 0.
     code: Vec<Range<u64>>,
     here: Option<PathBuf>,
+    /// In hexadecimal, if it has one.
+    build_id: Option<String>,
+}
+
+/// Whether a place of a log is in an image, by what the log itself says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Belongs {
+    /// The log has the name for it that the image has.
+    Ours,
+    /// The log has another name for it, or a function that the image does not have in this form.
+    Others,
+    /// The log has an address and no name.
+    Untold,
 }
 
 impl Image {
@@ -46,7 +59,44 @@ impl Image {
             Err(error) => bail!("cannot read the debug information of {}: {error}", path.display()),
         };
         let code = code(&bytes)?;
-        Ok(Self { loader, functions, code, here: env::current_dir().ok() })
+        let build_id = object::File::parse(bytes.as_slice())?.build_id()?;
+        let build_id = build_id.map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect());
+        Ok(Self { loader, functions, code, here: env::current_dir().ok(), build_id })
+    }
+
+    /// The image's build-id in hexadecimal.
+    #[cfg(test)]
+    pub(super) fn build_id(&self) -> Option<&str> {
+        self.build_id.as_deref()
+    }
+
+    /// Whether a log that tells this build-id is of this image.
+    pub(super) fn is_built_as(&self, build_id: &str) -> bool {
+        self.build_id.as_ref().is_some_and(|own| own.starts_with(build_id))
+    }
+
+    /// Whether a place is in this image, by the names of both.
+    pub(super) fn belongs(&self, place: &Place) -> Belongs {
+        match (&place.code, &place.named) {
+            (Code::Function { name, size, .. }, _) => {
+                let known =
+                    self.functions.get(name).is_some_and(|known| known.iter().any(|(_, own)| own == size));
+                if known { Belongs::Ours } else { Belongs::Others }
+            }
+            (Code::Address(address), Some(named)) => match self.is_at(named, *address) {
+                true => Belongs::Ours,
+                false => Belongs::Others,
+            },
+            (Code::Address(_), None) => Belongs::Untold,
+        }
+    }
+
+    /// Whether a function is where the log has it. A log has the last part of some names only.
+    fn is_at(&self, named: &Named, address: u64) -> bool {
+        let Some(start) = address.checked_sub(named.offset) else { return false };
+        let last = |name: &str| name.rsplit("::").next().map(str::to_owned);
+        let begins = self.loader.find_symbol_info(start).is_some_and(|symbol| symbol.address() == start);
+        begins && self.name(start).is_some_and(|ours| last(&ours) == last(&named.name))
     }
 
     /// What a place stands for; nothing if it is not in this image.
@@ -70,8 +120,7 @@ impl Image {
             Code::Address(address) => Some(*address),
             Code::Function { name, offset, size } => {
                 let known = self.functions.get(name)?;
-                let same_size = known.iter().find(|(_, known)| known == size);
-                same_size.or_else(|| known.first()).and_then(|(start, _)| start.checked_add(*offset))
+                known.iter().find(|(_, known)| known == size)?.0.checked_add(*offset)
             }
         }
     }
@@ -118,14 +167,6 @@ impl Image {
     fn name(&self, probe: u64) -> Option<String> {
         let name = addr2line::demangle_auto(self.loader.find_symbol(probe)?.into(), None);
         Some(without_hash(&name).to_owned())
-    }
-
-    /// Whether the log has another name for an address than this image: then another image was booted.
-    pub(super) fn contradicts(&self, place: &Place) -> bool {
-        let Code::Address(address) = place.code else { return false };
-        let last = |name: &str| name.rsplit("::").next().map(str::to_owned);
-        let ours = self.name(address.saturating_sub(1));
-        ours.zip(place.name.as_deref()).is_some_and(|(ours, told)| last(&ours) != last(told))
     }
 }
 

@@ -2,12 +2,18 @@
 //!
 //! The log goes through as it is, each line followed by what its addresses stand for: functions inlined there first,
 //! innermost first. `trace` finds the addresses, `image` looks them up.
+//!
+//! An address alone does not say whose it is: every kernel has code at 0xffffffff81001180. So an address is looked up
+//! if the log's name for it is the image's too; without a name, if the log has shown by then that it is of this image,
+//! by its build-id or by a name that agreed. Everything else is left alone, and counted.
 
+mod evidence;
 mod image;
 mod trace;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use evidence::{Evidence, Seen, Unproven};
 use image::Image;
 use pv_layout::{
     input, note,
@@ -17,7 +23,7 @@ use std::{
     io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
-use trace::places;
+use trace::{Place, build_id, places, tells};
 
 /// Bytes of a line that are looked at as one; what is longer goes through in pieces.
 const LONGEST: u64 = 1 << 16;
@@ -36,13 +42,17 @@ pub(crate) struct SymbolizeArgs {
     /// The program that the addresses are in, not stripped
     #[arg(long, value_name = "KERNEL", default_value = "target/image/revector.debug")]
     kernel: PathBuf,
+    /// Look up addresses without a name even if nothing shows that they are in the kernel
+    #[arg(long)]
+    trust_kernel: bool,
 }
 
 /// Runs the verb.
 pub(crate) fn run(args: &SymbolizeArgs) -> Result<()> {
     let mut image = Image::open(&args.kernel)?;
     let (name, log) = input::log(&args.log)?;
-    let seen = copy(&mut image, BufReader::new(log), &mut say::bytes);
+    let unproven = if args.trust_kernel { Unproven::Trusted } else { Unproven::LeftAlone };
+    let seen = copy(&mut image, unproven, BufReader::new(log), &mut say::bytes);
     let seen = seen.with_context(|| format!("cannot read {name}"))?;
     if let Some(complaint) = complaint(&seen, &args.kernel) {
         note!("revector: {complaint}");
@@ -51,19 +61,23 @@ pub(crate) fn run(args: &SymbolizeArgs) -> Result<()> {
 }
 
 fn complaint(seen: &Seen, image: &Path) -> Option<String> {
-    let Seen { places, known, contradicted } = *seen;
+    let Seen { places, known, others, unproven } = *seen;
     let image = image.display();
     match () {
         () if places == 0 => Some(
             "found no address in the log: expected lines such as [<ffffffff8101c0e1>] name+0x331/0x994"
                 .to_owned(),
         ),
+        () if others > 0 => Some(format!(
+            "{others} of {places} addresses are not those of {image}, by the names that the log has for them: they were \
+             left alone; give the image that was booted, with debug information"
+        )),
+        () if unproven > 0 => Some(format!(
+            "{unproven} of {places} addresses have no name, and nothing in the log shows that they are in {image} (its \
+             build-id, a function's name): they were left alone; --trust-kernel looks them up"
+        )),
         () if known == 0 => Some(format!(
             "none of the {places} addresses is in {image}: give the image that was booted, with debug information"
-        )),
-        () if contradicted > 0 => Some(format!(
-            "the log has other names than {image} for {contradicted} of {places} addresses: another image was booted, \
-             the lines above are wrong; give that one"
         )),
         () => None,
     }
@@ -72,36 +86,30 @@ fn complaint(seen: &Seen, image: &Path) -> Option<String> {
 /// Where the log goes on to.
 type Out<'a> = &'a mut dyn FnMut(&[u8]) -> Listener;
 
-/// How many places were in the log, and how many of them are in the image.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Seen {
-    places: usize,
-    known: usize,
-    /// Places that the log has other names for than the image.
-    contradicted: usize,
-}
-
 /// Writes the log through, with lines added, until nobody listens any more.
-fn copy(image: &mut Image, mut log: impl BufRead, out: Out<'_>) -> io::Result<Seen> {
+fn copy(image: &mut Image, unproven: Unproven, mut log: impl BufRead, out: Out<'_>) -> io::Result<Seen> {
     let mut seen = Seen::default();
+    let mut evidence = Evidence::default();
     let mut stopped_at = None;
     loop {
         let mut told = Vec::new();
         if log.by_ref().take(LONGEST).read_until(b'\n', &mut told)? == 0 {
             break;
         }
-        let places = match memchr::memchr2(b'[', b'+', &told) {
-            Some(_) => places(&String::from_utf8_lossy(told.trim_ascii_end())),
-            None => Vec::new(),
+        let text = match tells(&told) {
+            true => String::from_utf8_lossy(told.trim_ascii_end()).into_owned(),
+            false => String::new(),
         };
+        if build_id(&text).is_some_and(|id| image.is_built_as(&id)) {
+            evidence = Evidence::OURS;
+        }
+        let places = places(&text);
         if !places.is_empty() && !told.ends_with(b"\n") {
             told.push(b'\n');
         }
         for place in places {
             seen.places += 1;
-            seen.contradicted += usize::from(image.contradicts(&place));
-            let lines = image.lines(&place, &mut stopped_at);
-            seen.known += usize::from(!lines.is_empty());
+            let lines = lookup(image, &place, (&mut evidence, unproven), &mut seen, &mut stopped_at);
             lines.iter().for_each(|line| told.extend(format!("        {line}\n").bytes()));
         }
         if out(&told) == Listener::Gone {
@@ -109,6 +117,22 @@ fn copy(image: &mut Image, mut log: impl BufRead, out: Out<'_>) -> io::Result<Se
         }
     }
     Ok(seen)
+}
+
+/// The lines for a place, if it is the image's.
+fn lookup(
+    image: &Image,
+    place: &Place,
+    (evidence, unproven): (&mut Evidence, Unproven),
+    seen: &mut Seen,
+    stopped_at: &mut Option<u64>,
+) -> Vec<String> {
+    if !evidence.weigh(image.belongs(place), unproven, seen) {
+        return Vec::new();
+    }
+    let lines = image.lines(place, stopped_at);
+    seen.known += usize::from(!lines.is_empty());
+    lines
 }
 
 #[cfg(test)]
@@ -130,13 +154,21 @@ mod tests {
     }
 
     fn told(log: &str) -> (String, Seen) {
+        told_of(&mut this_program(), log)
+    }
+
+    fn told_of(image: &mut Image, log: &str) -> (String, Seen) {
         let mut out = Vec::new();
         let mut print = |bytes: &[u8]| {
             out.extend_from_slice(bytes);
             Listener::Here
         };
-        let seen = copy(&mut this_program(), log.as_bytes(), &mut print).unwrap();
+        let seen = copy(image, Unproven::LeftAlone, log.as_bytes(), &mut print).unwrap();
         (String::from_utf8(out).unwrap(), seen)
+    }
+
+    fn seen(places: usize, known: usize, others: usize, unproven: usize) -> Seen {
+        Seen { places, known, others, unproven }
     }
 
     #[test]
@@ -145,21 +177,68 @@ mod tests {
         let (name, places) =
             image.functions.iter().find(|(name, _)| name.ends_with("tests::marked")).unwrap();
         let (start, size) = places[0];
-        let (text, seen) = told(&format!("RIP: e033:[<{start:016x}>] {name}+0x0/{size:#x}\nlast\n"));
+        let (text, found) = told(&format!("RIP: e033:[<{start:016x}>] {name}+0x0/{size:#x}\nlast\n"));
         assert!(text.contains("symbolize/mod.rs:") && text.ends_with("last\n"), "{text}");
-        assert_eq!(seen, Seen { places: 1, known: 1, contradicted: 0 });
-        let (by_name, seen) = told(&format!("RIP: 0010:{name}+0x0/{size:#x}\n"));
+        assert_eq!(found, seen(1, 1, 0, 0));
+        let (by_name, found) = told(&format!("RIP: 0010:{name}+0x0/{size:#x}\n"));
         assert!(by_name.contains("symbolize/mod.rs:"), "{by_name}");
-        assert_eq!((seen.known, marked() > 0), (1, true));
+        assert_eq!((found.known, marked() > 0), (1, true));
+    }
+
+    /// A place in this program: its address, and the function's name and size.
+    fn place(image: &Image) -> (u64, String, u64) {
+        let (name, places) =
+            image.functions.iter().find(|(name, _)| name.ends_with("tests::marked")).unwrap();
+        (places[0].0, name.clone(), places[0].1)
     }
 
     #[test]
-    fn another_image_than_the_booted_one_is_noticed() {
-        let image = this_program();
-        let (name, places) =
-            image.functions.iter().find(|(name, _)| name.ends_with("tests::marked")).unwrap();
-        let at = |name: &str| told(&format!(" [<{:016x}>] {name}+0x2/0x9\n", places[0].0 + 2)).1.contradicted;
-        assert_eq!((at(name), at("some::other")), (0, 1));
+    fn an_address_that_another_image_has_a_name_for_is_left_alone() {
+        let mut image = this_program();
+        let (start, name, size) = place(&image);
+        let mut told = |log: &str| told_of(&mut image, log);
+        let mut at =
+            |name: &str, offset: u64| told(&format!(" [<{:016x}>] {name}+{offset:#x}/0x9\n", start + 2));
+        assert_eq!(at(&name, 2).1, seen(1, 1, 0, 0));
+        // Another name, the same name at another place, a function of another size: other images' all of them.
+        let others = [at("some::other", 2), at(&name, 3)];
+        let other_size = told(&format!(" {name}+0x2/{:#x}\n", size + 1));
+        for (text, found) in others.into_iter().chain([other_size]) {
+            assert_eq!(found, seen(1, 0, 1, 0), "{text}");
+            assert!(!text.contains(".rs:"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_without_a_name_needs_a_name_or_a_build_id_before_it() {
+        let mut image = this_program();
+        let (start, name, size) = place(&image);
+        let mut told = |log: &str| told_of(&mut image, log);
+        let bare = format!("(XEN) RIP:    e033:[<{start:016x}>]\n");
+        let named = format!(" {name}+0x2/{size:#x}\n");
+        assert_eq!(told(&bare).1, seen(1, 0, 0, 1));
+        assert_eq!(told(&format!("{named}{bare}")).1, seen(2, 2, 0, 0));
+        let other = " some_other+0x1/0x9\n";
+        assert_eq!(told(&format!("{named}{other}{bare}")).1, seen(3, 1, 1, 1));
+        if let Some(id) = image.build_id().map(str::to_owned) {
+            let log = format!("(XEN) build-id: {id}\n{bare}");
+            assert_eq!(told_of(&mut image, &log).1, seen(1, 1, 0, 0));
+        }
+        let trusted = copy(&mut image, Unproven::Trusted, bare.as_bytes(), &mut |_| Listener::Here).unwrap();
+        assert_eq!(trusted, seen(1, 1, 0, 0));
+    }
+
+    #[test]
+    fn what_is_left_alone_is_said() {
+        let image = Path::new("vmlinux");
+        assert_eq!(complaint(&seen(3, 3, 0, 0), image), None);
+        assert!(
+            complaint(&seen(3, 1, 2, 0), image)
+                .unwrap()
+                .contains("2 of 3 addresses are not those of vmlinux")
+        );
+        assert!(complaint(&seen(3, 1, 0, 2), image).unwrap().contains("--trust-kernel"));
+        assert!(complaint(&seen(0, 0, 0, 0), image).unwrap().contains("found no address"));
     }
 
     #[test]
@@ -172,7 +251,7 @@ mod tests {
     #[test]
     fn a_log_without_addresses_comes_out_as_it_went_in() {
         let log = "nothing here\n\u{fffd} [<1>] nowhere\n";
-        assert_eq!(told(log), (log.to_owned(), Seen { places: 1, known: 0, contradicted: 0 }));
+        assert_eq!(told(log), (log.to_owned(), seen(1, 0, 0, 1)));
     }
 
     #[test]

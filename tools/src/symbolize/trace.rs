@@ -8,8 +8,15 @@
 pub(super) struct Place {
     pub(super) code: Code,
     pub(super) role: Role,
-    /// The name that the log itself has for an address.
-    pub(super) name: Option<String>,
+    /// The function that the log itself has for an address, and how far into it that is.
+    pub(super) named: Option<Named>,
+}
+
+/// A function of a log, and a place in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) offset: u64,
 }
 
 /// How the place is told.
@@ -33,27 +40,42 @@ pub(super) enum Role {
     Returns,
 }
 
+/// Whether a line may tell a place or a build-id, which most lines do not.
+pub(super) fn tells(line: &[u8]) -> bool {
+    let has = |word: &[u8]| memchr::memmem::find(line, word).is_some();
+    memchr::memchr2(b'[', b'+', line).is_some() || has(b"uild") || has(b"UILD")
+}
+
 /// The places that a line tells, in its order.
 pub(super) fn places(line: &str) -> Vec<Place> {
     let role = if line.contains("RIP") { Role::Stopped } else { Role::Returns };
     let bracketed: Vec<_> = line
         .split("[<")
         .skip(1)
-        .filter_map(|rest| Some(Place { code: Code::Address(address(rest)?), role, name: name(rest) }))
+        .filter_map(|rest| Some(Place { code: Code::Address(address(rest)?), role, named: named(rest) }))
         .collect();
     if !bracketed.is_empty() {
         return bracketed;
     }
     let named = line.split_whitespace().filter_map(function);
-    named.map(|code| Place { code, role, name: None }).collect()
+    named.map(|code| Place { code, role, named: None }).collect()
 }
 
-/// The name behind an address.
-fn name(rest: &str) -> Option<String> {
+/// The name after an address.
+fn named(rest: &str) -> Option<Named> {
     match rest.split_whitespace().find_map(function)? {
-        Code::Function { name, .. } => Some(name),
+        Code::Function { name, offset, .. } => Some(Named { name, offset }),
         Code::Address(_) => None,
     }
+}
+
+/// The build-id that a line tells: 16 or more digits after that word.
+pub(super) fn build_id(line: &str) -> Option<String> {
+    let lower = line.to_ascii_lowercase();
+    let at =
+        ["build-id", "build id", "buildid"].iter().find_map(|word| Some(lower.find(word)? + word.len()))?;
+    let words = lower[at..].split(|c: char| !c.is_ascii_hexdigit());
+    words.map(str::to_owned).find(|word| word.len() >= 16)
 }
 
 /// Reads `ffffffff810719fa>]`.
@@ -63,7 +85,7 @@ fn address(text: &str) -> Option<u64> {
     u64::from_str_radix(digits, 16).ok()
 }
 
-/// Reads `name+0x7a/0xb0`, also behind `RIP: 0010:`.
+/// Reads `name+0x7a/0xb0`, also after `RIP: 0010:`.
 fn function(word: &str) -> Option<Code> {
     let is_selector = |text: &str| text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let word = word.split_once(':').filter(|(start, _)| is_selector(start)).map_or(word, |(_, rest)| rest);

@@ -1,11 +1,15 @@
 //! What a kernel asks its builder for, and for which sizes its modules could not be loaded.
 //!
-//! `image` reads the notes, `limits` asks `predict` about many sizes, `curve` shows the answer.
+//! `image` reads the notes, `loaders` says who boots the kernel, `limits` asks `predict` about many sizes, `curve`
+//! shows the answer, `machine` holds the kernel against a machine's memory map.
 
 mod curve;
 mod limits;
+mod loaders;
+mod machine;
 
 pub use limits::Question;
+pub use machine::on_machine;
 
 use crate::{
     image::{PvImage, notes},
@@ -54,7 +58,7 @@ pub fn about(path: &Path, image: &PvImage) -> String {
     for warning in warnings(image) {
         out += &format!("warning: {warning}\n");
     }
-    out
+    out + &loaders::text(image)
 }
 
 /// What builders would stumble over, or this command does not know.
@@ -68,7 +72,7 @@ fn warnings(image: &PvImage) -> Vec<&'static str> {
         found.push("builders want LOADER generic or GUEST_OS linux: they refuse this image");
     }
     if image.text(notes::BSD_SYMTAB).is_some_and(|value| value.starts_with("yes")) {
-        found.push("BSD_SYMTAB: all rows behind the image lie higher than told here, by its symbol table");
+        found.push("BSD_SYMTAB: all rows after the image lie higher than told here, by its symbol table");
     }
     if image.number(notes::SUPPORTED_FEATURES).is_some_and(|bits| bits >> 11 & 1 == 0) {
         found.push("SUPPORTED_FEATURES lacks dom0: Xen refuses it as the initial domain");
@@ -117,15 +121,15 @@ fn list_in_words(question: &Question) -> String {
     match (kernel.list_at, domain.list_address()) {
         (_, Some(address)) => format!("P2M: at {address:#x}, by INIT_P2M; outside the initial mapping"),
         (Some(address), None) => format!(
-            "P2M: behind the ramdisk; INIT_P2M {address:#x} is ignored (not on a page, or not below VIRT_BASE)"
+            "P2M: after the ramdisk; INIT_P2M {address:#x} is ignored (not on a page, or not below VIRT_BASE)"
         ),
-        (None, None) => "P2M: behind the ramdisk, in the initial mapping (no INIT_P2M note)".to_owned(),
+        (None, None) => "P2M: after the ramdisk, in the initial mapping (no INIT_P2M note)".to_owned(),
     }
 }
 
 const fn ramdisk_in_words(question: &Question) -> &'static str {
     match question.kernel.ramdisk {
-        RamdiskPlace::Mapped => "ramdisk: behind the image, in the initial mapping (no MOD_START_PFN note)",
+        RamdiskPlace::Mapped => "ramdisk: after the image, in the initial mapping (no MOD_START_PFN note)",
         RamdiskPlace::Unmapped => "ramdisk: in memory only, not mapped, by MOD_START_PFN",
     }
 }

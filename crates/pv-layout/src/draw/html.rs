@@ -11,7 +11,7 @@ use super::{
     theme, words,
 };
 use crate::{
-    finding::{Cure, Finding, Severity},
+    finding::{Finding, Severity},
     scene::{Row, Scene},
     sizes::Size,
 };
@@ -46,13 +46,18 @@ fn section(index: usize, page: &Page) -> String {
             Style::Outside,
         )
     };
-    format!(
-        "<section>\n{}{findings}<figure>\n{}{}</figure>\n{}</section>\n",
-        if index == 0 { String::new() } else { format!("<h2>{}</h2>\n", escape(&page.scene.title)) },
-        drawn(Form::Wide, "wide"),
-        drawn(Form::Narrow, "narrow"),
-        table(&page.scene)
-    )
+    let figure =
+        || format!("<figure>\n{}{}</figure>\n", drawn(Form::Wide, "wide"), drawn(Form::Narrow, "narrow"));
+    let title = if index == 0 { String::new() } else { format!("<h2>{}</h2>\n", escape(&page.scene.title)) };
+    // A picture of a guest that tells no rows, or that has neither direct map nor modules, would be an invention.
+    let figure = if is_drawn(&page.scene) { figure() } else { String::new() };
+    let table = if page.scene.rows.is_empty() { String::new() } else { table(&page.scene) };
+    format!("<section>\n{title}{findings}{figure}{table}</section>\n")
+}
+
+/// Whether a guest's memory is known well enough for the picture, which has a direct map and a module area.
+fn is_drawn(scene: &Scene) -> bool {
+    !scene.rows.is_empty() && scene.area.exists()
 }
 
 fn finding(finding: &Finding) -> String {
@@ -60,7 +65,7 @@ fn finding(finding: &Finding) -> String {
         Severity::Problem => ("problem", "Problem"),
         Severity::Note => ("note", "Note"),
     };
-    let cure = finding.cure().map_or(String::new(), |cure| cure_of(&cure));
+    let cure = cure_of(&finding.cures);
     format!(
         "<div class=\"finding {class}\">\n<h3>{word}: {}</h3>\n<p>{}</p>\n{cure}</div>\n",
         escape(&finding.title),
@@ -68,10 +73,11 @@ fn finding(finding: &Finding) -> String {
     )
 }
 
-fn cure_of(cure: &Cure<'_>) -> String {
-    match cure {
-        Cure::One(way) => format!("<p><strong>What helps:</strong> {}</p>\n", escape(way)),
-        Cure::AnyOf(ways) => {
+fn cure_of(cures: &[String]) -> String {
+    match cures {
+        [] => String::new(),
+        [way] => format!("<p><strong>What helps:</strong> {}</p>\n", escape(way)),
+        ways => {
             let ways: String = ways.iter().map(|way| format!("<li>{}</li>\n", escape(way))).collect();
             format!("<p><strong>What helps</strong>, any one of these:</p>\n<ul>\n{ways}</ul>\n")
         }
@@ -95,14 +101,22 @@ fn table(scene: &Scene) -> String {
     }
     format!(
         "<table>\n\
-         <caption>Rows in the builder's order; the module area starts at <code>{:#018x}</code></caption>\n\
+         <caption>Rows in the builder's order{}</caption>\n\
          <thead><tr><th scope=\"col\">row</th><th scope=\"col\">start</th><th scope=\"col\">end</th>\
          <th scope=\"col\" class=\"n\">pfn</th><th scope=\"col\" class=\"n\">pages</th>\
          <th scope=\"col\" class=\"n\">size</th><th scope=\"col\" class=\"n\">in the module area</th></tr></thead>\n\
          <tbody>\n{rows}</tbody>\n</table>\n<ul>\n{marks}<li>{}</li>\n</ul>\n",
-        scene.area.start,
+        area(scene),
         escape(&how_many(scene))
     )
+}
+
+fn area(scene: &Scene) -> String {
+    let start = scene.area.start;
+    if !scene.area.exists() {
+        return String::new();
+    }
+    format!("; the module area starts at <code>{start:#018x}</code>")
 }
 
 fn how_many(scene: &Scene) -> String {

@@ -45,7 +45,7 @@ fn check(scene: &Scene) -> Vec<String> {
         severity: Severity::Problem,
         title: scene.title.clone(),
         detail: "<&>".to_owned(),
-        cure: Some(scene.title.clone()),
+        cures: vec![scene.title.clone()],
         guest: 0,
     };
     let page = html(&[Page { scene: scene.clone(), findings: vec![finding] }]);

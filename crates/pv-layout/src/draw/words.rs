@@ -11,7 +11,9 @@ pub(super) fn describe(scene: &Scene) -> String {
     let start = scene.area.start;
     let p2m = bytes(scene, |kind| kind == Kind::P2m);
     let others = bytes(scene, |kind| kind != Kind::P2m);
-    let before = if p2m == 0 && others == 0 {
+    let before = if !scene.area.exists() {
+        "It loads no modules, so that there is no module area.".to_owned()
+    } else if p2m == 0 && others == 0 {
         format!("Nothing lies in the module area, which starts at {start:#018x}.")
     } else {
         format!(

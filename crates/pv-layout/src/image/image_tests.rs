@@ -129,10 +129,69 @@ fn a_packed_image_is_the_same_image() {
 #[test]
 fn what_is_no_kernel_is_named_for_what_it_lacks() {
     assert!(message(b"#!/bin/sh\n").contains("expected a 64-bit ELF file"));
+    assert!(
+        message(b"\x7fELF\x01\x01\x01").contains("32-bit kernel") && message(b"\x7fELF\x01").contains("PV32")
+    );
     assert!(message(&image(&[])).contains("expected Xen notes"));
     assert!(message(&image(&[(4, &8_u64.to_le_bytes())])).contains("PADDR_OFFSET"));
     let wild = 0xffff_ffff_8200_0000_u64.to_le_bytes();
     assert!(
         message(&image(&[(3, &0xffff_ffff_8000_0000_u64.to_le_bytes()), (1, &wild)])).contains("entry point")
     );
+}
+
+/// A bzImage whose payload is this, of the boot protocol's version 2.08.
+fn bz_image(payload: &[u8]) -> Vec<u8> {
+    let mut file = vec![0; 1024];
+    file[0x1f1] = 1;
+    file[0x202..0x208].copy_from_slice(b"HdrS\x08\x02");
+    file[0x24c..0x250].copy_from_slice(&u32::try_from(payload.len()).unwrap().to_le_bytes());
+    file.extend(payload);
+    file
+}
+
+/// A frame of LZ4 whose one block has literals only.
+fn lz4(bytes: &[u8]) -> Vec<u8> {
+    let mut block = vec![0xf0];
+    let mut more = bytes.len() - 15;
+    while more >= 255 {
+        block.push(255);
+        more -= 255;
+    }
+    block.push(u8::try_from(more).unwrap());
+    block.extend(bytes);
+    let length = u32::try_from(block.len()).unwrap();
+    [&[0x02, 0x21, 0x4c, 0x18][..], &length.to_le_bytes(), &block, &bytes.len().to_le_bytes()[..4]].concat()
+}
+
+#[test]
+fn a_payload_of_lz4_is_read_and_one_of_bzip2_is_named() {
+    let image = PvImage::parse(&bz_image(&lz4(&good()))).unwrap();
+    assert_eq!(image.packing.to_string(), "bzImage, payload compressed by lz4");
+    assert_eq!(image.start, 0xffff_ffff_8100_0000);
+    assert!(message(&bz_image(b"BZh91AY")).contains("bzip2"));
+}
+
+/// `What is packed, is packed, is packed.` by `xz --format=lzma -9`: of unknown length, as Linux has its kernel packed.
+const LZMA: [u8; 42] = [
+    0x5d, 0x00, 0x00, 0x00, 0x04, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00, 0x2b, 0x9a, 0x08,
+    0x27, 0x75, 0x19, 0x3d, 0xd5, 0xef, 0xe9, 0xa5, 0x2f, 0x7b, 0xaf, 0x14, 0xc0, 0x55, 0x5c, 0x47, 0x0d,
+    0x14, 0xe6, 0x7b, 0xff, 0xff, 0x90, 0x18, 0x00,
+];
+
+#[test]
+fn a_payload_of_lzma_is_read_with_the_length_behind_it_and_a_cut_or_greedy_one_is_refused() {
+    // The stream's last byte, and the four bytes of the length that Linux adds.
+    let payload = [&LZMA[..], &[0, 37, 0, 0, 0]].concat();
+    let file = bz_image(&payload);
+    let (packing, unpacked) = unpack::elf(&file).unwrap();
+    assert_eq!(packing.to_string(), "bzImage, payload compressed by lzma");
+    assert_eq!(unpacked, &b"What is packed, is packed, is packed."[..]);
+    let error = format!("{:#}", unpack::elf(&bz_image(&LZMA[..30])).unwrap_err());
+    assert!(error.contains("cannot unpack the lzma stream"), "{error}");
+    // A dictionary of 3 GiB.
+    let mut greedy = payload;
+    greedy[4] = 0xc0;
+    let error = format!("{:#}", unpack::elf(&bz_image(&greedy)).unwrap_err());
+    assert!(error.contains("memory"), "{error}");
 }

@@ -6,6 +6,8 @@
 //!
 //! Sources: xen/common/libelf/libelf-loader.c, libelf-dominfo.c (`elf_xen_parse`, `elf_xen_addr_calc_check`).
 
+mod lz4;
+mod lzo;
 pub mod notes;
 pub mod unpack;
 
@@ -141,6 +143,12 @@ impl PvImage {
 }
 
 fn header(file: &[u8]) -> Result<&Header> {
+    ensure!(
+        !matches!(file, [0x7f, b'E', b'L', b'F', 1, ..]),
+        "this is a 32-bit kernel, and 64-bit ones are laid out here: as PV it boots only on a Xen with CONFIG_PV32 \
+         (and pv=32), with a toolstack that loads it, and from a 32-bit GRUB (grub-i386-xen); Linux 5.9 and later have \
+         no 32-bit PV"
+    );
     let header = Header::parse(file).ok().context(
         "expected a 64-bit ELF file, or a bzImage with one in it, found neither: give a vmlinux, a vmlinuz or the \
          image of a unikernel",

@@ -18,6 +18,7 @@ pub const BSD_SYMTAB: u32 = 11;
 pub const INIT_P2M: u32 = 15;
 pub const MOD_START_PFN: u32 = 16;
 pub const SUPPORTED_FEATURES: u32 = 17;
+pub const PHYS32_ENTRY: u32 = 18;
 
 /// Types by number: name, and meaning for a 64-bit PV kernel.
 const KINDS: [(&str, &str); 20] = [

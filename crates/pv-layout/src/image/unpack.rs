@@ -1,19 +1,23 @@
 //! Finds the ELF file in what people call a kernel: a bzImage, a compressed file, or the ELF file itself.
 //!
-//! The toolstack and Xen both unpack bzImages; only the toolstack unpacks a file that is gzip throughout.
+//! The toolstack and Xen both unpack bzImages; only the toolstack unpacks a file that is gzip throughout. Every method
+//! that Linux packs its kernel with is known here; of bzip2 only the name, because nothing here unpacks it.
 //!
 //! Source: the x86 boot protocol, fields `setup_sects`, `payload_offset` and `payload_length`.
 
+use super::{lz4, lzo};
 use crate::no_code::NoCode;
 use anyhow::{Context, Result, bail, ensure};
 use flate2::read::GzDecoder;
-use lzma_rust2::XzReader;
+use lzma_rust2::{LzmaReader, XzReader};
 use ruzstd::decoding::StreamingDecoder;
 use std::{borrow::Cow, fmt, io::Read};
 
 /// More than any kernel has unpacked, less than what fills a machine.
 const MOST: u64 = 512 << 20;
 const SECTOR: usize = 512;
+/// The most memory for unpacking lzma, in KiB: its most thorough setting wants 64 MiB.
+const LZMA_KIB: u32 = 128 << 10;
 
 /// How an ELF file was packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +35,11 @@ pub enum Packing {
 pub enum Method {
     None,
     Gzip,
+    Bzip2,
+    Lzma,
     Xz,
+    Lzo,
+    Lz4,
     Zstd,
 }
 
@@ -50,7 +58,11 @@ impl fmt::Display for Method {
         f.write_str(match self {
             Self::None => "nothing",
             Self::Gzip => "gzip",
+            Self::Bzip2 => "bzip2",
+            Self::Lzma => "lzma",
             Self::Xz => "xz",
+            Self::Lzo => "lzo",
+            Self::Lz4 => "lz4",
             Self::Zstd => "zstd",
         })
     }
@@ -110,6 +122,10 @@ fn method(bytes: &[u8]) -> Option<Method> {
         [0x7f, b'E', b'L', b'F', ..] => Some(Method::None),
         [0x1f, 0x8b, ..] => Some(Method::Gzip),
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Method::Xz),
+        [b'B', b'Z', b'h', ..] => Some(Method::Bzip2),
+        [0x5d, 0, 0, ..] => Some(Method::Lzma),
+        _ if bytes.starts_with(&lzo::MAGIC) => Some(Method::Lzo),
+        _ if bytes.starts_with(&lz4::MAGIC) => Some(Method::Lz4),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Method::Zstd),
         _ => None,
     }
@@ -122,6 +138,16 @@ fn unpack(method: Method, bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
         Method::None => return Ok(Cow::Borrowed(bytes)),
         Method::Gzip => GzDecoder::new(bytes).take(MOST).read_to_end(&mut unpacked).with_context(what)?,
         Method::Xz => XzReader::new(bytes, false).take(MOST).read_to_end(&mut unpacked).with_context(what)?,
+        Method::Bzip2 => bail!(
+            "the kernel is packed with bzip2, which this command does not unpack: use Linux's scripts/extract-vmlinux \
+             (the toolstack and Xen boot it as it is, GRUB does not)"
+        ),
+        Method::Lzma => {
+            let decoder = LzmaReader::new_mem_limit(bytes, LZMA_KIB, None).with_context(what)?;
+            decoder.take(MOST).read_to_end(&mut unpacked).with_context(what)?
+        }
+        Method::Lzo => return lzo::file(bytes, most()).map(Cow::Owned).with_context(what),
+        Method::Lz4 => return lz4::frame(bytes, most()).map(Cow::Owned).with_context(what),
         Method::Zstd => {
             let stream = StreamingDecoder::new(bytes).with_context(what)?;
             stream.take(MOST).read_to_end(&mut unpacked).with_context(what)?
@@ -131,10 +157,15 @@ fn unpack(method: Method, bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
     Ok(Cow::Owned(unpacked))
 }
 
+/// [`MOST`] as a length.
+fn most() -> usize {
+    usize::try_from(MOST).unwrap_or(usize::MAX)
+}
+
 fn unknown(payload: &[u8]) -> String {
     let start = &payload[..payload.len().min(6)];
     format!(
-        "expected a payload compressed by gzip, xz or zstd, found one that begins with {start:02x?}: unpack it with \
+        "expected a payload compressed by gzip, bzip2, lzma, xz, lzo, lz4 or zstd, found one that begins with {start:02x?}: unpack it with \
          Linux's scripts/extract-vmlinux"
     )
 }

@@ -13,7 +13,7 @@ mod tables;
 mod words;
 
 pub use collision::collision;
-pub use words::{json, name, text};
+pub use words::{json, text};
 
 use crate::{
     finding::{Finding, Severity},
@@ -45,7 +45,7 @@ pub fn findings(scene: &Scene) -> Vec<Finding> {
             Size(others),
             scene.area.start
         ),
-        cure: Some(words::CURE.to_owned()),
+        cures: words::CURES.map(str::to_owned).to_vec(),
         guest: 0,
     }]
 }
@@ -89,7 +89,7 @@ pub fn scene(domain: &Domain, plan: &Plan, area: ModuleArea) -> Scene {
     };
     let row = |row: &domain::Placed| Row {
         kind: row.kind,
-        name: name(row.kind).to_owned(),
+        name: row.kind.name().to_owned(),
         pfn: Some(row.pfn),
         pages: row.pages,
         address: row.address,

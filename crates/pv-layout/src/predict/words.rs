@@ -17,26 +17,10 @@ use serde::Serialize;
 /// Bytes of start_info and of what the initial domain has behind it, as Xen 4.14 to 4.20 print them.
 const START_INFO_BYTES: u64 = 0x4b8;
 /// What a person can do about a collision.
-pub(super) const CURE: &str =
-    "a kernel that moves its P2M, the notes INIT_P2M and MOD_START_PFN, or a smaller ramdisk";
+pub(super) const CURES: [&str; 3] =
+    ["a kernel that moves its P2M", "the notes INIT_P2M and MOD_START_PFN", "a smaller ramdisk"];
 /// Levels from the top, with the address bits that one table of theirs covers.
 const LEVELS: [(usize, u32); 4] = [(3, 48), (2, 39), (1, 30), (0, 21)];
-
-/// The toolstack's word for a row.
-#[must_use]
-pub const fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Kernel => "kernel",
-        Kind::Ramdisk => "ramdisk",
-        Kind::P2m => "phys2mach",
-        Kind::StartInfo => "start info",
-        Kind::Xenstore => "xenstore",
-        Kind::Console => "console",
-        Kind::PageTables => "page tables",
-        Kind::BootStack => "boot stack",
-        Kind::Other => "other",
-    }
-}
 
 /// Everything, for a terminal.
 #[must_use]
@@ -65,7 +49,7 @@ fn toolstack(domain: &Domain, plan: &Plan) -> String {
     let at = |pfn: u64| base.wrapping_add(pfn.wrapping_mul(PAGE));
     let mut out = String::new();
     for row in &plan.rows {
-        let (name, start) = (name(row.kind), at(row.pfn));
+        let (name, start) = (row.kind.name(), at(row.pfn));
         if row.kind == Kind::PageTables {
             out += &counted(base, plan);
         }
@@ -122,21 +106,15 @@ fn xen(domain: &Domain, plan: &Plan) -> String {
             Kind::P2m => domain.pages.saturating_mul(8),
             _ => row.pages * PAGE,
         };
-        out += &format!(" {:15}{start:016x}->{:016x}\n", in_xens_words(row.kind), start + bytes);
+        let name = row.kind.xens_name().unwrap_or_default();
+        out += &format!(" {name:15}{start:016x}->{:016x}\n", start + bytes);
     }
     out + &format!(" {:15}{:016x}->{:016x}\n", "TOTAL:", domain.kernel.base, plan.mapped_end)
 }
 
-const fn in_xens_words(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Kernel => "Loaded kernel: ",
-        Kind::Ramdisk => "Init. ramdisk: ",
-        Kind::P2m => "Phys-Mach map: ",
-        Kind::StartInfo => "Start info: ",
-        Kind::PageTables => "Page tables: ",
-        Kind::BootStack => "Boot stack: ",
-        Kind::Xenstore | Kind::Console | Kind::Other => "",
-    }
+fn helps() -> String {
+    let [moves, notes, smaller] = CURES;
+    format!("{moves}, {notes}, or {smaller}")
 }
 
 /// Sizes, and what of each row is in the way.
@@ -171,9 +149,10 @@ fn verdict(scene: &Scene) -> String {
         (p2m, others) => format!(
             "{} of the P2M and {} of other rows lie in the module area, which starts at {start:#x}: a kernel that leaves \
              them there cannot load modules.\n\
-             What helps: {CURE}.\n",
+             What helps: {}.\n",
             Size(p2m),
-            Size(others)
+            Size(others),
+            helps()
         ),
     }
 }

@@ -4,7 +4,9 @@
 //! opens and fills accounts, `join` brings those of the same guest together.
 
 use super::{
-    fact::{Event, Fact, Missing, Moved, Teller},
+    crash_facts::Crash,
+    fact::{Event, Fact, Missing, Moved, Teller, Width},
+    mini_os, refusals,
     speaker::Stream,
     text::clip,
     told::{Counts, Mark, Row},
@@ -16,7 +18,7 @@ use crate::{
 
 const MOST_ROWS: usize = 32;
 const MOST_RANGES: usize = 256;
-const MOST_EVENTS: usize = 16;
+const MOST_EVENTS: usize = 24;
 
 /// A row as it was told; Xen's have no pfn of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +32,9 @@ pub(super) struct Placed {
 
 impl Placed {
     fn new(name: String, row: &Row) -> Result<Self, Missing> {
+        if !row.start.is_multiple_of(PAGE) {
+            return Err(Missing("expected the address of a page"));
+        }
         let bytes = row.end.checked_sub(row.start);
         if bytes.is_none_or(|bytes| Some(bytes) != row.pages.checked_mul(PAGE)) {
             return Err(Missing("expected addresses that are as far apart as the pages say"));
@@ -39,7 +44,7 @@ impl Placed {
 
     fn of_bytes(name: &str, start: u64, end: u64) -> Result<Self, Missing> {
         let bytes = end.checked_sub(start).filter(|bytes| *bytes > 0);
-        let pages = bytes.ok_or(Missing("expected an end behind the start"))?.div_ceil(PAGE);
+        let pages = bytes.ok_or(Missing("expected an end after the start"))?.div_ceil(PAGE);
         let mut placed = Self { name: name.to_owned(), start, end, pfn: None, pages };
         placed.count_from(HIGH);
         Ok(placed)
@@ -71,6 +76,19 @@ pub(super) struct Account {
     pub map: Vec<MapRange>,
     pub modules: Option<u64>,
     pub moved: Option<Moved>,
+    /// Runs of pages mapped after the move: first page and how many.
+    pub mapped: Vec<(u64, u64)>,
+    pub domain: Option<u32>,
+    pub tool: Option<&'static str>,
+    pub width: Option<Width>,
+    pub physical: Option<(u64, u64)>,
+    pub efi_map: Vec<MapRange>,
+    pub memory_limit: Option<u64>,
+    pub crash: Option<Crash>,
+    /// The address that page 0 would be at, if it was told.
+    pub base: Option<u64>,
+    /// Mini-OS tells these by where they begin.
+    tables_at: Option<u64>,
     pub record: Option<String>,
     pub events: Vec<Event>,
     pub verdict: Option<Outcome>,
@@ -96,6 +114,16 @@ impl Account {
             map: Vec::new(),
             modules: None,
             moved: None,
+            mapped: Vec::new(),
+            domain: None,
+            tool: None,
+            width: None,
+            physical: None,
+            efi_map: Vec::new(),
+            memory_limit: None,
+            crash: None,
+            base: None,
+            tables_at: None,
             record: None,
             events: Vec::new(),
             verdict: None,
@@ -106,14 +134,21 @@ impl Account {
     pub(super) fn is_usable(&self) -> bool {
         let explained =
             self.record.is_some() && self.verdict.is_some_and(|outcome| outcome != Outcome::Success);
-        let tells = !self.rows.is_empty() || !self.events.is_empty() || !self.map.is_empty();
-        tells || self.pages.is_some() || explained
+        let tells = !self.rows.is_empty() || !self.events.is_empty() || !self.memory_map().is_empty();
+        tells || self.pages.is_some() || explained || self.crash.is_some()
     }
 
     /// Whether a fact cannot belong to the boot told so far.
     pub(super) fn is_ended_by(&self, fact: &Fact) -> bool {
         match fact {
             Fact::BeginRows => !self.rows.is_empty(),
+            Fact::Domain(domain) => self.domain.is_some_and(|own| own != *domain),
+            Fact::Crash(seen) => self.crash.as_ref().is_some_and(|crash| crash.is_ended_by(seen)),
+            // After its last word a builder tells of another guest, and so does a cause after its consequences.
+            Fact::Event(Event::Refused(text)) => {
+                let closed = |event: &Event| matches!(event, Event::Refused(old) if refusals::is_last(old));
+                self.events.iter().any(closed) && refusals::is_cause(text)
+            }
             // A toolstack's notes come long before its rows, Xen's version, map and complaints too.
             Fact::Begin if self.teller.builds() => {
                 !self.rows.is_empty() || self.events.iter().any(|event| matches!(event, Event::Refused(_)))
@@ -142,7 +177,28 @@ impl Account {
             Fact::RamdiskBytes(bytes) => self.ramdisk_bytes = Some(bytes),
             Fact::Mark(Mark::AllocEnd, address) => self.alloc_end = Some(address),
             Fact::Mark(Mark::MappedEnd, address) => self.mapped_end = Some(address),
-            Fact::Base(base) => self.rows.iter_mut().for_each(|row| row.count_from(base)),
+            Fact::Base(base) => {
+                self.base = Some(base);
+                self.rows.iter_mut().for_each(|row| row.count_from(base));
+            }
+            Fact::Mapped(start, end) => self.mapped_pages(start, end),
+            Fact::Domain(domain) => self.domain = Some(domain),
+            Fact::Tool(tool) => self.tool = Some(tool),
+            Fact::Width(width) => self.width = Some(width),
+            Fact::Physical(start, end) => self.physical = Some((start, end)),
+            Fact::EfiMapBegins => self.efi_map.clear(),
+            Fact::EfiMap(range) => keep(&mut self.efi_map, MOST_RANGES, range),
+            Fact::TablesAt(at) => self.tables_at = Some(at),
+            Fact::TablePages(pages) => {
+                let tables = self.tables_at.map(|at| mini_os::row(at, pages)).transpose()?;
+                tables.map(|row| self.tell("page tables", &row)).transpose()?;
+            }
+            Fact::ListAt(at) => {
+                let list = self.pages.map(|pages| mini_os::row(at, pages.div_ceil(PAGE / 8))).transpose()?;
+                list.map(|row| self.tell("phys2mach", &row)).transpose()?;
+            }
+            Fact::MemoryLimit(bytes) => self.memory_limit = Some(bytes),
+            Fact::Crash(seen) => self.crash.get_or_insert_default().take(seen),
             Fact::Tables(counted) => self.tables.add(counted),
             Fact::Pages(pages) => self.pages = Some(pages),
             Fact::PagesAbout(pages) => self.pages_about = Some(pages),
@@ -161,6 +217,11 @@ impl Account {
         Ok(())
     }
 
+    fn tell(&mut self, name: &str, row: &Row) -> Result<(), Missing> {
+        self.place(Placed::new(name.to_owned(), row)?);
+        Ok(())
+    }
+
     fn place(&mut self, row: Placed) {
         match self.rows.iter().position(|old| old.name == row.name) {
             Some(at) => self.rows[at] = row,
@@ -170,21 +231,45 @@ impl Account {
     }
 
     fn map_range(&mut self, range: MapRange) {
-        if self.map.len() < MOST_RANGES && !self.map.contains(&range) {
-            self.map.push(range);
+        keep(&mut self.map, MOST_RANGES, range);
+    }
+
+    /// Where the kernel was is of interest if it died there: warnings name their places in the same words.
+    fn happen(&mut self, event: Event) {
+        let ends = |event: &Event| matches!(event, Event::Died(_) | Event::Stuck(_));
+        if matches!(event, Event::DiedIn(_)) && !self.events.iter().any(ends) {
+            return;
+        }
+        keep(&mut self.events, MOST_EVENTS, event);
+    }
+
+    /// Neighbours become one run; a guest that has more of them than are kept has told no list.
+    fn mapped_pages(&mut self, start: u64, end: u64) {
+        let room = self.mapped.len() < MOST_RANGES;
+        match self.mapped.last_mut() {
+            _ if start >= end => {}
+            Some((first, pages)) if *first + *pages == start => *pages += end - start,
+            _ if room => self.mapped.push((start, end - start)),
+            _ => {}
         }
     }
 
-    fn happen(&mut self, event: Event) {
-        if self.events.len() < MOST_EVENTS && !self.events.contains(&event) {
-            self.events.push(event);
-        }
+    /// The ranges of memory that the side tells: its own map, else EFI's.
+    pub(super) fn memory_map(&self) -> &[MapRange] {
+        if self.map.is_empty() { &self.efi_map } else { &self.map }
+    }
+}
+
+/// Adds what is not there yet, as long as there is room.
+fn keep<T: PartialEq>(all: &mut Vec<T>, most: usize, new: T) {
+    if all.len() < most && !all.contains(&new) {
+        all.push(new);
     }
 }
 
 impl Event {
     /// Whether the guest goes no further.
     pub(super) fn is_end(&self) -> bool {
-        matches!(self, Self::Conflict(_) | Self::NoPlace(_) | Self::Died(_) | Self::Crashed(_))
+        matches!(self, Self::Conflict(_) | Self::NoPlace(_) | Self::Died(_))
     }
 }

@@ -13,10 +13,12 @@
 //! `xen/arch/x86/domain_build.c` and `pv/dom0_build.c`; logs of 4.1, 4.14, 4.17 and 4.20.
 
 use super::{
-    fact::{Event, Fact, Facts, Missing, nothing, one},
+    banner::BANNER,
+    fact::{Event, Fact, Facts, Missing, Width, nothing, one},
     keyword::{Hit, Teller, Word},
+    told::hex_numbers,
 };
-use crate::scene::{HIGH, MapRange, PAGE};
+use crate::scene::{HIGH, Kind, MapRange, PAGE};
 
 const BY: Option<Teller> = Some(Teller::Xen);
 /// Kinds of memory, as Xen and Linux write them; the text of a cut line is none of them.
@@ -45,17 +47,20 @@ pub(super) const WORDS: &[Word] = &[
     ("PHYSICAL MEMORY ARRANGEMENT", BY, |_| Ok(vec![Fact::BeginRows])),
     ("Dom0 alloc.:", BY, allocation),
     ("Init. ramdisk:", BY, ramdisk),
-    ("Loaded kernel:", BY, |hit| range(hit, "kernel")),
-    ("Phys-Mach map:", BY, |hit| range(hit, "phys2mach")),
-    ("Start info:", BY, |hit| range(hit, "start info")),
-    ("Xenstore ring:", BY, |hit| range(hit, "xenstore")),
-    ("Console ring:", BY, |hit| range(hit, "console")),
-    ("Page tables:", BY, |hit| range(hit, "page tables")),
-    ("Boot stack:", BY, |hit| range(hit, "boot stack")),
+    ("Loaded kernel:", BY, range),
+    ("Phys-Mach map:", BY, range),
+    ("Start info:", BY, range),
+    ("Xenstore ring:", BY, range),
+    ("Console ring:", BY, range),
+    ("Page tables:", BY, range),
+    ("Boot stack:", BY, range),
     ("TOTAL:", BY, total),
     ("Dom0 memory clipped to ", BY, clipped),
-    ("Could not construct domain 0", BY, refused),
-    ("Could not set up DOM0 guest OS", BY, refused),
+    // `banner` reads what follows.
+    (BANNER, BY, |_| nothing()),
+    ("Dom0 kernel: ", BY, kernel),
+    ("EFI memory map:", BY, |_| Ok(vec![Fact::EfiMapBegins])),
+    (" type=", BY, efi),
 ];
 
 /// `Xen version 4.17.7 (Debian ...) ...`: also the beginning of a boot.
@@ -101,15 +106,19 @@ fn address(text: &str) -> Option<u64> {
     (text.len() == 16).then(|| u64::from_str_radix(text, 16).ok()).flatten()
 }
 
+/// Two addresses of 16 digits, or of 8 if Xen is a 32-bit one or tells a 32-bit kernel's.
 fn pair(text: &str) -> Option<(u64, u64)> {
     let (start, rest) = text.trim().split_once("->")?;
-    let end = rest.split(|c: char| !c.is_ascii_hexdigit()).next()?;
-    Some((address(start.trim())?, address(end)?))
+    let (start, end) = (start.trim(), rest.trim_start().split(|c: char| !c.is_ascii_hexdigit()).next()?);
+    let number = |text: &str| u64::from_str_radix(text, 16).ok();
+    let whole = start.len() == end.len() && matches!(start.len(), 8 | 16);
+    if whole { number(start).zip(number(end)) } else { None }
 }
 
-const MISSING: Missing = Missing("expected two addresses of 16 digits, START->END");
+const MISSING: Missing = Missing("expected two addresses of 16 or 8 digits, START->END");
 
-fn range(hit: &Hit<'_>, name: &'static str) -> Facts {
+fn range(hit: &Hit<'_>) -> Facts {
+    let name = Kind::of_xens_name(hit.word).name();
     let (start, end) = pair(hit.rest).ok_or(MISSING)?;
     if start == 0 && end == 0 {
         return nothing();
@@ -122,7 +131,9 @@ fn ramdisk(hit: &Hit<'_>) -> Facts {
     let (start, end) = pair(hit.rest).ok_or(MISSING)?;
     Ok(match (start, end) {
         (0, 0) => Vec::new(),
-        _ if start >= HIGH => vec![Fact::Range("ramdisk", start, end)],
+        _ if start >= HIGH || hit.rest.trim_start().find("->") == Some(8) => {
+            vec![Fact::Range("ramdisk", start, end)]
+        }
         _ => vec![Fact::RamdiskBytes(end.saturating_sub(start))],
     })
 }
@@ -149,6 +160,39 @@ fn clipped(hit: &Hit<'_>) -> Facts {
     one(pages.map(|pages| Fact::Event(Event::Clipped(pages))), "expected N pages")
 }
 
-fn refused(hit: &Hit<'_>) -> Facts {
-    Ok(vec![Fact::Event(Event::Refused(format!("{}{}", hit.word, hit.rest)))])
+/// `64-bit, PAE, lsb, paddr 0x1000000 -> 0x4a00000`, and before Xen 4.3 also `compat32`.
+fn kernel(hit: &Hit<'_>) -> Facts {
+    let width = match hit.rest.split(',').next() {
+        Some("32-bit") => Some(Width::Bits32),
+        Some("64-bit") => Some(Width::Bits64),
+        _ => None,
+    };
+    let mut facts: Vec<_> = width.map(Fact::Width).into_iter().collect();
+    if let [start, end] = *hex_numbers(hit.rest)
+        && start < end
+    {
+        facts.push(Fact::Physical(start, end));
+    }
+    Ok(facts)
+}
+
+/// `0000004000000-0000004051fff type=10 attr=000000000000000f`, last byte included. Xen makes its own map of these: RAM
+/// is what EFI calls free or is done with, if it can be cached.
+fn efi(hit: &Hit<'_>) -> Facts {
+    let digits = hit.rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    let (Ok(kind), true) = (digits.parse::<u32>(), hit.rest.contains(" attr=")) else { return nothing() };
+    let range = hit.before.trim_end().rsplit(' ').next().and_then(|range| range.split_once('-'));
+    let number = |text: &str| (text.len() >= 13).then(|| u64::from_str_radix(text, 16).ok()).flatten();
+    let Some((start, end)) = range.and_then(|(start, end)| number(start).zip(number(end))) else {
+        return nothing();
+    };
+    let kind = match kind {
+        1..=4 | 7 => "usable",
+        8 => "unusable",
+        9 => "ACPI data",
+        10 => "ACPI NVS",
+        _ => "reserved",
+    };
+    let range = MapRange { start, end: end.saturating_add(1), kind: kind.to_owned() };
+    if start < end { Ok(vec![Fact::EfiMap(range)]) } else { nothing() }
 }

@@ -24,6 +24,10 @@ pub(super) fn html(report: &Report) -> String {
 /// The drawing of the one guest.
 pub(super) fn svg(report: &Report) -> Result<String> {
     match report.scenes.as_slice() {
+        [scene] if scene.rows.is_empty() || !scene.area.exists() => bail!(
+            "nothing to draw: the log of this guest ({}) tells no rows of a kernel with a module area",
+            scene.title
+        ),
         [scene] => Ok(draw::svg(scene)),
         [] => bail!("nothing to draw: the logs tell of no guest (--format term says what was expected)"),
         scenes => bail!(
@@ -46,7 +50,7 @@ fn not_used(report: &Report) -> Option<Finding> {
             first.why,
             if rest.is_empty() { "" } else { " --format term names more." }
         ),
-        cure: None,
+        cures: Vec::new(),
         guest: report.scenes.len().saturating_sub(1),
     })
 }

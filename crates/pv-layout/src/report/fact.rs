@@ -3,7 +3,10 @@
 //! A dialect's reader turns a hit (a known word and the text around it) into facts and knows nothing of what came
 //! before; an account gathers the facts of one boot as one side tells it.
 
-use super::told::{Counted, Mark, Row};
+use super::{
+    crash_facts::Seen,
+    told::{Counted, Mark, Row},
+};
 use crate::{scene::MapRange, verdict::Outcome};
 
 /// Who tells.
@@ -13,16 +16,38 @@ pub(super) enum Teller {
     Toolstack,
     /// Xen itself, building the initial domain (or a shim its only guest).
     Xen,
+    /// GRUB, which loads a PV guest's kernel from inside, or Xen and its initial domain's kernel.
+    Grub,
+    /// Xen, about a domain that crashed.
+    Crash,
     /// This project's guest.
     Revector,
     /// A Linux PV guest.
     Linux,
+    /// Mini-OS: PV-GRUB, stub domains, xenstore's domain.
+    MiniOs,
+}
+
+/// The part that a teller has in a boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Builder,
+    Inside,
+    Crash,
 }
 
 impl Teller {
-    /// Whether it builds guests; otherwise it is one.
+    pub(super) fn side(self) -> Side {
+        match self {
+            Self::Toolstack | Self::Xen | Self::Grub => Side::Builder,
+            Self::Revector | Self::Linux | Self::MiniOs => Side::Inside,
+            Self::Crash => Side::Crash,
+        }
+    }
+
+    /// Whether it builds guests.
     pub(super) fn builds(self) -> bool {
-        matches!(self, Self::Toolstack | Self::Xen)
+        self.side() == Side::Builder
     }
 }
 
@@ -58,9 +83,36 @@ pub(super) enum Fact {
     Map(MapRange),
     Module(ModuleStart),
     Moved(Moved),
+    /// Pages that the guest found mapped after it had moved its list, from a first page to one after the last.
+    Mapped(u64, u64),
+    /// The domain that a builder's line is about.
+    Domain(u32),
+    /// Which program the toolstack is part of, if it is not `xl`.
+    Tool(&'static str),
+    Width(Width),
+    /// Where the kernel will be in the guest's memory, in bytes.
+    Physical(u64, u64),
+    /// A range of EFI's map, which counts if there is no other.
+    EfiMap(MapRange),
+    EfiMapBegins,
+    /// Mini-OS: where its page tables begin, how many there are, and where its P2M begins.
+    TablesAt(u64),
+    TablePages(u64),
+    ListAt(u64),
+    /// Bytes of memory that the kernel's command line allows (`mem=`).
+    MemoryLimit(u64),
+    /// A part of Xen's account of a crash.
+    Crash(Seen),
     Record(String),
     Event(Event),
     Verdict(Outcome),
+}
+
+/// Bits of a kernel's addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Width {
+    Bits32,
+    Bits64,
 }
 
 /// Where modules begin, as a kernel says.
@@ -90,10 +142,21 @@ pub(super) enum Event {
     },
     /// The guest died on an exception or a panic.
     Died(String),
-    /// Xen says that the domain of this number crashed.
-    Crashed(u32),
-    /// The builder gave up.
+    /// The function in which it died.
+    DiedIn(String),
+    /// A watchdog found the guest stuck.
+    Stuck(String),
+    /// Linux could not map a page where it wanted it.
+    NotMapped {
+        mfn: u64,
+        pfn: u64,
+    },
+    /// A line in which a builder says why it gives up, or that it does.
     Refused(String),
+    /// Xen itself died, with these words.
+    Panicked(String),
+    /// What Xen printed last before it died.
+    BeforePanic(String),
     /// Xen gave the initial domain less memory than asked for, to this number of pages.
     Clipped(u64),
     /// Linux gave back or moved pages that were not on memory of the map.
@@ -103,7 +166,7 @@ pub(super) enum Event {
 /// What a line holds for its dialect: facts, or a known word without what should follow it.
 pub(super) type Facts = Result<Vec<Fact>, Missing>;
 
-/// What a line should have had behind its known word.
+/// What a line should have had after its known word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Missing(pub(super) &'static str);
 

@@ -5,11 +5,16 @@ use super::{
     keyword::{Hit, Teller, Word},
     told::{Told, guest_tables, hex_numbers, told},
 };
-use crate::verdict::Outcome;
+use crate::{
+    scene::{DIRECT, PAGE},
+    verdict::Outcome,
+};
 
 const BY: Option<Teller> = Some(Teller::Revector);
 /// Pages below this number are a count; the log's other hexadecimal numbers are addresses.
 const MOST_PAGES: u64 = 1 << 40;
+/// More pages than a direct map shows: 1 TiB.
+const MOST_DIRECT: u64 = 1 << 28;
 
 pub(super) const WORDS: &[Word] = &[
     // The time in front of these may have been taken out, so they stand without its bracket.
@@ -18,6 +23,7 @@ pub(super) const WORDS: &[Word] = &[
     ("walk: tables: ", BY, tables),
     ("start_info: ", BY, start_info),
     ("revector: ", BY, revector),
+    ("] dump: after: ", BY, dumped),
     ("vmalloc: WARNING: ", BY, warning),
     ("*** unexpected exception ", BY, died),
     ("*** panicked at ", BY, died),
@@ -89,6 +95,17 @@ fn revector(hit: &Hit<'_>) -> Facts {
     }
 }
 
+/// `0xffff880000000000-0xffff88000000a000  40K RW NX pte`: pages that the direct map shows after the move.
+fn dumped(hit: &Hit<'_>) -> Facts {
+    let range = hit.rest.split_whitespace().next().and_then(|range| range.split_once('-'));
+    let page = |text: &str| {
+        let address = u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()?;
+        Some(address.checked_sub(DIRECT)? / PAGE).filter(|page| *page < MOST_DIRECT)
+    };
+    let pages = range.and_then(|(start, end)| page(start).zip(page(end)));
+    Ok(pages.map(|(start, end)| Fact::Mapped(start, end)).into_iter().collect())
+}
+
 fn warning(hit: &Hit<'_>) -> Facts {
     Ok(vec![Fact::Event(Event::AlreadyMapped(hit.rest.trim().to_owned()))])
 }
@@ -98,7 +115,7 @@ fn died(hit: &Hit<'_>) -> Facts {
     Ok(vec![Fact::Event(Event::Died(text.trim_start_matches("*** ").trim().to_owned()))])
 }
 
-/// The verdict's words are the whole line, behind at most a prefix. XTF's guests print them too, which is why a
+/// The verdict's words are the whole line, after at most a prefix. XTF's guests print them too, which is why a
 /// verdict alone says nothing about memory.
 fn verdict(hit: &Hit<'_>) -> Facts {
     match Outcome::of_line(&format!("{}{}", hit.word, hit.rest)) {

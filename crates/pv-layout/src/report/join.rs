@@ -3,20 +3,36 @@
 //! A guest that tells its rows belongs to the builder that told the same kernel and the same P2M. A Linux guest tells
 //! no rows; it belongs to the builder before it in its stream, or to the only one there is.
 
-use super::{account::Account, fact::Teller, speaker::Stream};
+use super::{
+    account::Account,
+    fact::{Side, Teller},
+    speaker::Stream,
+};
 
 /// A guest, by all that is told of it. At least one side is there.
 #[derive(Debug, Clone)]
 pub(super) struct Guest {
     pub builder: Option<Account>,
     pub inside: Option<Account>,
+    /// What Xen tells of its crash.
+    pub crash: Option<Account>,
     /// Where its first account stands among all.
     place: usize,
 }
 
 impl Guest {
+    fn new(place: usize) -> Self {
+        Self { builder: None, inside: None, crash: None, place }
+    }
+
+    /// Those who tell of its memory: its builder and the guest itself.
     pub(super) fn sides(&self) -> impl Iterator<Item = &Account> {
         self.builder.iter().chain(&self.inside)
+    }
+
+    /// All who tell of it.
+    pub(super) fn tellers(&self) -> impl Iterator<Item = &Account> {
+        self.sides().chain(&self.crash)
     }
 
     /// The first answer of a side, the builder's before the guest's.
@@ -26,17 +42,38 @@ impl Guest {
 
     /// Whether it is the initial domain.
     pub(super) fn is_initial(&self) -> bool {
-        self.builder.as_ref().is_some_and(|side| side.teller == Teller::Xen && side.stream == Stream::Host)
+        let built = |side: &Account| side.teller == Teller::Xen && side.stream == Stream::Host;
+        match (&self.builder, &self.crash) {
+            (Some(builder), _) => built(builder),
+            (None, Some(crash)) => crash.stream == Stream::Domain(0),
+            (None, None) => false,
+        }
+    }
+
+    /// The number of its domain, if anybody names it.
+    pub(super) fn domain(&self) -> Option<u32> {
+        let told = self.builder.as_ref().and_then(|side| side.domain);
+        told.or_else(|| {
+            self.tellers().find_map(|side| match side.stream {
+                Stream::Domain(domain) => Some(domain),
+                Stream::Host => None,
+            })
+        })
     }
 }
 
 /// Makes guests of accounts, in the order of their first lines. What says nothing of use by itself, such as a version,
 /// may still go with a builder that has found no better match.
 pub(super) fn guests(accounts: Vec<Account>) -> Vec<Guest> {
-    let (builders, mut insides): (Vec<_>, Vec<_>) =
-        accounts.into_iter().enumerate().partition(|(_, account)| account.teller.builds());
-    let built = |(place, account)| Guest { builder: Some(account), inside: None, place };
-    let mut guests: Vec<_> = builders.into_iter().map(built).collect();
+    let mut guests = Vec::new();
+    let (mut insides, mut crashes) = (Vec::new(), Vec::new());
+    for (place, account) in accounts.into_iter().enumerate() {
+        match account.teller.side() {
+            Side::Builder => guests.push(Guest { builder: Some(account), ..Guest::new(place) }),
+            Side::Inside => insides.push((place, account)),
+            Side::Crash => crashes.push((place, account)),
+        }
+    }
     insides.sort_by_key(|(place, account)| (!account.is_usable(), *place));
     for (place, account) in insides {
         match partner(&guests, place, &account) {
@@ -44,12 +81,34 @@ pub(super) fn guests(accounts: Vec<Account>) -> Vec<Guest> {
                 guests[at].place = guests[at].place.min(place);
                 guests[at].inside = Some(account);
             }
-            None => guests.push(Guest { builder: None, inside: Some(account), place }),
+            None => guests.push(Guest { inside: Some(account), ..Guest::new(place) }),
         }
     }
-    guests.retain(|guest| guest.sides().any(Account::is_usable));
+    for (place, account) in crashes {
+        match crashed(&guests, place, &account) {
+            Some(at) => guests[at].crash = Some(account),
+            None => guests.push(Guest { crash: Some(account), ..Guest::new(place) }),
+        }
+    }
+    guests.retain(|guest| guest.tellers().any(Account::is_usable));
     guests.sort_by_key(|guest| guest.place);
     guests
+}
+
+/// The guest that Xen says has crashed: the last before that with the number of its domain. The initial domain has
+/// number 0 and no number in its lines.
+fn crashed(guests: &[Guest], place: usize, crash: &Account) -> Option<usize> {
+    let is_it = |guest: &Guest| match crash.stream {
+        Stream::Domain(0) => {
+            let linux = |side: &Account| side.stream == Stream::Host && side.source == crash.source;
+            guest.is_initial() || guest.builder.is_none() && guest.inside.as_ref().is_some_and(linux)
+        }
+        _ => guest.domain().is_some_and(|domain| crash.stream == Stream::Domain(domain)),
+    };
+    let before =
+        |guest: &Guest| guest.crash.is_none() && guest.sides().next().is_some() && guest.place < place;
+    let found = guests.iter().enumerate().filter(|(_, guest)| before(guest) && is_it(guest));
+    found.max_by_key(|(_, guest)| guest.place).map(|(at, _)| at)
 }
 
 /// The guest whose builder's account goes with a guest's own.
@@ -81,7 +140,7 @@ fn may_have_built(builder: &Account, inside: &Account) -> bool {
         _ => true,
     };
     let streams = match builder.teller {
-        Teller::Xen => builder.stream == inside.stream,
+        Teller::Xen | Teller::Grub => builder.stream == inside.stream,
         _ => true,
     };
     let sizes = builder

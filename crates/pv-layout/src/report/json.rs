@@ -3,12 +3,12 @@
 //! Addresses are strings, because JSON's numbers are inexact above 2^53 in most readers; page numbers and counts are
 //! numbers. What is not known is null.
 
-use super::{Finding, Report, Verdict, reader::Unusable};
-use crate::scene::{After, Kind, MapRange, Row, Scene};
+use super::{Finding, Report, Verdict, reading::Unusable};
+use crate::scene::{After, MapRange, Row, Scene};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The report as JSON, indented, with a line end.
 pub(super) fn show(report: &Report) -> Result<String> {
@@ -48,7 +48,8 @@ struct Guest<'a> {
     mapped_end: Option<String>,
     /// L1 first.
     page_tables: Option<[u64; 4]>,
-    module_area: Range<'a>,
+    /// Nothing if the guest loads no modules there.
+    module_area: Option<Range<'a>>,
     memory_map: Vec<Range<'a>>,
     after: &'static str,
 }
@@ -63,7 +64,11 @@ impl<'a> Guest<'a> {
             alloc_end: scene.alloc_end.map(hex),
             mapped_end: scene.mapped_end.map(hex),
             page_tables: scene.tables.map(|tables| tables.0),
-            module_area: Range { start: hex(area.start), end: hex(area.end), kind: None },
+            module_area: area.exists().then(|| Range {
+                start: hex(area.start),
+                end: hex(area.end),
+                kind: None,
+            }),
             memory_map: scene.memory_map.iter().map(Range::of).collect(),
             after: match scene.after {
                 After::Unknown => "unknown",
@@ -89,7 +94,7 @@ struct JsonRow<'a> {
 impl<'a> JsonRow<'a> {
     fn of(scene: &Scene, row: &'a Row) -> Self {
         Self {
-            kind: kind(row.kind),
+            kind: row.kind.key(),
             name: &row.name,
             pfn: row.pfn,
             pages: row.pages,
@@ -155,18 +160,4 @@ impl<'a> JsonUnusable<'a> {
 
 fn hex(address: u64) -> String {
     format!("{address:#x}")
-}
-
-fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Kernel => "kernel",
-        Kind::Ramdisk => "ramdisk",
-        Kind::P2m => "p2m",
-        Kind::StartInfo => "start_info",
-        Kind::Xenstore => "xenstore",
-        Kind::Console => "console",
-        Kind::PageTables => "page_tables",
-        Kind::BootStack => "boot_stack",
-        Kind::Other => "other",
-    }
 }

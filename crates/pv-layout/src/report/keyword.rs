@@ -1,7 +1,7 @@
 //! The words that make a line worth reading, and who says them.
 //!
 //! Most lines of a real log say nothing about memory. One automaton finds all words in one pass over a line, wherever
-//! they stand: behind any prefix (`(XEN)`, `(d1)`, a time, `domainbuilder: detail:`), and behind another writer's text
+//! they stand: after any prefix (`(XEN)`, `(d1)`, a time, `domainbuilder: detail:`), and after another writer's text
 //! if two lines have run into each other. The formats are from Xen 4.1 to 4.20 and Linux 3.0 to 6.12.
 
 use super::fact::Facts;
@@ -16,10 +16,12 @@ pub(super) struct Hit<'a> {
     pub word: &'static str,
     /// The line up to the word.
     pub before: &'a str,
-    /// The line behind it, up to the next word.
+    /// The line after it, up to the next word.
     pub rest: &'a str,
-    /// The line behind it, up to its end.
+    /// The line after it, up to its end.
     pub tail: &'a str,
+    /// The whole line.
+    pub line: &'a str,
 }
 
 /// Reads a hit's facts.
@@ -57,7 +59,9 @@ impl Words {
             let end = found.peek().map_or(line.len(), aho_corasick::Match::start);
             let word = self.words[hit.pattern().as_usize()];
             let tail = &line[hit.end()..];
-            each(word, Hit { word: word.0, before: &line[..hit.start()], rest: &line[hit.end()..end], tail });
+            let hit =
+                Hit { word: word.0, before: &line[..hit.start()], rest: &line[hit.end()..end], tail, line };
+            each(word, hit);
         }
     }
 }

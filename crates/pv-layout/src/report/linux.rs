@@ -5,6 +5,7 @@
 //! `p2m.c`, `mm/vmalloc.c`, `arch/x86/kernel/e820.c` and `setup.c`; logs of 2.6.39 to 6.6.
 
 use super::{
+    crash,
     dom0_builder::KINDS,
     fact::{Event, Fact, Facts, ModuleStart, Moved, nothing, one},
     keyword::{Hit, Teller, Word},
@@ -29,8 +30,35 @@ pub(super) const WORDS: &[Word] = &[
     (" page(s) to 1-1 mapping", BY, identity),
     ("Memory: ", BY, memory),
     ("Kernel Offset: ", BY, offset),
-    ("Kernel panic - not syncing: ", BY, died),
-    ("(vcpu#0) crashed on cpu", None, crashed),
+    ("Command line: ", BY, command_line),
+    ("Failed to update kernel mapping for ", BY, not_mapped),
+    ("Failed to set p2m mapping for ", BY, not_mapped),
+    ("Failed to set m2p mapping for ", BY, not_mapped),
+    ("kernel BUG at ", BY, died),
+    ("BUG: unable to handle", BY, died),
+    ("BUG: kernel NULL pointer dereference", BY, died),
+    ("BUG: stack guard page was hit", BY, died),
+    ("Unable to handle kernel ", BY, died),
+    ("Oops: ", BY, oops),
+    ("general protection fault: ", BY, trapped),
+    ("general protection fault, ", BY, trapped),
+    ("invalid opcode: ", BY, trapped),
+    ("double fault: ", BY, trapped),
+    ("divide error: ", BY, trapped),
+    ("stack segment: ", BY, trapped),
+    ("int3: ", BY, trapped),
+    ("PANIC: ", BY, panicked),
+    ("Kernel panic - not syncing", BY, died),
+    ("Kernel panic: ", BY, died),
+    ("soft lockup - CPU#", BY, stuck),
+    ("detected hard LOCKUP on cpu", BY, stuck),
+    ("Hard LOCKUP on cpu ", BY, stuck),
+    ("Rebooting in ", BY, rebooting),
+    ("Rebooting machine", BY, rebooting),
+    ("RIP: ", None, rip),
+    ("] IP: ", BY, died_in),
+    ("EIP is at ", BY, died_in),
+    ("EIP: ", BY, rip),
 ];
 
 fn begin(hit: &Hit<'_>) -> Facts {
@@ -53,6 +81,7 @@ fn map(hit: &Hit<'_>) -> Facts {
 /// `Xen hypervisor allocated kernel memory conflicts with E820 map`
 fn conflict(hit: &Hit<'_>) -> Facts {
     let (_, part) = hit.before.rsplit_once("allocated ").unwrap_or(("", "kernel"));
+    let part = part.trim();
     Ok(vec![Fact::Event(Event::Conflict(part.to_owned()))])
 }
 
@@ -115,7 +144,7 @@ fn memory(hit: &Hit<'_>) -> Facts {
     Ok(total.map_or(Vec::new(), |kib| vec![Fact::PagesAbout(kib / 4)]))
 }
 
-/// `0x... from 0x... (relocation range: 0xffffffff80000000-0xffffffffbfffffff)`: modules begin behind that range. An
+/// `0x... from 0x... (relocation range: 0xffffffff80000000-0xffffffffbfffffff)`: modules begin after that range. An
 /// image of at most 512 MiB has no such line, or `disabled`.
 fn offset(hit: &Hit<'_>) -> Facts {
     let range = hit.rest.split_once("relocation range: ").and_then(|(_, range)| range.split_once(')'));
@@ -125,11 +154,78 @@ fn offset(hit: &Hit<'_>) -> Facts {
 }
 
 fn died(hit: &Hit<'_>) -> Facts {
-    Ok(vec![Fact::Event(Event::Died(format!("{}{}", hit.word, hit.rest.trim())))])
+    Ok(vec![Fact::Event(Event::Died(format!("{}{}", hit.word, hit.tail.trim())))])
 }
 
-/// Xen: `Domain 1 (vcpu#0) crashed on cpu#0:`
-fn crashed(hit: &Hit<'_>) -> Facts {
-    let domain = hit.before.rsplit_once("Domain ").and_then(|(_, number)| number.trim().parse().ok());
-    Ok(domain.map_or(Vec::new(), |domain| vec![Fact::Event(Event::Crashed(domain))]))
+/// `0000 [#1] SMP NOPTI`, since 6.9 `Oops: 0002 [#1]` and `general protection fault: 0000 [#1]` before that.
+fn oops(hit: &Hit<'_>) -> Facts {
+    if hit.tail.contains("[#") { died(hit) } else { nothing() }
+}
+
+/// `0000 [#1] SMP`, `general protection fault, probably for non-canonical address ...`: a program's own traps have no
+/// count.
+fn trapped(hit: &Hit<'_>) -> Facts {
+    if hit.tail.contains("[#") || hit.word.ends_with(", ") { died(hit) } else { nothing() }
+}
+
+/// `early exception 0x06 IP 10:ffffffff83400000 error 0 cr2 0x0`, `double fault, error_code: 0x0`
+fn panicked(hit: &Hit<'_>) -> Facts {
+    let known = ["early exception", "double fault"].iter().any(|word| hit.rest.contains(word));
+    if known { died(hit) } else { nothing() }
+}
+
+/// After a panic, in some seconds.
+fn rebooting(hit: &Hit<'_>) -> Facts {
+    if hit.word.contains("machine") || hit.rest.contains("seconds") { died(hit) } else { nothing() }
+}
+
+fn stuck(hit: &Hit<'_>) -> Facts {
+    Ok(vec![Fact::Event(Event::Stuck(format!("{}{}", hit.word, hit.tail.trim())))])
+}
+
+/// `e030:blkfront_probe+0x1d4/0x6b0`, `e030:[<ffffffff8100af1e>]  [<ffffffff8100af1e>] name+0xe/0x13`; Xen prints more
+/// spaces and tells of a domain.
+fn rip(hit: &Hit<'_>) -> Facts {
+    if hit.before.contains("(XEN)") || hit.rest.starts_with("   ") {
+        return Ok(crash::rip(hit.rest).into_iter().collect());
+    }
+    died_in(hit)
+}
+
+fn died_in(hit: &Hit<'_>) -> Facts {
+    let is_name = |word: &str| word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let mut words = hit.tail.split([' ', ']', ':']);
+    let name = words.find(|word| word.contains("+0x") && word.contains("/0x") && is_name(word));
+    Ok(name.map(|name| Fact::Event(Event::DiedIn(name.to_owned()))).into_iter().collect())
+}
+
+/// `mfn=47120000 pfn=442368`, in decimal
+fn not_mapped(hit: &Hit<'_>) -> Facts {
+    let number = |key: &str| {
+        let (_, rest) = hit.rest.split_once(key)?;
+        rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    };
+    let event = number("mfn=").zip(number("pfn=")).map(|(mfn, pfn)| Event::NotMapped { mfn, pfn });
+    one(event.map(Fact::Event), "expected mfn=N pfn=N")
+}
+
+/// `root=/dev/xvda1 ro mem=1728M console=hvc0`: what `mem=` cuts off, Linux cannot use for its pages.
+fn command_line(hit: &Hit<'_>) -> Facts {
+    let limit = hit.tail.split_whitespace().find_map(|word| bytes(word.strip_prefix("mem=")?));
+    Ok(limit.map(Fact::MemoryLimit).into_iter().collect())
+}
+
+/// `1728M`, `2G`, `0x6c000000`
+fn bytes(text: &str) -> Option<u64> {
+    let (digits, shift) = match text.as_bytes().last()? {
+        b'K' | b'k' => (&text[..text.len() - 1], 10),
+        b'M' | b'm' => (&text[..text.len() - 1], 20),
+        b'G' | b'g' => (&text[..text.len() - 1], 30),
+        _ => (text, 0),
+    };
+    let number = match digits.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok()?,
+        None => digits.parse().ok()?,
+    };
+    number.checked_mul(1 << shift)
 }

@@ -1,40 +1,58 @@
 //! `revector report`: reads the logs of a PV guest's birth, rebuilds its memory, and says what is wrong.
 //!
 //! ```text
-//! logs -> lines -> dialects -> toolstack | dom0_builder | guest | linux (keyword) -> fact   one line at a time
-//!      -> reader -> account                                                       one boot, as one side tells it
-//!      -> join   -> picture -> scene, rules -> findings                           one guest
-//!      -> term | drawn | json                                                     for people, for programs
+//! logs -> lines -> mail -> dialects -> toolstack | dom0_builder | refusals | crash     one line at a time
+//!                          (keyword)   guest | linux | mini_os            -> fact
+//!      -> reader -> account                                             one boot, as one side tells it
+//!      -> join   -> picture -> scene, rules -> findings                 one guest
+//!      -> term | drawn | json                                           for people, for programs
 //! ```
+//!
+//! It is also the only reader of logs for `rows` and `run`, which ask for one side of a boot (`sides`).
 //!
 //! A guest that dies early leaves a log that a few people can read: a toolstack's list of segments, Xen's block of
 //! addresses, half a Linux boot. All of them tell the same few rows. docs/report.md describes the output.
 
 mod account;
+mod banner;
+mod crash;
+mod crash_facts;
 mod diagram;
 mod dialects;
 mod dom0_builder;
 mod drawn;
 mod fact;
+mod fault;
 mod guest;
 mod join;
 mod json;
 mod keyword;
 mod lines;
 mod linux;
+mod mail;
+pub(crate) mod memory;
+mod mini_os;
+mod open;
 mod picture;
-mod plan;
 mod reader;
+mod reading;
+mod refusals;
+mod refused_by_xen;
 mod rules;
+mod sides;
 mod speaker;
 mod summary;
 mod term;
 mod text;
 pub(crate) mod told;
 mod toolstack;
+mod what_if;
 
 pub use crate::finding::{self, Finding, Severity};
-pub use reader::{Reading, Unusable};
+pub use reading::{Reading, Unusable};
+pub use refusals::{Message, messages};
+pub use sides::scene_of_run;
+pub(crate) use sides::{One, memory_map, one_side};
 pub use summary::{Report, Verdict};
 
 use anyhow::Result;

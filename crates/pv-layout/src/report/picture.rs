@@ -1,15 +1,15 @@
 //! Turns a guest's accounts into a scene: the form that pictures and rules are made from.
 //!
 //! Two traps. With the `INIT_P2M` note the toolstack prints its list, and with `MOD_START_PFN` the ramdisk, at
-//! addresses of the high mapping where nothing is mapped: such rows begin behind `virt_pgtab_end`. And of the list's
+//! addresses of the high mapping where nothing is mapped: such rows begin after `virt_pgtab_end`. And of the list's
 //! pages some are its own page tables.
 
 use super::{
     account::{Account, Placed},
-    fact::{Moved, Teller},
+    crash_facts::Context,
+    fact::{Moved, Teller, Width},
     join::Guest,
     text,
-    told::kind,
 };
 use crate::scene::{After, Kind, ModuleArea, PAGE, Row, Scene, TableCounts};
 
@@ -17,6 +17,7 @@ use crate::scene::{After, Kind, ModuleArea, PAGE, Row, Scene, TableCounts};
 pub(super) fn scene(guest: &Guest, modules_at: Option<u64>) -> Scene {
     let classic = ModuleArea::CLASSIC;
     let told = guest.ask(|side| side.modules).filter(|start| *start < classic.end);
+    let area = ModuleArea { start: modules_at.or(told).unwrap_or(classic.start), ..classic };
     Scene {
         title: title(guest),
         pages: pages(guest),
@@ -24,16 +25,32 @@ pub(super) fn scene(guest: &Guest, modules_at: Option<u64>) -> Scene {
         alloc_end: guest.ask(|side| side.alloc_end),
         mapped_end: guest.ask(|side| side.mapped_end),
         tables: guest.ask(tables),
-        area: ModuleArea { start: modules_at.or(told).unwrap_or(classic.start), ..classic },
+        area: if has_modules(guest) { area } else { ModuleArea::NONE },
         memory_map: guest
             .inside
             .iter()
             .chain(&guest.builder)
-            .find(|side| !side.map.is_empty())
-            .map(|side| side.map.clone())
+            .map(Account::memory_map)
+            .find(|map| !map.is_empty())
+            .map(<[_]>::to_vec)
             .unwrap_or_default(),
         after: after(guest),
     }
+}
+
+/// Whether it loads modules where a 64-bit kernel does. Of a guest that tells no rows nobody asks.
+fn has_modules(guest: &Guest) -> bool {
+    let mini_os = guest.inside.as_ref().is_some_and(|side| side.teller == Teller::MiniOs);
+    !mini_os && width(guest) != Some(Width::Bits32)
+}
+
+/// The width of the kernel's addresses, as told or as its rows show.
+pub(super) fn width(guest: &Guest) -> Option<Width> {
+    let by_rows = |side: &Account| {
+        let kernel = side.row("kernel").filter(|_| side.row("phys2mach").is_some())?;
+        (0x1000_0000..1 << 32).contains(&kernel.start).then_some(Width::Bits32)
+    };
+    guest.ask(|side| side.width).or_else(|| guest.ask(by_rows))
 }
 
 /// As told (Xen's count leaves out the ramdisk, whose pages it hands over); else from the length of a list that is nothing but entries; else without what Linux had taken by then.
@@ -58,15 +75,32 @@ fn tables(side: &Account) -> Option<TableCounts> {
 
 fn after(guest: &Guest) -> After {
     match guest.ask(|side| side.moved) {
+        Some(Moved::Copied) => After::Copied(guest.ask(copied_to).unwrap_or_default()),
         None => After::Unknown,
         Some(Moved::Kept) => After::Kept,
         Some(Moved::Aliased) => After::Aliased,
-        Some(Moved::Copied) => After::Copied(Vec::new()),
     }
+}
+
+/// The new list's pages, if the guest tells what its direct map shows (`loglevel=debug`): nothing else of the size of a
+/// list is mapped after the initial mapping. Nothing if the sizes differ.
+fn copied_to(side: &Account) -> Option<Vec<(u64, u64)>> {
+    let first = side.mapped_end?.checked_sub(crate::scene::HIGH)? / PAGE;
+    let after = |(start, pages): &(u64, u64)| {
+        let from = (*start).max(first);
+        let end = start.saturating_add(*pages);
+        (from < end).then(|| (from, end - from))
+    };
+    let found: Vec<_> = side.mapped.iter().filter_map(after).collect();
+    let pages = found.iter().fold(0, |sum: u64, (_, pages)| sum.saturating_add(*pages));
+    (pages == side.row("phys2mach")?.pages).then_some(found)
 }
 
 fn rows(side: &Account) -> Vec<Row> {
     let mut rows: Vec<_> = side.rows.iter().map(|placed| row(side, placed)).collect();
+    if side.teller == Teller::MiniOs {
+        rows.sort_by_key(|row| row.pfn);
+    }
     if let Some(bytes) = side.ramdisk_bytes.filter(|_| side.row("ramdisk").is_none()) {
         let ramdisk = Row {
             kind: Kind::Ramdisk,
@@ -81,7 +115,7 @@ fn rows(side: &Account) -> Vec<Row> {
 }
 
 fn row(side: &Account, placed: &Placed) -> Row {
-    let kind = kind(&placed.name);
+    let kind = Kind::of_name(&placed.name);
     let address = match (is_pretended(side, kind, placed), kind) {
         (false, _) => Some(placed.start),
         (true, Kind::P2m) => side.init_p2m,
@@ -92,30 +126,45 @@ fn row(side: &Account, placed: &Placed) -> Row {
 
 /// Whether a toolstack printed an address for what is not mapped there.
 fn is_pretended(side: &Account, kind: Kind, placed: &Placed) -> bool {
-    let behind_mapping = side.mapped_end.is_some_and(|end| end > 0 && placed.start >= end);
+    let after_mapping = side.mapped_end.is_some_and(|end| end > 0 && placed.start >= end);
     let noted = match kind {
         Kind::P2m => side.init_p2m.is_some(),
         Kind::Ramdisk => side.mod_start_pfn,
         _ => false,
     };
-    side.teller == Teller::Toolstack && (behind_mapping || noted)
+    side.teller == Teller::Toolstack && (after_mapping || noted)
 }
 
-/// `128 GiB guest, built by xl 4.17`
+/// `128 GiB guest, told by xl 4.17`, `domain 7, told by Xen 4.15.1`
 fn title(guest: &Guest) -> String {
     let size = pages(guest).map_or(String::new(), |pages| format!("{} ", text::pages(pages)));
-    let what = match guest.builder.as_ref() {
-        _ if guest.is_initial() => "initial domain",
-        Some(side) if side.row("kernel").is_some() && side.row("phys2mach").is_none() && !is_pv(side) => {
-            "HVM guest"
+    let hvm = guest
+        .builder
+        .as_ref()
+        .is_some_and(|side| side.row("kernel").is_some() && side.row("phys2mach").is_none() && !is_pv(side));
+    let wide = if width(guest) == Some(Width::Bits32) { "32-bit " } else { "" };
+    let what = match guest.domain() {
+        _ if guest.is_initial() => format!("{wide}initial domain"),
+        _ if hvm => "HVM guest".to_owned(),
+        Some(domain) if guest.crash.is_some() && guest.sides().next().is_none() => {
+            format!("{}domain {domain}", if is_hvm(guest) { "HVM or PVH " } else { "" })
         }
-        _ => "guest",
+        _ => format!("{wide}guest"),
     };
-    let sides: Vec<_> = guest.sides().map(told_by).collect();
-    format!("{size}{what}, told by {}", text::list(&sides))
+    let mut tellers: Vec<_> = guest.sides().map(told_by).collect();
+    if tellers.is_empty() {
+        tellers.extend(guest.crash.as_ref().map(told_by));
+    }
+    format!("{size}{what}, told by {}", text::list(&tellers))
 }
 
-/// A PV guest's kernel is in the high mapping, wherever its list is.
+/// Whether Xen says that it crashed in a machine of its own.
+pub(super) fn is_hvm(guest: &Guest) -> bool {
+    let crash = guest.crash.as_ref().and_then(|side| side.crash.as_ref());
+    crash.is_some_and(|crash| crash.context == Some(Context::Hvm))
+}
+
+/// A PV guest's kernel is in the high mapping, or it has a list.
 pub(super) fn is_pv(side: &Account) -> bool {
     side.row("kernel").is_none_or(|kernel| kernel.start >= crate::scene::HIGH)
         || side.row("phys2mach").is_some()
@@ -123,10 +172,13 @@ pub(super) fn is_pv(side: &Account) -> bool {
 
 fn told_by(side: &Account) -> String {
     let who = match side.teller {
-        Teller::Toolstack => "xl",
-        Teller::Xen => "Xen",
+        Teller::Toolstack => side.tool.unwrap_or("xl"),
+        Teller::Xen | Teller::Crash => "Xen",
+        Teller::Grub => "GRUB",
         Teller::Revector => "revector",
         Teller::Linux => "Linux",
+        Teller::MiniOs => "Mini-OS",
     };
-    side.version.as_ref().map_or(who.to_owned(), |version| format!("{who} {version}"))
+    let crashed = side.crash.as_ref().and_then(|crash| crash.xen.as_ref());
+    side.version.as_ref().or(crashed).map_or(who.to_owned(), |version| format!("{who} {version}"))
 }

@@ -1,9 +1,9 @@
 //! Which domain a line is from, where several write to one console.
 //!
-//! Xen puts `(d1) ` before what domain 1 writes to its console, behind `(XEN) ` and a time or not. A shim's own
+//! Xen puts `(d1) ` before what domain 1 writes to its console, after `(XEN) ` and a time or not. A shim's own
 //! `(XEN)` lines come as `(d1) (XEN) `. A line without a domain is Xen's, the initial domain's or the toolstack's.
 
-/// Where to look for the mark: behind a time and a host's name at most.
+/// Where to look for the mark: after a time and a host's name at most.
 const REACH: usize = 96;
 
 /// One writer's lines among others.
@@ -30,7 +30,7 @@ mod tests {
     use super::{Stream, stream};
 
     #[test]
-    fn the_domain_is_found_behind_any_prefix() {
+    fn the_domain_is_found_after_any_prefix() {
         for line in [
             "(d12) [    0.001] layout: x",
             "(XEN) [2026-11-22 10:00:00] (d12) text",

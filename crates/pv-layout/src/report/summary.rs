@@ -2,7 +2,7 @@
 
 use super::{
     finding::{Finding, Severity},
-    reader::Reading,
+    reading::Reading,
 };
 use crate::scene::Scene;
 

@@ -6,15 +6,15 @@
 use super::{
     Report, Verdict,
     diagram::{self, Place},
-    finding::{Cure, Finding, Severity},
-    reader::Reading,
+    finding::{Finding, Severity},
+    reading::Reading,
     text,
 };
 use crate::scene::{Row, Scene};
 use anstyle::{AnsiColor, Style};
 
 const COLUMNS: usize = 80;
-const HEADING: &str = "row            first address      -> first behind it        pages        size";
+const HEADING: &str = "row            first address      -> first after it         pages        size";
 const LEGEND: &str = "phys: the guest's memory, low pages first; __ka: the kernel's mapping of it";
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -106,9 +106,10 @@ impl Page {
         ends.extend(scene.tables.map(|tables| {
             format!("{} page tables", tables.0.iter().fold(0, |sum: u64, count| sum.saturating_add(*count)))
         }));
-        let modules = format!("modules from {:#x} on", scene.area.start);
-        let text = if ends.is_empty() { modules } else { format!("{}; {modules}", ends.join(", ")) };
-        for line in textwrap::wrap(&text, COLUMNS - 2) {
+        let mut told = if ends.is_empty() { Vec::new() } else { vec![ends.join(", ")] };
+        told.extend(scene.area.exists().then(|| format!("modules from {:#x} on", scene.area.start)));
+        let text = told.join("; ");
+        for line in textwrap::wrap(&text, COLUMNS - 2).into_iter().filter(|line| !line.is_empty()) {
             self.line(&format!("  {DIM}{line}{DIM:#}"));
         }
     }
@@ -135,15 +136,15 @@ impl Page {
             Severity::Note => self.wrapped(ODD, "Note", &finding.title),
         }
         self.paragraph("", &finding.detail);
-        match finding.cure() {
-            Some(Cure::One(way)) => self.paragraph("Cure: ", way),
-            Some(Cure::AnyOf(ways)) => self.ways(&ways),
-            None => {}
+        match finding.cures.as_slice() {
+            [] => {}
+            [way] => self.paragraph("Cure: ", way),
+            ways => self.ways(ways),
         }
     }
 
     /// Ways out of which one is enough.
-    fn ways(&mut self, ways: &[&str]) {
+    fn ways(&mut self, ways: &[String]) {
         self.paragraph("Cure, any one of these:", " ");
         for way in ways {
             let options = textwrap::Options::new(COLUMNS).initial_indent("  - ").subsequent_indent("    ");
@@ -193,8 +194,8 @@ fn fine(guests: usize, reading: &Reading) -> String {
 fn unreadable(reading: &Reading) -> String {
     let lines = counted(usize::try_from(reading.lines).unwrap_or(usize::MAX), "line");
     format!(
-        "nothing in {lines} tells where a guest's memory is. Expected one of: the output of `xl -vvv create`; Xen's \
-         own log with its VIRTUAL MEMORY ARRANGEMENT (loglvl=all); the console of this project's guest; the early log \
-         of a Linux PV guest (earlyprintk=xen)."
+        "nothing in {lines} tells of a guest. Expected one of: the output of `xl -vvv create` or libvirt's log; Xen's own log \
+         (xl dmesg) with its VIRTUAL MEMORY ARRANGEMENT (loglvl=all) or its account of a crash; the console of a Linux PV \
+         guest (earlyprintk=xen), of Mini-OS or of this project's guest."
     )
 }

@@ -59,6 +59,13 @@ fn skip_escape(characters: &mut std::str::Chars<'_>) {
     }
 }
 
+/// A line without its end may have lost digits of its last number, and a shorter number is a wrong one.
+pub(super) fn without_last_number(line: &str) -> &str {
+    let start = line.trim_end_matches(|c: char| c.is_ascii_alphanumeric()).len();
+    let last = line.get(start..).unwrap_or_default();
+    if last.contains(|c: char| c.is_ascii_digit()) { &line[..start] } else { line }
+}
+
 /// The beginning of a text, if it is long.
 pub(super) fn clip(text: &str) -> String {
     let text = text.trim();

@@ -8,10 +8,9 @@
 //! 0x00000000001fffff/21: 0xffffffff80000000 -> 0xffffffffa27fffff, 276 table(s)
 //! ```
 //!
-//! The words before (`xc_dom_alloc_segment:`, `layout:`) are the callers' business: `rows` compares two whole logs,
-//! `report` reads any. Sources: Xen's `tools/libs/guest/xg_dom_core.c` and `xg_dom_x86.c`, docs/boot-log.md.
+//! The words before (`xc_dom_alloc_segment:`, `layout:`) are the dialects' business. Sources: Xen's `tools/libs/guest/xg_dom_core.c` and `xg_dom_x86.c`, docs/boot-log.md.
 
-use crate::scene::{Kind, PAGE};
+use crate::scene::PAGE;
 use std::fmt;
 
 /// The toolstack's tables are counted by the address bits that one entry of the table above covers.
@@ -38,7 +37,7 @@ impl fmt::Display for Row {
 pub(crate) enum Mark {
     /// First address that the builder did not use.
     AllocEnd,
-    /// First address behind the initial mapping.
+    /// First address after the initial mapping.
     MappedEnd,
 }
 
@@ -140,31 +139,8 @@ pub(crate) fn guest_tables(text: &str) -> Vec<Counted> {
         .collect()
 }
 
-/// What follows `FUNCTION :` in a line of the toolstack's log.
-pub(crate) fn after<'a>(line: &'a str, functions: &[&str]) -> Option<&'a str> {
-    functions.iter().find_map(|function| {
-        let (_, rest) = line.split_once(function)?;
-        rest.trim_start().strip_prefix(':')
-    })
-}
-
 /// All `0x...` numbers of a text.
 pub(crate) fn hex_numbers(text: &str) -> Vec<u64> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric());
     words.filter_map(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok()).collect()
-}
-
-/// What a row holds, by the builder's word for it.
-pub(crate) fn kind(name: &str) -> Kind {
-    match name {
-        "kernel" => Kind::Kernel,
-        "ramdisk" => Kind::Ramdisk,
-        "phys2mach" => Kind::P2m,
-        "start info" => Kind::StartInfo,
-        "xenstore" => Kind::Xenstore,
-        "console" => Kind::Console,
-        "page tables" => Kind::PageTables,
-        "boot stack" => Kind::BootStack,
-        _ => Kind::Other,
-    }
 }

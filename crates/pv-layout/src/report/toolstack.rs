@@ -1,11 +1,11 @@
 //! The dialect of `xl -vvv create`: libxenguest's domain builder.
 //!
-//! Old: `xc_dom_alloc_segment:   kernel : ...`, `nr_page_tables: ...` (until Xen 4.5). Today's: the same behind
+//! Old: `xc_dom_alloc_segment:   kernel : ...`, `nr_page_tables: ...` (until Xen 4.5). Today's: the same after
 //! `domainbuilder: detail: `, `count_pgtables: ...`, a ramdisk called `module0`. Sources: Xen's `tools/libxc` up to
 //! 4.13 and `tools/libs/guest` since, logs of 4.14, 4.17 and 4.20.
 
 use super::{
-    fact::{Event, Fact, Facts, Missing, nothing, one},
+    fact::{Fact, Facts, Missing, Width, one},
     keyword::{Hit, Teller, Word},
     told::{Told, counted, hex_numbers, told},
 };
@@ -17,7 +17,6 @@ pub(super) const WORDS: &[Word] = &[
     ("xc_dom_build_image: called", BY, |_| Ok(vec![Fact::BeginRows])),
     ("xc_dom_alloc_segment", BY, row),
     ("xc_dom_alloc_page", BY, row),
-    ("xc_dom_build_image failed", BY, |_| nothing()),
     ("xc_dom_build_image", BY, row),
     ("nr_page_tables:", BY, tables),
     ("count_pgtables:", BY, tables),
@@ -25,8 +24,10 @@ pub(super) const WORDS: &[Word] = &[
     ("xc_dom_boot_xen_init: ver ", BY, version),
     ("ELF: note: ", None, note),
     ("elf_xen_parse_note: ", None, note),
-    ("xc: error: ", BY, refused),
-    ("libxl: error: ", BY, refused),
+    ("xc_dom_parse_elf_kernel: xen-3.0-", BY, width),
+    ("Parsing config from ", BY, begin),
+    ("XendDomainInfo", BY, |_| Ok(vec![Fact::Tool("xend")])),
+    ("_gnttab_entry: d", BY, domain),
 ];
 
 fn begin(_: &Hit<'_>) -> Facts {
@@ -58,7 +59,7 @@ fn version(hit: &Hit<'_>) -> Facts {
     one(hit.rest.split_once(',').map(|(version, _)| Fact::Version(version.to_owned())), "expected a version")
 }
 
-/// `INIT_P2M = 0x8000000000`, behind a word that changed with Xen 4.8. A debugging Xen lists the initial domain's
+/// `INIT_P2M = 0x8000000000`, after a word that changed with Xen 4.8. A debugging Xen lists the initial domain's
 /// notes in the same words, so they belong to whoever is building.
 fn note(hit: &Hit<'_>) -> Facts {
     let Some((name, value)) = hit.rest.split_once('=') else { return Ok(vec![Fact::NotesListed]) };
@@ -69,6 +70,14 @@ fn note(hit: &Hit<'_>) -> Facts {
     })
 }
 
-fn refused(hit: &Hit<'_>) -> Facts {
-    Ok(vec![Fact::Event(Event::Refused(hit.tail.trim().to_owned()))])
+/// `x86_32p: 0xc0100000 -> 0xc0480000`
+fn width(hit: &Hit<'_>) -> Facts {
+    let width = if hit.rest.starts_with("x86_32") { Width::Bits32 } else { Width::Bits64 };
+    Ok(vec![Fact::Width(width)])
+}
+
+/// `5 gnt[0] -> d0 0x5cec1`
+fn domain(hit: &Hit<'_>) -> Facts {
+    let number = hit.rest.split(' ').next().and_then(|number| number.parse().ok());
+    Ok(number.map(Fact::Domain).into_iter().collect())
 }

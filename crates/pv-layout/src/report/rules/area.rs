@@ -1,17 +1,17 @@
 //! What lies in the module area, what would keep it out, and from which size on something will.
 //!
-//! A module's code reaches the kernel by 32-bit displacements, so modules have no other place than the area behind the
+//! A module's code reaches the kernel by 32-bit displacements, so modules have no other place than the area after the
 //! kernel's. Whatever the builder maps there is in the way until the guest clears it (seed/).
 
 use super::Case;
 use crate::{
     report::{
         fact::{Event, Teller},
-        finding::{Finding, any_of},
-        plan::{GIB, Plan},
+        finding::Finding,
         text,
+        what_if::{GIB, Note, WhatIf},
     },
-    scene::{After, HIGH, Kind, ModuleArea, PAGE},
+    scene::{After, Kind, ModuleArea},
 };
 
 /// Bytes of the P2M and of other rows in the module area, and the names of the latter.
@@ -38,6 +38,9 @@ fn inside(case: &Case<'_>) -> Inside {
 
 /// What lies in the module area now.
 pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
+    if !case.scene.area.exists() {
+        return Vec::new();
+    }
     let inside = inside(case);
     if inside.list == 0 && inside.others == 0 {
         return padding(case).into_iter().collect();
@@ -53,7 +56,11 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
                 "Linux moves its list while it boots since 3.7, and has not complained",
             )]
         }
-        After::Unknown | After::Kept => vec![in_the_way(case, &inside)],
+        After::Unknown | After::Kept => {
+            let mut found = vec![in_the_way(case, &inside)];
+            found.extend(assumed(case));
+            found
+        }
     }
 }
 
@@ -67,34 +74,31 @@ fn what(inside: &Inside) -> String {
 
 fn in_the_way(case: &Case<'_>, inside: &Inside) -> Finding {
     let area = case.scene.area;
-    let mut detail = format!(
-        "Modules are loaded at {:#x} and above: their code reaches the kernel by 32-bit displacements, so they have \
-         no other place. ",
+    let list = case.scene.rows.iter().find(|row| row.kind == Kind::P2m && row.bytes_in(area) > 0);
+    let list = list.and_then(|list| list.address.zip(list.end()));
+    let list = list.map_or(String::new(), |(start, end)| format!("The P2M has {start:#x} -> {end:#x}. "));
+    let detail = format!(
+        "{list}Modules go to {:#x} and above: none loads until the guest moves its list.",
         area.start
     );
-    let list = case.scene.rows.iter().find(|row| row.kind == Kind::P2m && row.bytes_in(area) > 0);
-    if let Some((start, end)) = list.and_then(|list| list.address.zip(list.end())) {
-        detail += &format!("The P2M has {start:#x} -> {end:#x}, 8 bytes for each page of the guest. ");
-    }
-    if inside.others > 0 && inside.list > 0 {
-        detail += &format!("The other rows are {}. ", text::list(&inside.names));
-    }
-    if case.guest.builder.as_ref().is_some_and(|side| side.notes_listed && side.init_p2m.is_none()) {
-        detail += "The log lists the kernel's ELF notes, and INIT_P2M is not among them. ";
-    }
-    detail += "Until the guest moves the list and clears these mappings, no module can be loaded.";
-    detail += reservations(case);
-    case.problem(format!("{} lie in the module area", what(inside)), detail, cure(case))
+    case.problem(format!("{} lie in the module area", what(inside)), detail, cures(case))
 }
 
 /// What the log does not say and a reader may know.
-fn reservations(case: &Case<'_>) -> &'static str {
+fn assumed(case: &Case<'_>) -> Option<Finding> {
     let ours = case.guest.inside.as_ref().is_some_and(|side| side.teller == Teller::Revector);
     let told = case.guest.ask(|side| side.modules).is_some();
     if ours || told || has_failed(case) || case.scene.area != ModuleArea::CLASSIC {
-        return "";
+        return None;
     }
-    " A kernel built for KASLR has its modules at 0xffffffffc0000000 instead: if yours is, say so with --module-area."
+    let title = format!("Modules are taken to start at {:#x}", case.scene.area.start);
+    let detail =
+        "The log does not say. A kernel built for KASLR has them at 0xffffffffc0000000 instead.".to_owned();
+    Some(case.note(
+        title,
+        detail,
+        vec!["if yours is built so, say it with --module-area 0xffffffffc0000000".to_owned()],
+    ))
 }
 
 /// Whether the guest reports that modules had no place.
@@ -116,11 +120,11 @@ fn is_moved_by_linux(case: &Case<'_>) -> bool {
 
 fn moved(case: &Case<'_>, inside: &Inside, because: &str) -> Finding {
     let detail = format!(
-        "Where the builder put them, they are in the way of modules; {because}. Nothing is wrong, but \
-        a kernel that leaves its list there could load no module."
+        "Where the builder put them, they are in the way of modules; {because}. Nothing is wrong, but a kernel that \
+         leaves its list there could load no module."
     );
     let title = format!("{} lay in the module area until the guest moved the list", what(inside));
-    case.note(title, detail, None)
+    case.note(title, detail, Vec::new())
 }
 
 /// Only the mapping's unused end reaches the area: old kernels stumble over that too.
@@ -132,91 +136,93 @@ fn padding(case: &Case<'_>) -> Option<Finding> {
         starts at {:#x}. A kernel that clears only its rows leaves them in the way of modules.",
         case.scene.area.start
     );
-    Some(case.note("The initial mapping's spare pages reach into the module area".to_owned(), detail, None))
+    Some(case.note(
+        "The initial mapping's spare pages reach into the module area".to_owned(),
+        detail,
+        Vec::new(),
+    ))
 }
 
 /// Each way out by itself, as far as arithmetic shows that it is one.
-fn cure(case: &Case<'_>) -> Option<String> {
-    let limit = limit(case);
-    let (plan, pages) = Plan::of(case.scene)?;
-    let mut ways = notes(plan, limit);
-    if let Some(mib) = plan.largest_ramdisk_mib(limit).filter(|_| plan.ramdisk > 0) {
-        ways.push(format!("a ramdisk of at most {mib} MiB (it has {})", text::pages(plan.ramdisk)));
+fn cures(case: &Case<'_>) -> Vec<String> {
+    let mut ways = vec!["a kernel that moves its list while it boots, as Linux does since 3.7".to_owned()];
+    let Some(what_if) = WhatIf::of(case.scene) else { return ways };
+    ways.extend(notes(&what_if));
+    if let (Some(most), Some(has)) = (what_if.largest_ramdisk(), what_if.mapped_ramdisk()) {
+        let most = text::mib(most.0);
+        ways.push(format!("a ramdisk of at most {most} (it has {})", text::pages(has)));
     }
-    if let Some(gib) = plan.collides_from_gib(limit).filter(|gib| *gib > 1) {
-        ways.push(format!("at most {} GiB of memory (it has {})", gib - 1, text::pages(pages)));
-    }
-    ways.push("a kernel that moves its list while it boots, as Linux does since 3.7".to_owned());
-    Some(any_of(&ways))
-}
-
-/// ELF notes that keep everything below the limit: one of them if that is enough, else both.
-fn notes(plan: Plan, limit: u64) -> Vec<String> {
-    let elsewhere = plan.listed.map(|_| Plan { listed: None, ..plan });
-    let unmapped = (plan.ramdisk > 0).then_some(Plan { ramdisk: 0, ..plan });
-    let both = elsewhere.zip(unmapped).map(|_| Plan { listed: None, ramdisk: 0, ..plan });
-    let offer = |way: Option<Plan>, text: &str| {
-        let way = way.filter(|way| way.fits(limit))?;
-        Some(format!("{text} (all ends at {:#x} then)", way.end_address()))
-    };
-    let mut ways: Vec<_> = [
-        offer(elsewhere, "the ELF note INIT_P2M in the kernel, which names another place for the list"),
-        offer(unmapped, "the ELF note MOD_START_PFN in the kernel, so that the ramdisk is not mapped"),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    if ways.is_empty() {
-        ways.extend(offer(both, "both ELF notes in the kernel, INIT_P2M and MOD_START_PFN"));
+    if let Some(gib) = what_if.collides_from_gib().filter(|gib| gib * GIB <= what_if.pages()) {
+        ways.push(format!("at most {} GiB of memory (it has {})", gib - 1, text::pages(what_if.pages())));
     }
     ways
 }
 
-/// Pages of the high mapping below the module area.
-fn limit(case: &Case<'_>) -> u64 {
-    case.scene.area.start.saturating_sub(HIGH) / PAGE
+/// ELF notes that keep everything below the limit: one of them if that is enough, else both.
+fn notes(what_if: &WhatIf) -> Vec<String> {
+    let mut ways = Vec::new();
+    let list = what_if.list_is_high().then_some(Note::Added);
+    let ramdisk = what_if.mapped_ramdisk().map(|_| Note::Added);
+    let mut offer = |list: Option<Note>, ramdisk: Option<Note>, text: &str| {
+        let end = what_if.with_notes(list.unwrap_or(Note::AsItIs), ramdisk.unwrap_or(Note::AsItIs));
+        ways.extend(end.map(|end| format!("{text} (all ends at {end:#x} then)")));
+    };
+    if list.is_some() {
+        offer(list, None, "the note INIT_P2M in the kernel");
+    }
+    if ramdisk.is_some() {
+        offer(None, ramdisk, "the note MOD_START_PFN in the kernel");
+    }
+    if ways.is_empty() && list.is_some() && ramdisk.is_some() {
+        let end = what_if.with_notes(Note::Added, Note::Added);
+        ways.extend(
+            end.map(|end| format!("both notes, INIT_P2M and MOD_START_PFN (all ends at {end:#x} then)")),
+        );
+    }
+    ways
 }
 
 /// From which size on this kernel and ramdisk collide, if they do not yet.
 pub(super) fn forecast(case: &Case<'_>) -> Vec<Finding> {
     let inside = inside(case);
-    let plan = Plan::of(case.scene).filter(|_| inside.list == 0 && inside.others == 0);
-    let finding = match plan {
-        Some((plan, _)) if plan.listed.is_none() => Some(never(case, plan)),
-        Some((plan, pages)) => {
-            let from = plan.collides_from_gib(limit(case)).filter(|gib| *gib > pages / GIB);
-            from.map(|gib| someday(case, plan, gib))
+    let what_if = WhatIf::of(case.scene).filter(|_| inside.list == 0 && inside.others == 0);
+    let finding = match what_if.filter(|_| case.scene.area.exists()) {
+        Some(what_if) if !what_if.list_is_high() => never(case, &what_if),
+        Some(what_if) => {
+            let from = what_if.collides_from_gib().filter(|gib| *gib > what_if.pages() / GIB);
+            from.map(|gib| someday(case, &what_if, gib))
         }
         None => None,
     };
     finding.into_iter().collect()
 }
 
-fn never(case: &Case<'_>, plan: Plan) -> Finding {
+fn never(case: &Case<'_>, what_if: &WhatIf) -> Option<Finding> {
     let detail = format!(
-        "The kernel's ELF note INIT_P2M puts the list elsewhere, so the rows do not grow with the guest: {} are left \
-         below the module area at {:#x}.",
-        text::pages(limit(case).saturating_sub(plan.end())),
+        "The kernel's note INIT_P2M puts the list elsewhere, so the rows do not grow with the guest: {} are left below \
+         the module area at {:#x}.",
+        text::mib(what_if.room()?),
         case.scene.area.start
     );
-    case.note("The P2M cannot get into the module area at any size".to_owned(), detail, None)
+    let title = "The P2M cannot get into the module area at any size".to_owned();
+    Some(case.note(title, detail, Vec::new()))
 }
 
-fn someday(case: &Case<'_>, plan: Plan, gib: u64) -> Finding {
-    let (who, ramdisk, cure) = match plan.ramdisk {
-        0 => ("this kernel reaches", String::new(), "the ELF note INIT_P2M in the kernel"),
-        mapped => (
+fn someday(case: &Case<'_>, what_if: &WhatIf, gib: u64) -> Finding {
+    let (who, ramdisk, cure) = match what_if.mapped_ramdisk() {
+        None => ("this kernel reaches", String::new(), "the note INIT_P2M in the kernel"),
+        Some(mapped) => (
             "this kernel and ramdisk reach",
             format!(" and a ramdisk of {}", text::pages(mapped)),
-            "the ELF note INIT_P2M in the kernel, or MOD_START_PFN, or a smaller ramdisk",
+            "the note INIT_P2M in the kernel; MOD_START_PFN or a smaller ramdisk make room for some GiB",
         ),
     };
     let detail = format!(
-        "The P2M takes 2 MiB for each GiB of the guest. It lies behind a kernel that ends {} into the high \
+        "The P2M takes 2 MiB for each GiB of the guest. It lies after a kernel that ends {} into the high \
          mapping{ramdisk}; the module area starts at {:#x}.",
-        text::pages(plan.kernel_end),
+        text::pages(what_if.kernel_end()),
         case.scene.area.start
     );
     let title = format!("From {gib} GiB on, {who} the module area");
-    case.note(title, detail, Some(format!("For larger guests: {cure}.")))
+    case.note(title, detail, vec![format!("for larger guests {cure}")])
 }

@@ -18,11 +18,11 @@ pub(in crate::report) struct Case<'a> {
 }
 
 impl Case<'_> {
-    pub(super) fn problem(&self, title: String, detail: String, cure: Option<String>) -> Finding {
-        Finding { severity: Severity::Problem, title, detail, cure, guest: self.index }
+    pub(super) fn problem(&self, title: String, detail: String, cures: Vec<String>) -> Finding {
+        Finding { severity: Severity::Problem, title, detail, cures, guest: self.index }
     }
 
-    pub(super) fn note(&self, title: String, detail: String, cure: Option<String>) -> Finding {
-        Finding { severity: Severity::Note, title, detail, cure, guest: self.index }
+    pub(super) fn note(&self, title: String, detail: String, cures: Vec<String>) -> Finding {
+        Finding { severity: Severity::Note, title, detail, cures, guest: self.index }
     }
 }

@@ -1,4 +1,4 @@
-//! What a log itself reports as gone wrong: warnings, failed allocations, deaths, verdicts, builders that gave up.
+//! What a log itself reports as gone wrong or worth knowing: warnings, failed allocations, moved pages, verdicts.
 
 use super::Case;
 use crate::{
@@ -13,12 +13,8 @@ use crate::{
 
 pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
     let mut found: Vec<_> = module_failure(case).into_iter().collect();
-    for event in case.guest.sides().flat_map(|side| &side.events) {
-        found.extend(of_event(case, event));
-    }
-    found.extend(died(case));
+    found.extend(case.guest.sides().flat_map(|side| &side.events).filter_map(|event| clipped(case, event)));
     found.extend(relocated(case));
-    found.extend(refused(case));
     found.extend(case.guest.inside.as_ref().and_then(|side| verdict(case, side)));
     found
 }
@@ -52,7 +48,7 @@ fn module_failure(case: &Case<'_>) -> Option<Finding> {
         (None, Some(_)) => "An allocation of virtual memory failed".to_owned(),
         (Some(_), _) => "A module could not be mapped: its addresses are in use".to_owned(),
     };
-    Some(case.problem(title, detail.trim().to_owned(), None))
+    Some(case.problem(title, detail.trim().to_owned(), Vec::new()))
 }
 
 /// `area->size` counts the guard page, the allocation does not.
@@ -64,39 +60,16 @@ fn guard(allocated: u64, wanted: u64) -> &'static str {
     }
 }
 
-fn of_event(case: &Case<'_>, event: &Event) -> Option<Finding> {
-    match event {
-        Event::Crashed(domain) => Some(case.problem(
-            format!("Xen says that domain {domain} crashed"),
-            "The lines behind this one in Xen's log have the registers.".to_owned(),
-            None,
-        )),
-        Event::Clipped(pages) => Some(
-            case.note(
-                format!(
-                    "Xen gave the initial domain no more than {} because of its P2M",
-                    text::pages(*pages)
-                ),
-                "Without the note INIT_P2M the list has to fit into half of the addresses behind the kernel."
-                    .to_owned(),
-                Some("A kernel with the ELF note INIT_P2M, or dom0_mem= on Xen's command line.".to_owned()),
-            ),
+fn clipped(case: &Case<'_>, event: &Event) -> Option<Finding> {
+    let Event::Clipped(pages) = event else { return None };
+    Some(
+        case.note(
+            format!("Xen gave the initial domain no more than {} because of its P2M", text::pages(*pages)),
+            "Without the note INIT_P2M the list has to fit into half of the addresses after the kernel."
+                .to_owned(),
+            vec!["a kernel with the note INIT_P2M".to_owned(), "dom0_mem= on Xen's command line".to_owned()],
         ),
-        _ => None,
-    }
-}
-
-/// A death is told in several lines too: what happened, and with which address.
-fn died(case: &Case<'_>) -> Option<Finding> {
-    let events = case.guest.inside.iter().flat_map(|side| &side.events);
-    let lines: Vec<_> = events
-        .filter_map(|event| match event {
-            Event::Died(text) => Some(text::clip(text)),
-            _ => None,
-        })
-        .collect();
-    let detail = format!("It printed: {}.", lines.join("; ").trim_end_matches(':'));
-    (!lines.is_empty()).then(|| case.problem("The guest died".to_owned(), detail, None))
+    )
 }
 
 fn relocated(case: &Case<'_>) -> Option<Finding> {
@@ -112,38 +85,7 @@ fn relocated(case: &Case<'_>) -> Option<Finding> {
         "It gives its pages the machine's memory map, where they may fall on what is no RAM: it {}.",
         text::list(&moves)
     );
-    (!moves.is_empty()).then(|| case.note(title, detail, None))
-}
-
-/// A builder that gives up says so in several lines; they belong together.
-fn refused(case: &Case<'_>) -> Option<Finding> {
-    let lines: Vec<_> = case
-        .guest
-        .builder
-        .iter()
-        .flat_map(|side| &side.events)
-        .filter_map(|event| match event {
-            Event::Refused(text) => Some(text::clip(text)),
-            _ => None,
-        })
-        .collect();
-    let (first, rest) = lines.split_first()?;
-    let more = match rest {
-        [] => String::new(),
-        [next] => format!(" Then: {next}."),
-        [next, others @ ..] => format!(" Then: {next}; and {} more.", others.len()),
-    };
-    let cure = is_lack_of_memory(&lines).then_some(MORE_MEMORY);
-    let title = "The builder reported an error".to_owned();
-    Some(case.problem(title, format!("{first}.{more}"), cure.map(str::to_owned)))
-}
-
-const MORE_MEMORY: &str = "Give the guest more memory or a smaller ramdisk: kernel, ramdisk, P2M and page tables must \
-    fit into it before it starts, from 16 MiB on.";
-
-fn is_lack_of_memory(lines: &[String]) -> bool {
-    let words = ["out of memory", "too small", "cannot allocate memory"];
-    lines.iter().map(|line| line.to_lowercase()).any(|line| words.iter().any(|word| line.contains(word)))
+    (!moves.is_empty()).then(|| case.note(title, detail, Vec::new()))
 }
 
 /// The guest's own verdict, or that there is none.
@@ -152,13 +94,19 @@ fn verdict(case: &Case<'_>, side: &Account) -> Option<Finding> {
         side.record.as_ref().map_or(String::new(), |record| format!("Its last line before that: {record}"));
     match side.verdict {
         Some(outcome @ (Outcome::Failure | Outcome::Error)) => {
-            Some(case.problem(format!("The guest's own verdict is {outcome}"), last, None))
+            Some(case.problem(format!("The guest's own verdict is {outcome}"), last, Vec::new()))
         }
-        None if side.teller == Teller::Revector && !side.events.iter().any(Event::is_end) => Some(case.note(
+        None if side.teller == Teller::Revector && !is_over(case, side) => Some(case.note(
             "The guest's log ends without a verdict".to_owned(),
             format!("It was cut off, or the guest still ran. {last}"),
-            None,
+            Vec::new(),
         )),
         _ => None,
     }
+}
+
+/// Whether the guest's end is told in other words than a verdict.
+fn is_over(case: &Case<'_>, side: &Account) -> bool {
+    let crash = case.guest.crash.as_ref().and_then(|side| side.crash.as_ref());
+    side.events.iter().any(Event::is_end) || crash.is_some_and(|crash| crash.is_death())
 }

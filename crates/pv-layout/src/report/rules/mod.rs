@@ -6,7 +6,10 @@
 mod area;
 mod case;
 mod conflict;
+mod crash;
+mod death;
 mod events;
+mod refused;
 mod rows;
 
 pub(super) use case::Case;
@@ -15,7 +18,16 @@ use super::finding::Finding;
 
 /// All that is found in one guest, problems first.
 pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
-    let rules = [area::look, events::look, conflict::look, rows::look, area::forecast];
+    let rules = [
+        death::look,
+        crash::look,
+        refused::look,
+        conflict::look,
+        area::look,
+        events::look,
+        rows::look,
+        area::forecast,
+    ];
     let mut found: Vec<_> = rules.iter().flat_map(|rule| rule(case)).collect();
     found.sort_by_key(|finding| finding.severity);
     found

@@ -4,6 +4,7 @@ use super::Case;
 use crate::{
     report::{
         account::{Account, Placed},
+        fact::Width,
         finding::Finding,
         picture, text,
     },
@@ -15,6 +16,7 @@ const ENTRIES: u64 = 512;
 
 pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
     let mut found = not_pv(case).into_iter().collect::<Vec<_>>();
+    found.extend(narrow(case));
     found.extend(overlaps(case));
     found.extend(outside(case));
     found.extend(short_list(case));
@@ -32,7 +34,16 @@ fn not_pv(case: &Case<'_>) -> Option<Finding> {
         "Its kernel is at {kernel:#x}, not in the high mapping, and it got no P2M: HVM, PVH and Arm \
         guests have none, so none of this concerns it."
     );
-    Some(case.note("This is not an x86 PV guest".to_owned(), detail, None))
+    Some(case.note("This is not an x86 PV guest".to_owned(), detail, Vec::new()))
+}
+
+fn narrow(case: &Case<'_>) -> Option<Finding> {
+    let told = case.scene.rows.iter().any(|row| row.kind == Kind::P2m);
+    let is_narrow = picture::width(case.guest) == Some(Width::Bits32) && told;
+    let detail = "Its P2M has 4 bytes for each page, and its modules have a place of their own below the kernel's. Only a \
+                  Xen built with CONFIG_PV32 runs it."
+        .to_owned();
+    is_narrow.then(|| case.note("This is a 32-bit PV kernel".to_owned(), detail, Vec::new()))
 }
 
 /// Two rows with a page in common, by their pages.
@@ -49,7 +60,7 @@ fn overlaps(case: &Case<'_>) -> Option<Finding> {
     Some(case.problem(
         title,
         detail,
-        Some("This is the builder's mistake: tell its developers, with this log.".to_owned()),
+        vec!["this is the builder's mistake: tell its developers, with this log".to_owned()],
     ))
 }
 
@@ -65,14 +76,15 @@ fn outside(case: &Case<'_>) -> Option<Finding> {
     let out = case.scene.rows.iter().find(|row| span(row).is_some_and(|(_, end)| end > pages))?;
     let detail = format!("{} ends at page {:#x}, the guest has {pages:#x} pages.", out.name, span(out)?.1);
     (!case.guest.is_initial())
-        .then(|| case.problem(format!("{} lies outside the guest's memory", out.name), detail, None))
+        .then(|| case.problem(format!("{} lies outside the guest's memory", out.name), detail, Vec::new()))
 }
 
 /// A list with fewer entries than pages.
 fn short_list(case: &Case<'_>) -> Option<Finding> {
     let pages = case.guest.ask(|side| side.pages)?;
     let list = case.scene.rows.iter().find(|row| row.kind == Kind::P2m)?;
-    let needed = pages.div_ceil(ENTRIES);
+    let narrow = picture::width(case.guest) == Some(Width::Bits32);
+    let needed = pages.div_ceil(if narrow { 2 * ENTRIES } else { ENTRIES });
     if list.pages >= needed || case.guest.is_initial() {
         return None;
     }
@@ -80,7 +92,7 @@ fn short_list(case: &Case<'_>) -> Option<Finding> {
         "It has {:#x} pages for {pages:#x} pages of the guest, which need {needed:#x}: 8 bytes each.",
         list.pages
     );
-    Some(case.problem("The P2M is too short for the guest".to_owned(), detail, None))
+    Some(case.problem("The P2M is too short for the guest".to_owned(), detail, Vec::new()))
 }
 
 /// Page tables that are counted but have no page, or the other way round. A list with a place of its own has tables of
@@ -93,7 +105,7 @@ fn uncounted_tables(case: &Case<'_>) -> Option<Finding> {
     let title = "The page tables are not as many as their row has pages".to_owned();
     let detail =
         format!("{counted} are counted (L1 to L4: {:?}), the row has {} pages.", counts.0, row.pages);
-    (counted != row.pages).then(|| case.problem(title, detail, None))
+    (counted != row.pages).then(|| case.problem(title, detail, Vec::new()))
 }
 
 /// A mapping that ends before the rows do.
@@ -101,7 +113,7 @@ fn short_mapping(case: &Case<'_>) -> Option<Finding> {
     let (used, mapped) = (case.scene.alloc_end?, case.scene.mapped_end.filter(|end| *end > 0)?);
     let detail = format!("The builder used addresses up to {used:#x} and mapped them up to {mapped:#x}.");
     (used > mapped)
-        .then(|| case.problem("The initial mapping ends before the rows do".to_owned(), detail, None))
+        .then(|| case.problem("The initial mapping ends before the rows do".to_owned(), detail, Vec::new()))
 }
 
 /// What both sides tell, told differently.
@@ -115,8 +127,8 @@ fn disagreement(case: &Case<'_>) -> Option<Finding> {
         differ.push(format!("the mapping ends at {said:#x} for the builder, at {found:#x} for the guest"));
     }
     let title = "Builder and guest tell different layouts".to_owned();
-    let cure = "One of the two is wrong; the logs may also be of different boots.".to_owned();
-    (!differ.is_empty()).then(|| case.problem(title, format!("{}.", text::list(&differ)), Some(cure)))
+    let cure = "see that both logs are of the same boot; if they are, one of the two is wrong".to_owned();
+    (!differ.is_empty()).then(|| case.problem(title, format!("{}.", text::list(&differ)), vec![cure]))
 }
 
 fn row_differs(builder: &Account, found: &Placed) -> Option<String> {
