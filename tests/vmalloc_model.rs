@@ -238,6 +238,29 @@ fn an_area_of_any_size_is_protected_and_unmapped_in_batches_that_the_heap_can_ho
     assert_eq!(Walk::of(&world.built.xen).within(0xffff_ffff_a000_0000, u64::MAX).count(), 0);
 }
 
+/// The second time its L1 tables are there: each page is an element then, of as many batches as the heap can hold.
+#[test]
+fn an_area_over_tables_that_are_there_is_mapped_in_pieces_wholly_or_not_at_all() {
+    let mut world = moved(&Domain::guest(128), Move::Copy);
+    let mut vmalloc = Vmalloc::new(world.clean().0);
+    world.run(|memory, xen| {
+        drop(vmalloc.allocate(Near::Kernel, 9000, memory, xen).unwrap());
+        vmalloc.purge(memory.tables, memory.frames, xen).unwrap();
+        let (free, before) = (memory.frames.free_pages(), xen.issued());
+        drop(vmalloc.allocate(Near::Kernel, 9000, memory, xen).unwrap());
+        // Four times 2048 entries, and 808 more; nothing was mapped there, so nothing is flushed.
+        assert_eq!(xen.issued() - before, 5);
+        vmalloc.purge(memory.tables, memory.frames, xen).unwrap();
+        for piece in 0..5 {
+            let hypercall = xen.issued() + piece;
+            xen.refuse(Refusal { hypercall, element: 7, errno: Errno::ENOMEM });
+            vmalloc.allocate(Near::Kernel, 9000, memory, xen).unwrap_err();
+            assert_eq!(memory.frames.free_pages(), free, "piece {piece}");
+        }
+    });
+    assert_eq!(Walk::of(&world.built.xen).within(0xffff_ffff_a000_0000, u64::MAX).count(), 0);
+}
+
 #[test]
 fn something_at_the_guard_page_alone_is_in_the_way_of_an_area() {
     let mut world = moved(&Domain::guest(64), Move::Copy);

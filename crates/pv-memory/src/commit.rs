@@ -198,10 +198,9 @@ impl Batch {
             element.val = before.entry.word();
         }
         self.elements.reverse();
-        // Translations of the refused state may have been used meanwhile.
-        let undone =
-            write(xen, &self.elements).map_err(|stopped| stopped.errno).and_then(|()| xen.flush_tlb());
-        undone.map_or_else(Undone::Failed, |()| Undone::All)
+        let undone = write(xen, &self.elements).map_err(|stopped| stopped.errno);
+        // Translations of the refused state may have been used meanwhile, also if it could be taken back in part only.
+        undone.and(xen.flush_tlb()).map_or_else(Undone::Failed, |()| Undone::All)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::frames::Frames;
 use crate::growth::{Growth, Place};
 use crate::image;
 use crate::layout::Layout;
-use crate::tables::Tables;
+use crate::tables::{Tables, confirm};
 use crate::walk::BootTables;
 use crate::window::Window;
 use xen::addr::{ENTRIES, L2_SPAN, Mfn, Pfn, PfnRange, VirtRange};
@@ -46,7 +46,7 @@ pub fn graft<X: Hypervisor>(
     growth.commit(filled, frames, xen)?;
     tables.note_shared(end.raw().div_ceil(ENTRIES));
     tables.set_window(Window::new(area::DIRECT, end));
-    xen.rehome(area::DIRECT);
+    tables.window().lead_console(xen);
     prove_guarded(facts, &tables, xen)?;
     Ok(tables)
 }
@@ -140,19 +140,14 @@ fn show<X: Hypervisor>(
     let slot = part.start.slot_start();
     let place = growth.table(xen, frames, area::direct(slot), Level::L1, Reach::NeverExecute)?;
     let words = frames_of(xen, growth.tables().window(), slot);
+    let entries = entries(part, &words, growth.tables(), xen)?;
     // Below 512: fits any usize.
-    let index = |pfn: Pfn| pfn.above(slot) as usize;
-    let entry = |tables: &Tables, pfn: Pfn| {
-        let frame = Mfn::from_p2m(words[index(pfn)]).ok_or(MmError::NoFrame { pfn })?;
-        Ok::<_, MmError>(tables.entry_to_show(pfn, frame))
-    };
+    let entry = |pfn: Pfn| entries[pfn.above(slot) as usize];
     match place {
         Place::Fresh(l1) => {
             let table = growth.words(xen, l1)?;
-            part.iter().try_for_each(|pfn| {
-                table[index(pfn)] = entry(growth.tables(), pfn)?.word();
-                Ok(())
-            })
+            part.iter().for_each(|pfn| table[pfn.above(slot) as usize] = entry(pfn));
+            Ok(())
         }
         Place::Hooked(l1) => part.iter().try_for_each(|pfn| {
             let at = area::direct(pfn);
@@ -160,11 +155,25 @@ fn show<X: Hypervisor>(
             if !before.is_zero() {
                 return Err(MmError::Leftover { at, level: Level::L1, entry: before.word() });
             }
-            let entry = entry(growth.tables(), pfn)?;
-            growth.batch.change(l1.slot(at), before, entry);
+            growth.batch.change(l1.slot(at), before, Pte::from_word(entry(pfn)));
             Ok(())
         }),
     }
+}
+
+/// The L1 entries of pages of one slot, whose frames are `words`, and which M2P must give to them.
+fn entries<X: Hypervisor>(part: PfnRange, words: &Words, tables: &Tables, xen: &X) -> Result<Words, MmError> {
+    let slot = part.start.slot_start();
+    let agrees = xen.m2p_confirms(words, slot);
+    let mut entries = [0; 512];
+    for pfn in part.iter() {
+        // Below 512: fits any usize.
+        let index = pfn.above(slot) as usize;
+        let frame = Mfn::from_p2m(words[index]).ok_or(MmError::NoFrame { pfn })?;
+        let frame = if agrees { frame } else { confirm(xen, pfn, frame)? };
+        entries[index] = tables.entry_to_show(pfn, frame).word();
+    }
+    Ok(entries)
 }
 
 /// Cuts a range at the borders of the 2 MiB slots that it touches.

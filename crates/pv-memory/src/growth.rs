@@ -11,8 +11,8 @@ use alloc::vec::Vec;
 use crate::commit::Batch;
 use crate::error::MmError;
 use crate::frames::{Frames, Run, Zone};
-use crate::tables::{Table, Tables};
-use xen::addr::{ENTRIES, Mfn, Pfn, VirtAddr};
+use crate::tables::{Table, Tables, confirm};
+use xen::addr::{ENTRIES, VirtAddr};
 use xen::pte::{Level, Pte, Reach};
 use xen::{Hypervisor, Words};
 
@@ -94,18 +94,12 @@ impl<'t> Growth<'t> {
     ) -> Result<Table, MmError> {
         let run = frames.take(Zone::Mapped(self.tables.window()), 1)?;
         let (slot, entry) = self.tables.shown(xen, run.first())?;
-        self.confirm(xen, run.first(), entry.mfn())?;
+        confirm(xen, run.first(), entry.mfn())?;
         self.tables.window().page_mut(xen, &run, 0).fill(0);
         self.batch.change(slot, entry, entry.read_only());
         let table = Table { pfn: run.first(), mfn: entry.mfn(), level };
         self.fresh.push((at, table, run));
         Ok(table)
-    }
-
-    /// The direct map has P2M's frame for the page; M2P must agree, for the table will be found by it.
-    fn confirm<X: Hypervisor>(&self, xen: &X, pfn: Pfn, mfn: Mfn) -> Result<(), MmError> {
-        let agrees = xen.m2p(mfn).is_some_and(|claim| claim.names(pfn));
-        if agrees { Ok(()) } else { Err(MmError::Contradicted { pfn, mfn }) }
     }
 
     fn pending(&self, at: VirtAddr, level: Level) -> Option<Table> {

@@ -201,6 +201,16 @@ impl Tables {
     }
 }
 
+/// Returns the frame that the P2M has for a page if M2P agrees. Asked for each frame that is about to be mapped: Xen
+/// refuses another domain's, but not one of ours that the P2M has twice, whose other page may be a table or in use.
+///
+/// # Errors
+/// [`MmError::Contradicted`].
+pub(crate) fn confirm<X: Hypervisor>(xen: &X, pfn: Pfn, mfn: Mfn) -> Result<Mfn, MmError> {
+    let agrees = xen.m2p(mfn).is_some_and(|claim| claim.names(pfn));
+    if agrees { Ok(mfn) } else { Err(MmError::Contradicted { pfn, mfn }) }
+}
+
 /// Follows an upper-level entry to the table that it points to.
 fn below<X: Hypervisor>(xen: &X, table: Table, at: VirtAddr, entry: Pte) -> Result<Table, MmError> {
     let strange = MmError::StrangeTable { at, level: table.level, entry: entry.word() };

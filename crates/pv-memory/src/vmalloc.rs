@@ -24,7 +24,7 @@ use crate::error::MmError;
 use crate::frames::{Frames, Run, give_back};
 use crate::growth::{Growth, Place};
 use crate::p2m::{FrameReader, P2m, State};
-use crate::tables::{Tables, pages_of};
+use crate::tables::{Tables, confirm, pages_of};
 use crate::window::Span;
 use xen::Hypervisor;
 use xen::addr::{Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
@@ -211,7 +211,8 @@ fn release(runs: Vec<Run>, tables: &mut Tables, frames: &mut Frames) -> Result<(
     Ok(give_back(runs, frames)?)
 }
 
-/// Maps the pages of `runs` from the start of `range`, whose entries are zero, in one hypercall.
+/// Maps the pages of `runs` from the start of `range`, whose entries are zero: in one hypercall, or in as many as the
+/// heap can hold batches of where tables are there already. All of them, or none if Xen refuses.
 #[inline(never)] // a line of its own in call traces
 fn map<X: Hypervisor, S: State>(
     range: VirtRange,
@@ -219,18 +220,27 @@ fn map<X: Hypervisor, S: State>(
     memory: &mut Memory<'_, S>,
     xen: &mut X,
 ) -> Result<(), MmError> {
+    let pages = || pages_of(range).zip(runs.iter().flat_map(|run| run.pages().iter()));
     let mut reader = FrameReader::new(memory.p2m);
     let mut growth = Growth::new(memory.tables);
-    let mut pages = pages_of(range).zip(runs.iter().flat_map(|run| run.pages().iter()));
-    let filled = pages.try_for_each(|(at, pfn)| {
+    let mut leaves = Batch::new();
+    let filled = pages().try_for_each(|(at, pfn)| {
         let mfn = reader.frame(growth.tables().window(), xen, pfn)?;
-        add_page(&mut growth, at, mfn, memory.frames, xen)
+        let mfn = confirm(xen, pfn, mfn)?;
+        add_page(&mut growth, &mut leaves, at, mfn, memory.frames, xen)
     });
-    growth.commit(filled, memory.frames, xen)
+    let done = growth.commit(filled, memory.frames, xen).and_then(|()| Ok(leaves.commit(xen)?));
+    if let Err(error) = done {
+        // Of an area larger than a batch a part is mapped; the error stays if that goes, or its own says that it did not.
+        unmap(pages(), memory.tables, xen)?;
+        return Err(error);
+    }
+    Ok(())
 }
 
 fn add_page<X: Hypervisor>(
     growth: &mut Growth<'_>,
+    leaves: &mut Batch,
     at: VirtAddr,
     mfn: Mfn,
     frames: &mut Frames,
@@ -241,8 +251,8 @@ fn add_page<X: Hypervisor>(
         Place::Fresh(l1) => growth.store(xen, l1, Level::L1.index(at), entry),
         Place::Hooked(l1) => {
             // `check_empty` has seen it.
-            growth.batch.change(l1.slot(at), Pte::ABSENT, entry);
-            Ok(())
+            leaves.change(l1.slot(at), Pte::ABSENT, entry);
+            Ok(leaves.commit_if_full(xen)?)
         }
     }
 }

@@ -37,6 +37,14 @@ impl Window {
         self.shown.insert(pages);
     }
 
+    /// Has the runtime reach its rings and tables through this window from now on.
+    #[expect(unsafe_code, reason = "moves what the runtime writes to")]
+    pub(crate) fn lead_console<X: Hypervisor>(&self, xen: &mut X) {
+        // SAFETY: `direct_map` calls this when Xen has hooked every L1 table of the high mapping under this base, and
+        // pages of the domain's rings are nobody's to unmap.
+        unsafe { xen.rehome(self.base) };
+    }
+
     /// Returns the page behind the last one shown.
     #[must_use]
     pub fn end(&self) -> Pfn {

@@ -183,7 +183,7 @@ impl Platform for Xen {
         self.published = Some(Published { top, entries });
     }
 
-    fn rehome(&mut self, direct_map_base: VirtAddr) {
+    unsafe fn rehome(&mut self, direct_map_base: VirtAddr) {
         let _host = Running::host_for_guest("the end of stage 4");
         self.rehomed = Some(direct_map_base);
     }

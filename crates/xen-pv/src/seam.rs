@@ -193,7 +193,10 @@ pub trait Platform {
     fn publish_p2m(&mut self, top: Mfn, entries: u64);
 
     /// Reports where the direct map now reaches, before the high mapping goes: rings must be reached through it.
-    fn rehome(&mut self, direct_map_base: VirtAddr);
+    ///
+    /// # Safety
+    /// Every page that the high mapping shows must be mapped at `direct_map_base + pfn * 4096`, for good.
+    unsafe fn rehome(&mut self, direct_map_base: VirtAddr);
 
     /// Prints a call trace of the caller, with names.
     fn trace(&self);

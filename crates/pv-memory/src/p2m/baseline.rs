@@ -17,7 +17,7 @@ use crate::commit::{Batch, write_one};
 use crate::error::MmError;
 use crate::frames::{Frames, Run};
 use crate::growth::{Growth, Place};
-use crate::tables::{Table, Tables};
+use crate::tables::{Table, Tables, confirm};
 use xen::Hypervisor;
 use xen::addr::{ENTRIES, Mfn, Pfn, PfnRange, VirtRange};
 use xen::area;
@@ -65,6 +65,7 @@ fn map_slot<X: Hypervisor>(
     for pfn in hidden.filter(|pfn| !new_list.iter().any(|run| run.pages().contains(*pfn))) {
         // Below 512: fits any usize.
         let Some(mfn) = Mfn::from_p2m(words[pfn.above(slot) as usize]) else { continue };
+        let mfn = confirm(xen, pfn, mfn)?;
         batch.change(l1.slot(area::direct(pfn)), Pte::ABSENT, tables.entry_to_show(pfn, mfn));
         match shown.last_mut() {
             Some(last) if last.end == pfn => last.end = pfn.plus(1),
@@ -109,7 +110,8 @@ fn copy_pages<X: Hypervisor>(
         for (leaf, (run, page)) in leaves.drain(..).zip(&mut targets) {
             let target = runs[run].first().plus(page);
             let at = area::direct(target);
-            let entry = Pte::leaf(reader.frame(tables.window(), xen, target)?, Access::Data);
+            let frame = confirm(xen, target, reader.frame(tables.window(), xen, target)?)?;
+            let entry = Pte::leaf(frame, Access::Data);
             let l1 = tables.find(xen, at, Level::L1)?.ok_or(MmError::NotMapped { at })?;
             write_one(xen, l1.slot(at), at, entry)?;
             tables.window_mut().extend(PfnRange::new(target, 1));

@@ -24,6 +24,9 @@ use super::{clock, hypercall, shared, volatile};
 
 /// Longest wait for room in the ring: then the other end is gone, and output is dropped.
 const PATIENCE_NANOS: u64 = 2_000_000_000;
+/// Looks at the ring in one wait: the bound while the clock stands, before shared_info is mapped. A poll that ends at
+/// once takes microseconds; one that waits ends with an event or the deadline.
+const ROUNDS: u32 = 100_000;
 /// I/O port of the second serial port.
 const COM2: u16 = 0x2f8;
 
@@ -43,6 +46,8 @@ struct Ring {
     base: VirtAddr,
     pfn: Pfn,
     port: Port,
+    /// What the other end had taken when it was given up.
+    gone_at: Option<u32>,
 }
 
 /// Longest line that goes out in one piece.
@@ -58,8 +63,8 @@ pub(crate) struct Console {
 static CONSOLE: Mutex<Console> = Mutex::new(Console { sink: Sink::None, line: [0; LINE], used: 0 });
 
 /// Uses the ring in this page, which the page tables in use lead to; in the high mapping first.
-pub fn use_ring(console: early::Console) {
-    let ring = Ring { base: area::HIGH, pfn: console.page(), port: console.port() };
+pub(crate) fn use_ring(console: early::Console) {
+    let ring = Ring { base: area::HIGH, pfn: console.page(), port: console.port(), gone_at: None };
     CONSOLE.lock().sink = Sink::Ring(ring);
 }
 
@@ -80,7 +85,7 @@ pub fn use_com2() -> Result<(), &'static str> {
 }
 
 /// Reaches the ring through another mapping from now on.
-pub fn rehome(base: VirtAddr) {
+pub(crate) fn rehome(base: VirtAddr) {
     if let Sink::Ring(ring) = &mut CONSOLE.lock().sink {
         ring.base = base;
     }
@@ -93,14 +98,14 @@ pub fn write(text: fmt::Arguments<'_>) {
 }
 
 /// Breaks the lock of an output that will never be finished: called when dying.
-pub fn break_lock() {
+pub(crate) fn break_lock() {
     // SAFETY: one vCPU, and its interrupted output is not gone on with.
     unsafe { CONSOLE.force_unlock() };
 }
 
 /// Waits until everything written was taken.
 pub fn drain() {
-    if let Sink::Ring(ring) = &CONSOLE.lock().sink {
+    if let Sink::Ring(ring) = &mut CONSOLE.lock().sink {
         ring.wait(|room| room == 2048);
     }
 }
@@ -148,7 +153,7 @@ impl Ring {
         area::linear(self.base, self.pfn)
     }
 
-    fn bytes(&self, bytes: &[u8]) {
+    fn bytes(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
             let room = self.wait(|room| room > 0);
@@ -163,30 +168,36 @@ impl Ring {
         let _ = hypercall::event_send(self.port.number());
     }
 
-    /// Waits until `enough` holds of the free bytes; 0 if the other end does not take any for too long.
+    /// Waits until `enough` holds of the free bytes; 0 if the other end does not take any for too long. It is not
+    /// waited for again until it has taken something: a gone daemon costs its patience once, not for each line.
     ///
     /// The mark goes first and the look comes after: what the other end takes between the look and the wait sets the
     /// mark again, and then the wait ends at once.
-    fn wait(&self, enough: impl Fn(usize) -> bool) -> usize {
+    fn wait(&mut self, enough: impl Fn(usize) -> bool) -> usize {
         let deadline = clock::system_time().plus(PATIENCE_NANOS);
-        loop {
+        for _ in 0..ROUNDS {
             shared::clear_event(self.port);
             let room = self.room();
             if enough(room) {
                 return room;
             }
-            if clock::system_time() >= deadline {
-                return 0;
+            if clock::system_time() >= deadline || self.gone_at == Some(self.taken()) {
+                break;
             }
             let _ = hypercall::event_send(self.port.number());
             let _ = hypercall::poll(self.port.number(), deadline.nanos());
         }
+        self.gone_at = Some(self.taken());
+        0
+    }
+
+    fn taken(&self) -> u32 {
+        self.index(offset_of!(ConsoleRing, out_cons))
     }
 
     fn room(&self) -> usize {
-        let taken: u32 = self.index(offset_of!(ConsoleRing, out_cons));
         let put: u32 = self.index(offset_of!(ConsoleRing, out_prod));
-        2048 - (put.wrapping_sub(taken) as usize).min(2048)
+        2048 - (put.wrapping_sub(self.taken()) as usize).min(2048)
     }
 
     fn index(&self, offset: usize) -> u32 {

@@ -16,7 +16,7 @@ struct Locked(Mutex<Pieces>);
 static HEAP: Locked = Locked(Mutex::new(Pieces::new()));
 
 /// Gives the heap its memory; called once, at entry, before anything allocates.
-pub fn start() {
+pub(crate) fn start() {
     let room = &raw mut ROOM;
     // SAFETY: `ROOM` is used nowhere else, and this runs once.
     unsafe { HEAP.0.lock().start(room) };

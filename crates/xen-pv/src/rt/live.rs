@@ -173,7 +173,7 @@ impl Platform for Live {
         shared::publish_p2m(top, entries);
     }
 
-    fn rehome(&mut self, direct_map_base: VirtAddr) {
+    unsafe fn rehome(&mut self, direct_map_base: VirtAddr) {
         ROOT_BASE.store(direct_map_base.as_u64(), Ordering::Relaxed);
         console::rehome(direct_map_base);
     }

@@ -16,7 +16,7 @@ use crate::time::read_versioned;
 use super::{hypercall, linker, volatile};
 
 /// Maps shared_info, whose machine frame is in start_info.
-pub fn map(frame: Mfn) -> Result<(), Errno> {
+pub(crate) fn map(frame: Mfn) -> Result<(), Errno> {
     let entry = Pte::leaf(frame, Access::Data);
     // SAFETY: the page is reserved for this in entry.S; no Rust object lies in it.
     unsafe { hypercall::update_va_mapping(linker::shared_info_page().as_u64(), entry.word()) }

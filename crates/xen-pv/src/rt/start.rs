@@ -102,9 +102,13 @@ fn prepare(early: &Early) -> Result<Live, (&'static str, Errno)> {
     match early.console {
         None => console::use_xen(),
         // Nothing is written to a page whose frame is not the one that was claimed.
-        Some(claim) => {
-            claim.confirmed(&Live::view(), tables::frame_at).into_iter().for_each(console::use_ring)
-        }
+        Some(claim) => match claim.confirmed(&Live::view(), tables::frame_at) {
+            Some(console) => console::use_ring(console),
+            None => {
+                console::use_xen();
+                log::error!(target: "entry", "no console: the frame in start_info is no page that is mapped here");
+            }
+        },
     }
     shared::map(early.shared_info).map_err(|errno| ("update_va_mapping: map shared_info", errno))?;
     clock::start();
