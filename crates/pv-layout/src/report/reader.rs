@@ -56,7 +56,7 @@ pub(super) struct Reader {
     words: &'static Words,
     accounts: Vec<Account>,
     open: BTreeMap<Stream, Open>,
-    /// No account is spare, as long as the same ones are open.
+    /// No account is spare, and none becomes so before the input's end: without a spare one none is closed.
     full: bool,
     before: Before,
     reading: Reading,
@@ -241,9 +241,7 @@ impl Reader {
             Some(index) => index,
             None => self.start(from, by)?,
         };
-        let open = self.open.entry(from).or_default();
-        self.full &= open.holds(index);
-        open.remember(by, index);
+        self.open.entry(from).or_default().remember(by, index);
         self.accounts.get_mut(index)
     }
 
