@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
+use xen::Verdict;
 use xen::abi::StartInfo;
 use xen::addr::PAGE_SIZE;
 use xen::area;
@@ -73,4 +74,14 @@ fn each_field_that_the_entry_uses_is_refused_by_its_name() {
     for at in [0, 0x1000, area::HIGH.as_u64() + 8, u64::MAX] {
         assert_eq!(refused(|raw| raw.pt_base = at), "pt_base");
     }
+}
+
+#[test]
+fn a_kernel_finds_the_command_line_that_its_domain_has() {
+    let domain = Domain { command_line: "p2m=alias quiet", ..Domain::guest(64) };
+    let run = domain.boot(|boot| match boot.command_line() {
+        b"p2m=alias quiet" => Verdict::Success,
+        _ => Verdict::Failure,
+    });
+    assert_eq!(run.verdict, Verdict::Success);
 }

@@ -95,6 +95,7 @@ impl Case {
             seed,
             // The highest needs all 40 bits of an entry's frame number but those above M2P's own end.
             first_mfn: Mfn::new(random.pick(&[0x100, 0x10_0000, 1 << 33, (1 << 34) + 7])),
+            command_line: "",
         };
         domain.ramdisk = ramdisk(random, &domain);
         give_what_xen_allocates(&mut domain);

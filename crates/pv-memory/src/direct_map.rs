@@ -40,7 +40,7 @@ pub fn graft<X: Hypervisor>(
     let end = boot.end;
     let mut tables = boot.into_tables();
     let mut growth = Growth::new(&mut tables);
-    growth.batch.reserve(most_entries(facts));
+    growth.batch.reserve(most_entries(facts, end));
     let filled = share_l1_tables(&mut growth, end, facts.image, frames, xen)
         .and_then(|()| image::unshare(&mut growth, layout, facts, frames, xen));
     growth.commit(filled, frames, xen)?;
@@ -51,10 +51,10 @@ pub fn graft<X: Hypervisor>(
     Ok(tables)
 }
 
-/// An entry for each page that becomes read-only, and a few for tables.
-const fn most_entries(facts: &Facts) -> usize {
-    // The image has fewer pages than any usize holds.
-    (facts.text.pages() + facts.rodata.pages()) as usize + 64
+/// An entry for each page that becomes read-only, two for each slot of the builder's mapping, and a few for tables.
+const fn most_entries(facts: &Facts, end: Pfn) -> usize {
+    // A domain has fewer pages than any usize holds.
+    (facts.text.pages() + facts.rodata.pages() + 2 * end.raw().div_ceil(ENTRIES)) as usize + 64
 }
 
 /// The processor is the judge: the page below the stack must fault.

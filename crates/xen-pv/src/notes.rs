@@ -48,13 +48,18 @@ impl Notes {
         Self { name, init_p2m: None, mod_start_pfn: None }
     }
 
-    /// Has the builder map the P2M at `at` (page-aligned, below the image's base) and not after the ramdisk.
+    /// Has the builder map the P2M at `at` and not after the ramdisk: a page-aligned, canonical address below the
+    /// image's base, outside Xen's own part (0xffff_8000_0000_0000 to 0xffff_87ff_ffff_ffff).
+    ///
+    /// [`Boot::start_info`](crate::Boot::start_info) does not know such a list yet and refuses it.
     ///
     /// # Panics
-    /// If `at` is not page-aligned or not below the kernel mapping: builders ignore such a note without a word.
+    /// If `at` is another address: builders ignore such a note without a word, or fail.
     #[must_use]
     pub const fn init_p2m(self, at: u64) -> Self {
-        assert!(at.is_multiple_of(4096) && at < VIRT_BASE);
+        let low = at < 0x8000_0000_0000;
+        let high = at >= 0xffff_8800_0000_0000 && at < VIRT_BASE;
+        assert!(at.is_multiple_of(4096) && (low || high));
         Self { init_p2m: Some(at), ..self }
     }
 

@@ -126,6 +126,8 @@ pub struct Domain {
     pub seed: u64,
     /// Lowest frame of the machine's RAM.
     pub first_mfn: Mfn,
+    /// The kernel's command line; what does not fit into its 1023 bytes is cut, as builders cut it.
+    pub command_line: &'static str,
 }
 
 impl Domain {
@@ -142,6 +144,7 @@ impl Domain {
             holes: Vec::new(),
             seed: 1,
             first_mfn: Mfn::new(0x10_0000),
+            command_line: "",
         }
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn start_info(domain: &Domain, rows: &Rows, xen: &Xen) -> StartInfo {
         mfn_list: mfn_list.as_u64(),
         mod_start,
         mod_len,
-        cmd_line: [0; 1024],
+        cmd_line: command_line(domain.command_line),
         first_p2m_pfn,
         nr_p2m_frames,
     }
@@ -112,4 +112,12 @@ pub(super) fn enter(xen: &mut Xen, start_info: &StartInfo, facts: &Facts) {
     xen.update_va_mapping(facts.shared_info, word).expect("shared_info can be mapped");
     xen.facts = Some(*facts);
     xen.check_kernel();
+}
+
+/// The field: NUL-terminated, cut to its length.
+fn command_line(text: &str) -> [u8; 1024] {
+    let mut field = [0; 1024];
+    let kept = text.len().min(field.len() - 1);
+    field[..kept].copy_from_slice(&text.as_bytes()[..kept]);
+    field
 }

@@ -47,8 +47,12 @@ pub unsafe fn call(entry: VirtAddr) -> Result<i32, Trapped> {
 
 /// Where to go on after an exception in a module: instruction and stack pointer. `None` if no module is to blame.
 pub fn landing(vector: u64, rip: u64) -> Option<(u64, u64)> {
-    let saved = SAVED.load(Ordering::Relaxed);
-    if saved == 0 || SERVICES.load(Ordering::Relaxed) != 0 {
+    if SERVICES.load(Ordering::Relaxed) != 0 {
+        return None;
+    }
+    // Taken: a fault of the handler's own, while it reports this one, is not the module's.
+    let saved = SAVED.swap(0, Ordering::Relaxed);
+    if saved == 0 {
         return None;
     }
     TRAPPED[0].store(vector, Ordering::Relaxed);

@@ -20,7 +20,7 @@ pub fn walk(at: VirtAddr, mut see: impl FnMut(Level, Found)) {
     for level in [Level::L4, Level::L3, Level::L2, Level::L1] {
         let word = word(table, level.index(at) as u64);
         see(level, word.ok_or(table));
-        let entry = word.map(Pte::from_word).filter(|entry| entry.is_present());
+        let entry = word.map(Pte::from_word).filter(|entry| entry.is_present() && !entry.is_large());
         match entry.and_then(|entry| Live::view().m2p(entry.mfn())) {
             // The tables in use are this domain's own, or Xen would not use them.
             Some(next) => table = next.confirmed_before(),
