@@ -104,8 +104,7 @@ impl BootTables {
     }
 
     /// Hands the tables on.
-    #[must_use]
-    pub fn into_tables(self) -> Tables {
+    pub(crate) fn into_tables(self) -> Tables {
         self.tables
     }
 }

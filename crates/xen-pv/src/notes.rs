@@ -54,7 +54,8 @@ impl Notes {
     /// If `at` is not page-aligned or not below the kernel mapping: builders ignore such a note without a word.
     #[must_use]
     pub const fn init_p2m(self, at: u64) -> Self {
-        assert!(at.is_multiple_of(4096) && at < VIRT_BASE);
+        assert!(at.is_multiple_of(4096));
+        assert!(at < VIRT_BASE);
         Self { init_p2m: Some(at), ..self }
     }
 
