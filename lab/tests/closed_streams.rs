@@ -10,9 +10,10 @@ use streams::assert_same_code_whoever_listens;
 const PVLAB: &str = env!("CARGO_BIN_EXE_pvlab");
 
 /// Words for each verb: some that print a result, some that complain; none that boots.
-const WORDS: [(&str, &[&[&str]]); 7] = [
+const WORDS: [(&str, &[&[&str]]); 8] = [
     ("archive", &[&["--help"], &["/dev/null/archive", "/dev/null/object"]]),
     ("bench", &[&["--help"], &["--runs", "many"]]),
+    ("docs", &[&["--help"], &["no such word"]]),
     ("embed-symbols", &[&["--help"], &["/dev/null/none", "/dev/null/none"]]),
     ("mutants", &[&["--help"], &["/dev/null/none", "/dev/null/none"]]),
     ("run", &[&["--help"], &["--kernel", "/dev/null/none"]]),
