@@ -1,10 +1,10 @@
 //! An address is no page, although a page has addresses.
 
-use pv_memory::direct_map;
+use pv_memory::window::Window;
 use xen::addr::VirtAddr;
 
-fn again(at: VirtAddr) -> VirtAddr {
-    direct_map::address(at)
+fn again(direct: &Window, at: VirtAddr) -> VirtAddr {
+    direct.address(at)
 }
 
 fn main() {}
