@@ -21,7 +21,7 @@ ramdisk  = $(if $(shell echo '$(1)' | grep -Ex '[0-9]+'),$(1)M --archive $(ARCHI
 boot     = $(LAB) run --xen $(XEN) --cmdline '$(CMDLINE)'
 
 .DEFAULT_GOAL := image
-.PHONY: image seed tool inputs man report explain new run run-small run-128g run-dom0 test test-host test-xen test-long bench \
+.PHONY: image seed tool inputs examples man report explain new run run-small run-128g run-dom0 test test-host test-xen test-long bench \
 	bench-gauge fuzz check docs docs-check dist walls clean help needs needs-build needs-run needs-host needs-test needs-check \
 	needs-bench
 
@@ -57,7 +57,13 @@ SAMPLES := $(addprefix $(IMAGES)/,chain_top.o sample.o hello.o chain_base.o)
 BROKEN  := unknown duplicate far init_error init_fault init_wild
 
 inputs: $(ARCHIVE) $(IMAGES)/random.bin $(IMAGES)/empty.bin $(IMAGES)/truncated.cpio $(IMAGES)/samples.cpio.gz \
-	$(IMAGES)/broken.cpio $(IMAGES)/mutants.cpio $(IMAGES)/deep.cpio $(IMAGES)/linux_calls.o $(IMAGES)/big.cpio ## Build what the suite's guests load
+	$(IMAGES)/broken.cpio $(IMAGES)/mutants.cpio $(IMAGES)/deep.cpio $(IMAGES)/linux_calls.o $(IMAGES)/big.cpio examples ## Build what the suite's guests load
+
+# Kernels of somebody else's: target/image/hello, target/image/p2m.
+examples: needs-build
+	@mkdir -p $(IMAGES)
+	@cargo build --quiet --release --package hello --package p2m
+	@cp target/release/hello target/release/p2m $(IMAGES)
 
 $(IMAGES)/hello.o: modules/hello.rs modules/rustc.args
 	@mkdir -p $(IMAGES)

@@ -14,6 +14,22 @@ pub(crate) enum Image {
     Normal,
     /// The unikernel as large as the kernel of the problem's report, without the notes that move the P2M.
     Seed,
+    /// `examples/hello`: a kernel of somebody else's, on `xen-pv` alone.
+    Hello,
+    /// `examples/p2m`: one on `pv-memory` as well.
+    P2m,
+}
+
+impl Image {
+    /// Where `make` puts it.
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::Normal => "target/image/revector",
+            Self::Seed => "target/image/revector-seed",
+            Self::Hello => "target/image/hello",
+            Self::P2m => "target/image/p2m",
+        }
+    }
 }
 
 /// How the image of a case is started.
@@ -23,6 +39,8 @@ pub(crate) enum Start {
     Guest,
     /// By a plain `xl create -c`, which says nothing of the layout.
     Plain,
+    /// By the toolstack, in pv-shim, whose builder says nothing of the layout.
+    Shim,
     /// As the initial domain, console through Xen.
     Dom0,
     /// As the initial domain, console on the second serial port.
@@ -34,7 +52,7 @@ pub(crate) enum Start {
 pub(crate) enum Rows {
     /// Wherever the toolstack tells it.
     Compare,
-    /// For guests that are meant to die before they have one.
+    /// For guests that have none, or are meant to die before.
     Ignore,
 }
 

@@ -7,7 +7,7 @@ use crate::{
     dom0_image::BootFiles,
     guest::Guest,
     lab::link_or_copy,
-    qemu::{Pace, Qemu},
+    qemu::{Machine, Pace, Processor, Qemu},
     ramdisk,
     tail::Tail,
 };
@@ -74,7 +74,8 @@ pub(crate) fn boot_at(
     lay_out(files, folder, guest)?;
     let memory_mib =
         guest.memory_mib + guest.memory_mib / 32 + BESIDES_MIB + guest.ramdisk.bytes().div_ceil(1 << 20);
-    let mut qemu = Qemu::start(files.qemu(), folder, memory_mib, pace, &arguments(guest))?;
+    let machine = Machine { memory_mib, processor: Processor::Plain, pace };
+    let mut qemu = Qemu::start(files.qemu(), folder, machine, &arguments(guest))?;
     let mut xen = Tail::new(folder.join("xen.log"));
     let mut com2 = Tail::new(folder.join("com2.log"));
     let mut console = Vec::new();

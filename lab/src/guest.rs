@@ -19,6 +19,15 @@ pub(crate) enum Create {
     Plain,
 }
 
+/// What the toolstack builds the image into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Container {
+    /// A PV domain.
+    Pv,
+    /// A PVH domain with pv-shim in it, from this file: a small Xen of the guest's own, which builds it.
+    Shim(PathBuf),
+}
+
 /// What becomes of a guest that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
@@ -36,6 +45,7 @@ pub(crate) struct Guest {
     pub archive: Option<PathBuf>,
     pub cmdline: String,
     pub create: Create,
+    pub container: Container,
     /// From the guest's first instruction to its end.
     pub timeout: Duration,
 }
@@ -67,6 +77,9 @@ impl Guest {
         if let Ramdisk::File(path) = &self.ramdisk {
             link_or_copy(path, &folder.join("ramdisk"))?;
         }
+        if let Container::Shim(shim) = &self.container {
+            link_or_copy(shim, &folder.join("xen-shim"))?;
+        }
         fs::write(folder.join("domain.cfg"), self.configuration(name)?)?;
         Ok(())
     }
@@ -77,8 +90,12 @@ impl Guest {
             bail!("command line {:?}: expected no double quote and no line end in it", self.cmdline);
         }
         let ramdisk = if self.ramdisk == Ramdisk::None { "" } else { "ramdisk = \"/ramdisk\"\n" };
+        let container = match self.container {
+            Container::Pv => "type = \"pv\"",
+            Container::Shim(_) => "type = \"pvh\"\npvshim = 1\npvshim_path = \"/xen-shim\"",
+        };
         Ok(format!(
-            "name = \"{name}\"\ntype = \"pv\"\nkernel = \"/image\"\n{ramdisk}cmdline = \"{}\"\n\
+            "name = \"{name}\"\n{container}\nkernel = \"/image\"\n{ramdisk}cmdline = \"{}\"\n\
              memory = {}\nvcpus = 1\n\
              on_poweroff = \"preserve\"\non_reboot = \"preserve\"\non_crash = \"preserve\"\n",
             self.cmdline, self.memory_mib

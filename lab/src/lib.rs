@@ -17,6 +17,7 @@
 mod archive;
 mod bench;
 mod cases;
+mod cases_examples;
 mod cases_large;
 mod cases_modules;
 mod direct;
@@ -28,6 +29,7 @@ mod guest;
 mod junit;
 mod lab;
 mod linux_modules;
+mod machines;
 mod matrix;
 mod mutants;
 mod progress;

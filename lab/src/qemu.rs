@@ -16,9 +16,25 @@ use std::{
 /// Above this much memory QEMU's is not reserved on the host: it is touched only where someone writes.
 const RESERVED_BELOW_MIB: u64 = 6 * 1024;
 
-/// `max` and most named models crash Linux or Xen under emulation. Without rdrand the toolstack waits three seconds
-/// for entropy whenever it makes a guest's UUID.
-const CPU: &str = "qemu64,+svm,+rdrand";
+/// What the machine's processor can do. `max` and most named models crash Linux or Xen under emulation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Processor {
+    /// What Xen and PV guests need.
+    Plain,
+    /// Also what a guest in hardware needs, for pv-shim in it: nested paging, and a model that the shim knows. It
+    /// stops at plain qemu64, and at EPYC Xen itself does.
+    NestedPaging,
+}
+
+impl Processor {
+    /// Without rdrand the toolstack waits three seconds for entropy whenever it makes a guest's UUID.
+    const fn model(self) -> &'static str {
+        match self {
+            Self::Plain => "qemu64,+svm,+rdrand",
+            Self::NestedPaging => "qemu64,family=23,model=1,stepping=2,+svm,+npt,+rdrand",
+        }
+    }
+}
 
 /// How time goes by in the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +60,14 @@ impl Pace {
 /// The same date in every counted run, and time by the machine's own clock.
 const RTC: &str = "base=2026-01-01,clock=vm";
 
+/// A machine to start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Machine {
+    pub(crate) memory_mib: u64,
+    pub(crate) processor: Processor,
+    pub(crate) pace: Pace,
+}
+
 /// A running QEMU.
 #[derive(Debug)]
 pub(crate) struct Qemu {
@@ -51,21 +75,20 @@ pub(crate) struct Qemu {
 }
 
 impl Qemu {
-    /// Starts a machine with `memory_mib` in `folder`; its own messages go to `qemu.log` there.
+    /// Starts a machine in `folder`; QEMU's own messages go to `qemu.log` there.
     pub(crate) fn start(
         program: &Path,
         folder: &Path,
-        memory_mib: u64,
-        pace: Pace,
+        machine: Machine,
         arguments: &[OsString],
     ) -> Result<Self> {
         let log = File::create(folder.join("qemu.log"))?;
         let mut command = Command::new(program);
         command
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
-            .args(["-cpu", CPU, "-smp", "1"])
-            .args(pace.arguments())
-            .args(memory_arguments(memory_mib))
+            .args(["-cpu", machine.processor.model(), "-smp", "1"])
+            .args(machine.pace.arguments())
+            .args(memory_arguments(machine.memory_mib))
             .args(arguments)
             .current_dir(folder)
             .stdin(Stdio::piped())

@@ -51,6 +51,11 @@ impl Release {
         self.read(&format!("boot/xen-{}-amd64.gz", self.version))
     }
 
+    /// pv-shim, which the toolstack puts a PV guest into.
+    pub(crate) fn shim(&self) -> PathBuf {
+        self.root.join(format!("usr/lib/xen-{}/boot/xen-shim", self.version))
+    }
+
     /// The initial domain's kernel, uncompressed if the release has it in a form that can be unpacked here.
     pub(crate) fn linux(&self) -> Result<Vec<u8>> {
         let path = self.find("boot", |name| name.starts_with("vmlinuz-"))?;

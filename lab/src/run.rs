@@ -6,7 +6,7 @@
 use crate::{
     direct,
     dom0_image::BootFiles,
-    guest::{Create, Guest},
+    guest::{Container, Create, Guest},
     junit::{self, CaseResult},
     lab::{Lab, XenVersion},
     progress::Progress,
@@ -183,6 +183,7 @@ fn guest(args: &RunArgs) -> Result<Guest> {
         archive: args.archive.clone(),
         cmdline: args.cmdline.clone(),
         create: if args.plain { Create::Plain } else { Create::Logged },
+        container: Container::Pv,
         timeout: Duration::from_secs(args.timeout),
     })
 }

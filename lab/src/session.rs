@@ -10,7 +10,7 @@ use crate::{
     guest::{Create, End, Guest},
     lab::{fresh_folder, link_or_copy},
     progress::Progress,
-    qemu::{Pace, Qemu},
+    qemu::{Machine, Pace, Qemu},
     ramdisk,
     tail::Tail,
 };
@@ -64,7 +64,8 @@ impl Session {
         // What an earlier session said must not be taken for this one's.
         let _ = fs::remove_file(folder.join("xen.log"));
         link_files(files, folder)?;
-        let mut qemu = Qemu::start(files.qemu(), folder, size.total_mib, Pace::Host, &arguments(size))?;
+        let machine = Machine { memory_mib: size.total_mib, processor: size.processor, pace: Pace::Host };
+        let mut qemu = Qemu::start(files.qemu(), folder, machine, &arguments(size))?;
         let (commands, output) = qemu.pipes().context("QEMU was started without pipes")?;
         let mut session = Self {
             qemu,

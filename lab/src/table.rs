@@ -2,12 +2,22 @@
 
 use crate::{
     cases::{self, Case},
-    cases_large, cases_modules, matrix,
+    cases_examples, cases_large, cases_modules, matrix,
 };
 
 /// Every case, quick ones first; those that take a machine of their own last.
 pub(crate) fn all() -> Vec<Case> {
-    [cases::quick(), cases_modules::cases(), matrix::cases(), cases::slow(), cases_large::seeds()].concat()
+    [
+        cases::quick(),
+        cases_examples::guests(),
+        cases_modules::cases(),
+        matrix::cases(),
+        cases::slow(),
+        cases_examples::initial_domains(),
+        cases_examples::in_shim(),
+        cases_large::seeds(),
+    ]
+    .concat()
 }
 
 /// What takes too long, or too much of the host's memory, for every change.

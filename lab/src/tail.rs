@@ -22,7 +22,8 @@ impl Tail {
         Self { path, offset: 0, unfinished: Vec::new() }
     }
 
-    /// The lines completed since the last call, without their line ends.
+    /// The lines completed since the last call, without their line ends: pv-shim adds a carriage return before a line,
+    /// too.
     pub(crate) fn lines(&mut self) -> Vec<String> {
         let mut fresh = Vec::new();
         if let Ok(mut file) = File::open(&self.path)
@@ -36,7 +37,7 @@ impl Tail {
         };
         let rest = self.unfinished.split_off(end + 1);
         let complete = std::mem::replace(&mut self.unfinished, rest);
-        String::from_utf8_lossy(&complete).lines().map(str::to_owned).collect()
+        String::from_utf8_lossy(&complete).lines().map(|line| line.trim_matches('\r').to_owned()).collect()
     }
 
     /// What has been read of a line that is not complete.
@@ -67,8 +68,8 @@ mod tests {
         let mut file = std::fs::File::create(&path).unwrap();
         file.write_all(b"one\r\ntw").unwrap();
         assert_eq!(tail.lines(), ["one"]);
-        file.write_all(b"o\nthree").unwrap();
-        assert_eq!(tail.lines(), ["two"]);
+        file.write_all(b"o\n\rafter the shim\r\nthree").unwrap();
+        assert_eq!(tail.lines(), ["two", "after the shim"]);
         assert_eq!(tail.unfinished(), "three");
         assert_eq!(tail.finish(), ["three"]);
         std::fs::remove_file(&path).unwrap();

@@ -81,6 +81,8 @@ impl MmuError {
     }
 }
 
+impl core::error::Error for MmuError {}
+
 impl fmt::Display for MmuError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

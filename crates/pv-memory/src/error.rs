@@ -94,6 +94,8 @@ impl From<MmuError> for MmError {
     }
 }
 
+impl core::error::Error for MmError {}
+
 impl fmt::Display for MmError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -65,6 +65,8 @@ pub enum WalkError {
     },
 }
 
+impl core::error::Error for WalkError {}
+
 impl fmt::Display for WalkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

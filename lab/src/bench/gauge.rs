@@ -9,7 +9,7 @@ use super::figures::Line;
 use crate::{
     direct,
     dom0_image::BootFiles,
-    guest::{Create, Guest},
+    guest::{Container, Create, Guest},
     lab::Lab,
     progress::Progress,
     qemu::Pace,
@@ -130,6 +130,7 @@ fn boot(lab: &Lab, files: &BootFiles, out: &Path) -> Result<BTreeMap<String, u64
         archive: None,
         cmdline: "loglevel=info".to_owned(),
         create: Create::Logged,
+        container: Container::Pv,
         timeout: Duration::from_secs(120),
     };
     let report = direct::boot_at(Pace::Counted, files, &folder, &guest, direct::Port::Xen, &mut |_| ())?;

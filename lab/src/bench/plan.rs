@@ -5,7 +5,7 @@
 
 use crate::{
     dom0_image::BootFiles,
-    guest::{Create, Guest},
+    guest::{Container, Create, Guest},
     lab::Lab,
 };
 use pv_layout::ramdisk::Ramdisk;
@@ -127,6 +127,7 @@ fn ours(lab: &Lab, kind: Kind) -> Guest {
         archive: seed.then_some(archive),
         cmdline: format!("p2m={p2m} verify={verify}{limits}"),
         create: Create::Logged,
+        container: Container::Pv,
         timeout: timeout(kind.memory_mib),
     }
 }
@@ -139,6 +140,7 @@ fn linux(files: &BootFiles, initramfs: &Path, memory_mib: u64) -> Guest {
         archive: None,
         cmdline: "console=hvc0 quiet rdinit=/init".to_owned(),
         create: Create::Logged,
+        container: Container::Pv,
         timeout: timeout(memory_mib),
     }
 }

@@ -1,0 +1,5 @@
+//! Links the kernel as an image.
+
+fn main() {
+    xen::build::kernel("p2m");
+}
