@@ -1,7 +1,7 @@
 //! Stages 8 and 9 put to use: areas are mapped, written, guarded and returned; modules are loaded, run, unloaded.
 //!
 //! The point of the boot is that this works, so it ends in the proof: every frame taken is given back, but for the
-//! page tables of the areas, which stay for the next ones. Neighbours: called by `boot`, uses `mm::vmalloc` and
+//! page tables of the areas, which stay for the next ones. Neighbours: called by `boot`, uses `pv_memory::vmalloc` and
 //! `module`.
 
 use alloc::vec::Vec;

@@ -3,7 +3,7 @@
 //! `%% %c %s %d %i %u %x %X %o %p`, with flags, width, precision and length. What Linux hangs onto `%p` (`%pM`, `%pS`)
 //! is printed as the plain pointer. A conversion that is not known is printed as it stands and takes no argument.
 //!
-//! Neighbours: the image's `hw::services` gives the arguments. Sources: ISO C 7.21.6.1.
+//! Neighbours: the image's `image::services` gives the arguments. Sources: ISO C 7.21.6.1.
 
 use alloc::format;
 use alloc::string::String;

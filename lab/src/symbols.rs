@@ -2,7 +2,7 @@
 //!
 //! The linker script reserves room between `_ksyms` and `_ksyms_end`; the ELF symbol table itself is not loaded by a
 //! domain builder. The names are demangled and written there, sorted by address, in the form that the image's
-//! `hw::symbols` describes and reads. Part of building the image (`make`), before anything boots it.
+//! `xen::rt::symbols` describes and reads. Part of building the image (`make`), before anything boots it.
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;

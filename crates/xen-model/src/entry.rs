@@ -1,6 +1,6 @@
 //! Page-table entries as Xen sees them: which bits it allows, which it adds, which make it crash the domain.
 //!
-//! Written from Xen's side, with numbers of its own: a slip in `mm::pte` must not be repeated here.
+//! Written from Xen's side, with numbers of its own: a slip in `xen::pte` must not be repeated here.
 //! Sources: xen/arch/x86/mm.c (base_disallow_mask, l1_disallow_mask), xen/arch/x86/pv/mm.h (adjust_guest_l*e).
 
 use crate::builder::Hardware;

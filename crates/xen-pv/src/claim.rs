@@ -5,9 +5,9 @@
 //! only if the P2M names the same frame for that page, or if that was seen before.
 //!
 //! What the two arrays together still do not prove is that the frame is ours: whoever writes the P2M may write
-//! another domain's frame there. Xen proves that, when it maps the frame (`mm::walk`, `docs/xen-abi.md`).
+//! another domain's frame there. Xen proves that, when it maps the frame (`pv_memory::walk`, `docs/xen-abi.md`).
 //!
-//! Neighbours: `Hypervisor::m2p` makes claims, [`super::List`] and `mm::p2m` confirm them.
+//! Neighbours: `Hypervisor::m2p` makes claims, [`super::List`] and `pv_memory::p2m` confirm them.
 //! Sources: xen/include/asm-x86/mm.h (`set_gpfn_from_mfn`); xen/arch/x86/mm.c (`MMU_MACHPHYS_UPDATE`).
 
 use crate::addr::{Mfn, Pfn};

@@ -1,7 +1,7 @@
 //! Xen's error numbers, and what a refused hypercall says.
 //!
 //! A refusal always names verb, object and error: "mmu_update: L2 mfn 0x1a2b3 entry 146 := 0x0: -EINVAL".
-//! Neighbours: `mm::commit` and the image's `hw` produce these. Source: xen/include/public/errno.h.
+//! Neighbours: `pv_memory::commit` and `rt` produce these. Source: xen/include/public/errno.h.
 
 use core::fmt;
 

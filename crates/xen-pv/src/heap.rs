@@ -1,8 +1,8 @@
 //! The heap of a guest: a small fixed piece, and pages lent to it while modules are loaded.
 //!
 //! Extents, batches and areas are kilobytes, whatever the domain's size: each stage takes what it needs exactly, and
-//! what would follow the domain's size goes to pages of `mm::frames`. The size is said here once, for the image
-//! (`hw::heap`, which puts the piece into its bss) and for boots on the model (`fake::heap`), so that no test has
+//! what would follow the domain's size goes to pages of `pv_memory::frames`. The size is said here once, for the image
+//! (`rt::heap`, which puts the piece into its bss) and for boots on the model (`xen_model::GuestHeap`), so that no test has
 //! more room than the image.
 //!
 //! `linked_list_allocator` manages both pieces.

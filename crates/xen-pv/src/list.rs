@@ -1,10 +1,10 @@
 //! The builder's P2M list, read where the builder mapped it: what claims are held against before there is a tree.
 //!
-//! start_info gives an address and a length, both alleged. Until `mm::walk` has been through the page tables a read
+//! start_info gives an address and a length, both alleged. Until `pv_memory::walk` has been through the page tables a read
 //! may fault or find anything, so each is a trial, and what is found only ever confirms what somebody else
 //! said. When the walk is over, the mapping that these reads went through has been proved.
 //!
-//! Neighbours: `start_info` confirms rings with it, `mm::walk` each page that is mapped.
+//! Neighbours: `start_info` confirms rings with it, `pv_memory::walk` each page that is mapped.
 
 use crate::Lookup;
 use crate::abi::StartInfo;

@@ -1,6 +1,6 @@
 //! Loops that copy or fill pages: which one is fastest depends on the processor, and on whether it is emulated.
 //!
-//! The image chooses one at entry; `mm::limits` measures all of them.
+//! The image chooses one at entry; `pv_memory::limits` measures all of them.
 
 use core::fmt;
 

@@ -59,8 +59,8 @@ impl Notes {
     pub const fn init_p2m(self, at: u64) -> Self {
         let low = at < 0x8000_0000_0000;
         let high = at >= 0xffff_8800_0000_0000 && at < VIRT_BASE;
-        assert!(at.is_multiple_of(4096));
-        assert!(low || high);
+        assert!(at.is_multiple_of(4096), "expected the address of a page");
+        assert!(low || high, "expected a canonical address below the kernel mapping and outside Xen's part");
         Self { init_p2m: Some(at), ..self }
     }
 

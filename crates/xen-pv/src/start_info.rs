@@ -2,7 +2,7 @@
 //!
 //! The domain builder and the guest meet in this one page. Every later stage does arithmetic on what it says, so
 //! each field is checked on its own and against the others here, and a bad one is named with what was expected,
-//! what was found and what to do. Next: `mm::layout` lays the checked fields out as rows.
+//! what was found and what to do. Next: `pv_memory::layout` lays the checked fields out as rows.
 //!
 //! Sources: xen/include/public/xen.h, "Start-of-day memory layout".
 

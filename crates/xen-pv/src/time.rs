@@ -5,7 +5,7 @@
 //! a new pair may lie a little before what the old one had promised. Hence the two rules here: a time is always
 //! counted from the pair ([`VcpuTime::at`]), and a [`Clock`] never goes back.
 //!
-//! Pure; the image's `hw::clock` reads the TSC and shared_info. Source: xen/include/public/xen.h (vcpu_time_info).
+//! Pure; the image's `rt::clock` reads the TSC and shared_info. Source: xen/include/public/xen.h (vcpu_time_info).
 
 use core::sync::atomic::{AtomicU64, Ordering, compiler_fence};
 

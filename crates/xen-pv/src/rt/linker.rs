@@ -1,6 +1,6 @@
 //! Addresses that the linker script defines.
 //!
-//! Symbols, not variables: only their addresses mean something. linker.ld asserts what is assumed here.
+//! Symbols, not variables: only their addresses mean something. kernel.ld asserts what is assumed here.
 
 use crate::addr::{VirtAddr, VirtRange};
 
