@@ -20,18 +20,6 @@ pub(crate) enum Image {
     P2m,
 }
 
-impl Image {
-    /// Where `make` puts it.
-    pub(crate) const fn path(self) -> &'static str {
-        match self {
-            Self::Normal => "target/image/revector",
-            Self::Seed => "target/image/revector-seed",
-            Self::Hello => "target/image/hello",
-            Self::P2m => "target/image/p2m",
-        }
-    }
-}
-
 /// How the image of a case is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Start {

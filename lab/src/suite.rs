@@ -4,7 +4,7 @@
 //! `machines` boots, `junit` writes the file for CI.
 
 use crate::{
-    cases::{Case, Start},
+    cases::{Case, Image, Start},
     cases_modules::{LINUX, LINUX_ALL},
     dom0_image::BootFiles,
     guest::{Container, Create, Guest},
@@ -116,7 +116,12 @@ const fn gzip_by_toolstack(xen: XenVersion) -> Gzip {
 }
 
 fn guest(lab: &Lab, release: &Release, case: &Case) -> Result<Guest> {
-    let image = lab.path(case.image.path());
+    let image = lab.path(match case.image {
+        Image::Normal => "target/image/revector",
+        Image::Seed => "target/image/revector-seed",
+        Image::Hello => "target/image/hello",
+        Image::P2m => "target/image/p2m",
+    });
     if !image.is_file() {
         bail!(
             "case {}: cannot read the image {}: build it with make image seed inputs",
