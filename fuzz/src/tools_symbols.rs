@@ -21,7 +21,7 @@ pub fn run(data: &[u8]) {
     drop(need::least_for_image(data, data.len() as u64));
 }
 
-/// Reads a table of names as the image's `hw::symbols` does.
+/// Reads a table of names as the image's `xen::rt::symbols` does.
 fn assert_readable(table: &[u8]) {
     let word = |at: usize| u32::from_le_bytes(table[at..at + 4].try_into().expect("four bytes")) as usize;
     assert!(table.starts_with(b"KSYMS1\0\0"));

@@ -2,7 +2,7 @@
 //!
 //! The names are also put, as text, between `_export_names` and `_export_names_end`, where the host command reads
 //! them: it decides by them which modules of a distribution can be loaded. What each does is in `services`, in
-//! exports.S and mem.S; docs/modules.md lists them for people.
+//! exports.S and in the entry's assembly (`xen::entry`); docs/modules.md lists them for people.
 
 use core::arch::global_asm;
 

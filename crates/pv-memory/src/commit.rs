@@ -231,7 +231,7 @@ pub(crate) fn write_one<X: Hypervisor>(
 
 #[expect(unsafe_code, reason = "the one place that changes page tables")]
 fn write<X: Hypervisor>(xen: &mut X, elements: &[MmuUpdate]) -> Result<(), Stopped> {
-    // SAFETY: batches are filled within `mm` only (`change` is not public), and its stages change no mapping that
+    // SAFETY: batches are filled within this crate only, and by whom it lets fill a `Growth` (`change` is not public), and its stages change no mapping that
     // Rust data is reached through: the image keeps its addresses and rights (`image`), windows show pages that
     // stay (`window`), everything else is cleared only after its last user was re-pointed (`cleanup`). Undoing
     // brings back a state in which all of that held already.

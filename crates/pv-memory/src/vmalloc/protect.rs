@@ -1,6 +1,6 @@
 //! Rights of parts of an area: code, constants, data, in every mapping of their frames.
 //!
-//! The area's own entries are half of it; what the direct map shows of the same frames is the other (`mm::seal`).
+//! The area's own entries are half of it; what the direct map shows of the same frames is the other (`seal`).
 //! Both change in one hypercall, in an order in which no frame is executable here and writable there on the way.
 //!
 //! Neighbours: `vmalloc` holds the areas; `module::load` gives the parts of a module their rights.

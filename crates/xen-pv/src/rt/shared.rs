@@ -18,7 +18,7 @@ use super::{hypercall, linker, volatile};
 /// Maps shared_info, whose machine frame is in start_info.
 pub(crate) fn map(frame: Mfn) -> Result<(), Errno> {
     let entry = Pte::leaf(frame, Access::Data);
-    // SAFETY: the page is reserved for this in entry.S; no Rust object lies in it.
+    // SAFETY: the page is reserved for this by the entry; no Rust object lies in it.
     unsafe { hypercall::update_va_mapping(linker::shared_info_page().as_u64(), entry.word()) }
 }
 

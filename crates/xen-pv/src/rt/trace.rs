@@ -1,6 +1,6 @@
 //! Call traces: the chain of frame pointers, bounded by the stack, with names.
 //!
-//! Every function of the image keeps a frame pointer, and entry.S ends the chain with zero. The chain is data that a
+//! Every function of the image keeps a frame pointer, and the entry ends the chain with zero. The chain is data that a
 //! dying guest may have overwritten, so each link is checked: inside the stack, aligned, rising.
 
 use core::arch::asm;
