@@ -12,7 +12,7 @@
 //! - **Plan, then commit.** Page-table writes and relocations are data until one hypercall carries them out.
 //! - **An oracle that is not ours** for every claim: Xen's M2P for the P2M, the processor for what is unmapped.
 //! - **Unsafe code at the seam only**: declared in `xen`, called from `pv_memory`'s `window` and `commit`, from
-//!   [`module::call`], and from `conformance::lab`, which breaks Xen's rules on purpose.
+//!   `module::call`, and from `conformance::lab`, which breaks Xen's rules on purpose.
 
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
