@@ -4,7 +4,7 @@
 //! event, with a deadline. Indices are never reset: what is in the ring was not read yet. Before the domain ends, the
 //! ring must be drained, or the last lines are lost with it.
 //!
-//! The ring lies in the high mapping at first and is reached through the direct map later ([`rehome`]).
+//! The ring lies in the high mapping at first and is reached through the direct map later (`rehome`).
 //! Sources: xen/include/public/io/console.h.
 
 use core::fmt;
