@@ -1,7 +1,8 @@
 //! Frame allocator: which pages of the domain are free, as a few sorted extents.
 //!
 //! A bitmap or a free list would cost memory and boot time per page of RAM; extents cost per fragment, and a booting
-//! domain has a handful. What is taken is a [`Run`], which comes back as one.
+//! domain has a handful. What is taken is a [`Run`], which comes back as one. Which pages are free is the word of
+//! whoever starts an allocator or adopts pages: no page is handed out twice, but nothing here knows what is in one.
 //!
 //! Neighbours: fed by `layout`'s gaps, used by `direct_map`, `p2m`, `vmalloc`; gets the old list back in `cleanup`.
 

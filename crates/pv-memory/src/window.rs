@@ -134,7 +134,8 @@ impl Window {
         assert!(len as u64 <= run.pages().pages() * PAGE_SIZE, "{len} bytes of {}", run.pages());
         let at = self.checked(run.pages());
         // SAFETY: mapped, and stays so: the direct map only ever grows. Not written while the run is borrowed: the
-        // only such run is the ramdisk's (`module::source`), which is never handed to a writer.
+        // only such run of a boot is the ramdisk's, which `module::source` never hands to a writer; another kernel
+        // answers for its own, no type does.
         unsafe { xen.bytes(at, len) }
     }
 
