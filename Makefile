@@ -156,6 +156,7 @@ test-xen: needs-test image seed inputs ## Boots on real Xen, each held against w
 test-long: needs-test image seed inputs $(IMAGES)/fill.cpio ## What is too long for every change: the module area filled to its end, 511 to 513 GiB, every Xen
 	@$(LAB) suite --long --out target/lab/suite-long
 	@for xen in 4.14 4.20 4.17-debug; do $(LAB) suite --xen $$xen --out target/lab/suite-$$xen || exit 1; done
+	@cargo test --quiet --package pv-layout --test report_refusals -- --include-ignored
 
 # Sizes in MiB, and boots of each kind up to 1 GiB.
 BENCH_SIZES ?= 64,1024,16384,131072

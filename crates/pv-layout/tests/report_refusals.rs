@@ -114,17 +114,24 @@ fn holds(bytes: &[u8], words: &str) -> bool {
     memchr::memmem::find(bytes, words.as_bytes()).is_some()
 }
 
+/// A message may be one release's own, so that it takes all three: `make test-long` has them.
 #[test]
+#[ignore = "needs Xen 4.14, 4.17 and 4.20 unpacked: make test-long"]
 fn every_message_is_in_a_builders_binary_or_says_where_it_is() {
     let binaries = binaries();
+    for version in ["4.14", "4.17", "4.20"] {
+        assert!(
+            binaries.keys().any(|path| path.contains(version)),
+            "no programs of Xen {version}: scripts/fetch-xen"
+        );
+    }
     // `Could not construct d%u` and the like end where a number begins.
     let found = |message: &Message| {
         let words = message.words[0].trim_end();
         binaries.values().any(|bytes| holds(bytes, words))
     };
     let wrong = messages().filter(|message| found(message) == message.elsewhere.is_some());
-    let wrong: Vec<_> =
-        wrong.filter(|_| !binaries.is_empty()).map(|message| format!("{message:?}")).collect();
+    let wrong: Vec<_> = wrong.map(|message| format!("{message:?}")).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
