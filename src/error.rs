@@ -14,7 +14,7 @@ use pv_memory::layout::LayoutError;
 use pv_memory::p2m::verify::Verified;
 use pv_memory::walk::WalkError;
 use xen::Trapped;
-use xen::start_info::{Fault, FieldError};
+use xen::start_info::FieldError;
 use xen::verdict::Verdict;
 
 /// An error that ends the boot.
@@ -69,7 +69,7 @@ impl BootError {
     #[must_use]
     pub const fn verdict(&self) -> Verdict {
         match self {
-            Self::StartInfo(FieldError { fault: Fault::Limit, .. }) => Verdict::Skip,
+            Self::StartInfo(error) => error.verdict(),
             Self::Memory(_, MmError::Frames(_) | MmError::NoRoom { .. }) => Verdict::Error,
             Self::Module(..) | Self::NoSuchModule(_) => Verdict::Error,
             Self::Modules { worst, .. } => *worst,

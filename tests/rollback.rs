@@ -192,6 +192,22 @@ fn pages_that_could_not_be_unmapped_again_are_never_handed_out() {
 }
 
 /// The type that a stage's product has must not depend on luck: an unrefused boot changes the picture.
+/// What was in force for a moment may be remembered, also if Xen takes back only a part of it.
+#[test]
+fn an_undo_that_is_refused_too_is_followed_by_a_flush() {
+    let mut world = stages::moved(&domain(), Strategy::Copy);
+    let mut vmalloc = Vmalloc::new(world.clean().0);
+    world.run(|memory, xen| {
+        drop(vmalloc.allocate(Near::Kernel, 3, memory, xen).unwrap());
+        let (asked, hypercall) = (xen.flushes_asked(), xen.issued());
+        xen.refuse(Refusal { hypercall, element: 2, errno: Errno::EINVAL });
+        xen.refuse(Refusal { hypercall: hypercall + 1, element: 1, errno: Errno::EINVAL });
+        let (.., undone) = refused(vmalloc.purge(memory.tables, memory.frames, xen).unwrap_err());
+        assert_eq!(undone, Undone::Failed(Errno::EINVAL));
+        assert_eq!(xen.flushes_asked() - asked, 1);
+    });
+}
+
 #[test]
 fn the_picture_of_a_domain_changes_when_a_stage_is_not_refused() {
     let planted = stages::plant(&domain());
