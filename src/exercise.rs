@@ -42,7 +42,7 @@ pub(crate) fn vmalloc<X: Hypervisor, S: State>(
         read_addresses(area, xen)?;
         must_fault(area.guard(), xen)?;
     }
-    let starts: Vec<VirtAddr> = areas.iter().map(|area| area.span.start()).collect();
+    let starts: Vec<VirtAddr> = areas.iter().map(|area| area.span().start()).collect();
     drop(areas);
     let count = vmalloc.purge(memory.tables, memory.frames, xen).stage("vmalloc")?;
     for start in starts {
@@ -55,16 +55,16 @@ pub(crate) fn vmalloc<X: Hypervisor, S: State>(
 
 /// Every page holds its own address, so that two pages mapped to one frame show.
 fn write_addresses<X: Hypervisor>(area: &mut Area, xen: &mut X) {
-    for page in 0..area.span.pages() {
-        let at = area.span.start().as_u64() + page * PAGE_SIZE;
-        area.span.page_mut(xen, page)[0] = at;
+    for page in 0..area.span().pages() {
+        let at = area.span().start().as_u64() + page * PAGE_SIZE;
+        area.page_mut(xen, page)[0] = at;
     }
 }
 
 fn read_addresses<X: Hypervisor>(area: &Area, xen: &X) -> Result<(), BootError> {
-    for page in 0..area.span.pages() {
-        let at = area.span.start().as_u64() + page * PAGE_SIZE;
-        if area.span.first_word(xen, page) != at {
+    for page in 0..area.span().pages() {
+        let at = area.span().start().as_u64() + page * PAGE_SIZE;
+        if area.span().first_word(xen, page) != at {
             return Err(BootError::Pattern(at));
         }
     }

@@ -139,7 +139,7 @@ pub(crate) fn high_mapping<X: Hypervisor>(tables: &Tables, xen: &X) -> Result<()
 }
 
 pub(crate) fn area(area: &Area) {
-    info!(target: "vmalloc", "{} ({} pages), guard page at {:#018x}", area.range(), area.span.pages(), area.guard());
+    info!(target: "vmalloc", "{} ({} pages), guard page at {:#018x}", area.range(), area.span().pages(), area.guard());
 }
 
 pub(crate) fn purged(areas: usize) {

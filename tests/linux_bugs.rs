@@ -168,9 +168,9 @@ fn a9_a_page_made_writable_again_is_written_through_a_fresh_translation() {
         let mut area = vmalloc.allocate(Near::Kernel, 1, memory, xen).unwrap();
         for access in [Access::ReadOnly, Access::Data] {
             vmalloc.protect(&area, &[(0, 1, access)], memory.tables, xen).unwrap();
-            let _ = area.span.page(xen, 0)[0];
+            let _ = area.span().page(xen, 0)[0];
         }
-        area.span.page_mut(xen, 0)[0] = 1;
+        area.page_mut(xen, 0)[0] = 1;
     });
 }
 

@@ -61,7 +61,7 @@ impl Trial {
         let area = self.world.run(|memory, xen| {
             let mut area = self.vmalloc.allocate(place, pages, memory, xen)?;
             for page in 0..pages {
-                area.span.page_mut(xen, page).fill(area.range().start.as_u64() + page);
+                area.page_mut(xen, page).fill(area.range().start.as_u64() + page);
             }
             Ok::<_, MmError>(area)
         })?;
@@ -80,16 +80,16 @@ impl Trial {
         for access in [Access::ReadOnly, Access::Data] {
             let parts = [(0, 1, access)];
             built.xen.run(|xen| self.vmalloc.protect(area, &parts, tables, xen)).unwrap();
-            assert_eq!(area.span.page(&built.xen, 0)[0], area.range().start.as_u64());
+            assert_eq!(area.span().page(&built.xen, 0)[0], area.range().start.as_u64());
         }
-        area.span.page_mut(&mut built.xen, 0)[1] = area.range().start.as_u64();
+        area.page_mut(&mut built.xen, 0)[1] = area.range().start.as_u64();
     }
 
     /// Makes an area's first page code and its last a constant, and leaves them so.
     fn seal(&mut self, number: usize) -> Result<(), MmError> {
         let Some(area) = self.areas.get(number) else { return Ok(()) };
         let World { tables, built, .. } = &mut self.world;
-        let last = area.span.pages() - 1;
+        let last = area.span().pages() - 1;
         let parts = [(0, 1, Access::Code), (last, 1, Access::ReadOnly)];
         built.xen.run(|xen| self.vmalloc.protect(area, &parts, tables, xen))
     }
@@ -122,8 +122,8 @@ impl Trial {
         }
         support::checks::no_code_is_writable(&Walk::of(&self.world.built.xen));
         for area in &self.areas {
-            for page in 0..area.span.pages() {
-                let words = area.span.page(&self.world.built.xen, page);
+            for page in 0..area.span().pages() {
+                let words = area.span().page(&self.world.built.xen, page);
                 let expected = area.range().start.as_u64() + if page == 0 { 0 } else { page };
                 assert!(words.iter().all(|word| *word == expected), "page {page} of {}", area.range());
             }

@@ -21,7 +21,6 @@ use crate::options::Inits;
 use ko_loader::{Content, INIT, Image, ModInfo, ModuleError, Object, Part, Permission, RelocOp, Source};
 use pv_memory::p2m::State;
 use pv_memory::vmalloc::{Area, Memory, Near, Vmalloc};
-use pv_memory::window::Span;
 use xen::addr::{PAGE_SIZE, VirtAddr};
 use xen::pte::Access;
 use xen::{Hypervisor, ModuleNames};
@@ -47,7 +46,7 @@ pub fn load<X: Hypervisor, S: State>(
     let image = plan(source, modules).map_err(named)?;
     let name = ModInfo::of(image.object()).name.unwrap_or(source.name).to_owned();
     let mut area = vmalloc.allocate(Near::Kernel, image.pages(), memory, xen).stage("vmalloc")?;
-    let base = area.span.start();
+    let base = area.span().start();
     let placed = place(&name, &image, &mut area, modules, vmalloc, memory, xen);
     let done = placed.and_then(|()| start_up(&name, &image, inits, &mut area, vmalloc, memory, xen));
     if let Err(error) = done {
@@ -85,9 +84,9 @@ fn place<X: Hypervisor, S: State>(
     xen: &mut X,
 ) -> Result<(), BootError> {
     let resolve = |symbol: &str| modules.find(symbol).map(|(address, _)| address);
-    let ops = image.relocate(area.span.start(), resolve);
+    let ops = image.relocate(area.span().start(), resolve);
     let ops = ops.map_err(|error| BootError::Module(name.to_owned(), error))?;
-    fill(&mut area.span, image, &ops, xen);
+    fill(area, image, &ops, xen);
     let rights = rights(image);
     vmalloc.protect(area, &rights, memory.tables, xen).stage("module")?;
     let sealed = check(area, &rights, vmalloc, memory.tables, xen).stage("module")?;
@@ -106,7 +105,7 @@ fn start_up<X: Hypervisor, S: State>(
     memory: &mut Memory<'_, S>,
     xen: &mut X,
 ) -> Result<(), BootError> {
-    let base = area.span.start();
+    let base = area.span().start();
     xen.learn_names(names(name, area, image));
     if let Some(init) = image.init_offset().filter(|_| inits == Inits::Run) {
         match call(at(base, init), xen) {
@@ -118,12 +117,12 @@ fn start_up<X: Hypervisor, S: State>(
     let keep = image.init_pages().start;
     vmalloc.trim(area, keep, memory, xen).stage("module")?;
     let resident: Vec<Rights> =
-        rights(image).into_iter().filter(|(first, ..)| *first < area.span.pages()).collect();
+        rights(image).into_iter().filter(|(first, ..)| *first < area.span().pages()).collect();
     check(area, &resident, vmalloc, memory.tables, xen).stage("module")?;
     xen.learn_names(names(name, area, image));
-    let freed = image.pages() - area.span.pages();
+    let freed = image.pages() - area.span().pages();
     if freed > 0 {
-        log::info!(target: "module", "{name}: {freed} pages of init given back, {} stay", area.span.pages());
+        log::info!(target: "module", "{name}: {freed} pages of init given back, {} stay", area.span().pages());
     }
     Ok(())
 }
@@ -164,27 +163,27 @@ const fn access(permission: Permission) -> Access {
 }
 
 /// Fills an area with zeros, contents and relocations.
-fn fill<X: Hypervisor>(span: &mut Span, image: &Image<'_>, ops: &[RelocOp], xen: &mut X) {
-    for page in 0..span.pages() {
-        span.page_mut(xen, page).fill(0);
+fn fill<X: Hypervisor>(area: &mut Area, image: &Image<'_>, ops: &[RelocOp], xen: &mut X) {
+    for page in 0..area.span().pages() {
+        area.page_mut(xen, page).fill(0);
     }
     for Content { offset, bytes, .. } in image.contents() {
-        write(span, offset, bytes, xen);
+        write(area, offset, bytes, xen);
     }
     for op in ops {
-        write(span, op.offset, &op.value.to_le_bytes()[..op.width.bytes()], xen);
+        write(area, op.offset, &op.value.to_le_bytes()[..op.width.bytes()], xen);
     }
 }
 
 /// Writes bytes at an offset of an area, page by page.
-pub(super) fn write<X: Hypervisor>(span: &mut Span, offset: u64, bytes: &[u8], xen: &mut X) {
+pub(super) fn write<X: Hypervisor>(area: &mut Area, offset: u64, bytes: &[u8], xen: &mut X) {
     let mut rest = bytes;
     let mut offset = offset;
     while !rest.is_empty() {
         // Below 4096: fits any usize.
         let within = (offset % PAGE_SIZE) as usize;
         let (now, later) = rest.split_at(rest.len().min(PAGE_SIZE as usize - within));
-        write_in_page(span.page_mut(xen, offset / PAGE_SIZE), within, now);
+        write_in_page(area.page_mut(xen, offset / PAGE_SIZE), within, now);
         offset += now.len() as u64;
         rest = later;
     }
@@ -208,12 +207,12 @@ fn report(name: &str, area: &Area, image: &Image<'_>, relocations: usize) {
     }
     log::info!(target: "module", "{name}: {} ({} pages and a guard page), {relocations} relocations applied", area.range(), image.pages());
     for part in image.parts() {
-        let start = at(area.span.start(), part.offset);
+        let start = at(area.span().start(), part.offset);
         log::info!(target: "module", "{name}: {start:#018x} {:?} {} bytes, {:?}", part.kind, part.bytes, access(part.kind.permission()));
     }
     for section in image.object().sections() {
         if let Some(offset) = image.offset_of(section.index).filter(|_| section.size > 0) {
-            log::debug!(target: "module", "{name}: {:#018x} {} {} bytes", at(area.span.start(), offset), section.name, section.size);
+            log::debug!(target: "module", "{name}: {:#018x} {} {} bytes", at(area.span().start(), offset), section.name, section.size);
         }
     }
 }

@@ -85,8 +85,7 @@ impl Unpacked {
         let len = gunzip::measure(packed).map_err(named)?;
         let mut area =
             vmalloc.allocate(Near::Nothing, pages_for(len).max(1), memory, xen).stage("vmalloc")?;
-        gunzip::unpack(packed, |offset, bytes| load::write(&mut area.span, offset, bytes, xen))
-            .map_err(named)?;
+        gunzip::unpack(packed, |offset, bytes| load::write(&mut area, offset, bytes, xen)).map_err(named)?;
         log::info!(target: "module", "ramdisk: gzip, {} bytes unpacked to {len}", packed.len());
         // Not more than 256 MiB: fits any usize.
         Ok(Some(Self { area, len: len as usize }))
@@ -94,7 +93,7 @@ impl Unpacked {
 
     /// Borrows the bytes.
     pub fn bytes<X: Hypervisor>(&self, xen: &X) -> &[u8] {
-        self.area.span.bytes(xen, self.len)
+        self.area.span().bytes(xen, self.len)
     }
 }
 

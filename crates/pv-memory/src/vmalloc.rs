@@ -11,6 +11,7 @@
 //! Takes [`ModuleSpace`] from `cleanup`; `module::load` is the main user. Lineage: Linux `__vmalloc_node_range`,
 //! `vmap_page_range_noflush`, `module_alloc`.
 
+mod area;
 mod protect;
 mod trim;
 
@@ -18,6 +19,8 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
+pub use self::area::Area;
+use self::area::Id;
 use crate::cleanup::ModuleSpace;
 use crate::commit::Batch;
 use crate::error::MmError;
@@ -28,7 +31,7 @@ use crate::tables::{Tables, confirm, pages_of};
 use crate::window::Span;
 use xen::Hypervisor;
 use xen::addr::{Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
-use xen::area;
+use xen::area::VMALLOC;
 use xen::pte::{Access, Level, Pte, Reach};
 
 /// What an area must be near to.
@@ -38,38 +41,6 @@ pub enum Near {
     Nothing,
     /// The kernel's code, within the reach of a 32-bit displacement: it goes to the module area.
     Kernel,
-}
-
-/// Number of an area.
-type Id = u64;
-
-/// A mapped area; dropping it returns it at the next [`Vmalloc::purge`].
-#[derive(Debug)]
-pub struct Area {
-    id: Id,
-    /// The pages, without the guard.
-    pub span: Span,
-    dropped: Rc<RefCell<Vec<Id>>>,
-}
-
-impl Area {
-    /// Returns the addresses, without the guard page.
-    #[must_use]
-    pub const fn range(&self) -> VirtRange {
-        VirtRange::new(self.span.start(), self.span.pages() * PAGE_SIZE)
-    }
-
-    /// Returns the address of the guard page.
-    #[must_use]
-    pub const fn guard(&self) -> VirtAddr {
-        VirtAddr::new_truncate(self.range().end_raw())
-    }
-}
-
-impl Drop for Area {
-    fn drop(&mut self) {
-        self.dropped.borrow_mut().push(self.id);
-    }
 }
 
 /// What an area was made of.
@@ -152,13 +123,13 @@ impl Vmalloc {
         self.next += 1;
         let at = self.records.partition_point(|record| record.range.start < range.start);
         self.records.insert(at, Record { id, range, runs });
-        Ok(Area { id, span: Span::new(range.start, pages), dropped: Rc::clone(&self.dropped) })
+        Ok(Area::new(id, Span::new(range.start, pages), &self.dropped))
     }
 
     /// First fit over the sorted areas.
     fn gap(&self, place: Near, pages: u64) -> Result<VirtRange, MmError> {
         let within = match place {
-            Near::Nothing => area::VMALLOC,
+            Near::Nothing => VMALLOC,
             Near::Kernel => self.modules.range(),
         };
         let bytes = pages.saturating_add(1).saturating_mul(PAGE_SIZE);

@@ -289,7 +289,7 @@ impl Span {
     /// # Panics
     /// If there are not so many pages.
     #[expect(unsafe_code, reason = "writes through the seam")]
-    pub fn page_mut<'x, X: Hypervisor>(&mut self, xen: &'x mut X, index: u64) -> &'x mut Words {
+    pub(crate) fn page_mut<'x, X: Hypervisor>(&mut self, xen: &'x mut X, index: u64) -> &'x mut Words {
         let at = self.checked(index);
         // SAFETY: mapped as for `page`; owned by the span's holder, whom `&mut self` shows to be the only one.
         unsafe { xen.page_mut(at) }

@@ -4,7 +4,7 @@ use pv_memory::vmalloc::Area;
 use xen::Hypervisor;
 
 fn write(area: &Area, xen: &mut impl Hypervisor) {
-    area.span.page_mut(xen, 0)[0] = 1;
+    area.page_mut(xen, 0)[0] = 1;
 }
 
 fn main() {}
