@@ -113,7 +113,7 @@ fn revector() {
     let (layout, mut tables, mut frames) = mapped(&mut built);
     let moved = built.xen.run(|xen| {
         let p2m = P2m::build(&layout, &tables, &mut frames, xen).expect(FITS);
-        measured(|| p2m::revector(p2m, Strategy::Copy, &layout, &mut tables, &mut frames, xen).is_ok())
+        measured(|| p2m::revector(p2m, Strategy::Copy, &mut tables, &mut frames, xen).is_ok())
     });
     assert!(moved);
 }

@@ -24,10 +24,11 @@ use pv_memory::direct_map;
 use pv_memory::frames::Frames;
 use pv_memory::layout::{Layout, Name};
 use pv_memory::limits;
+use pv_memory::memory::Memory;
 use pv_memory::p2m::verify::Verified;
-use pv_memory::p2m::{self, Outcome, P2m, Retired, State};
+use pv_memory::p2m::{self, Moved, Outcome, P2m, Retired, State};
 use pv_memory::tables::Tables;
-use pv_memory::vmalloc::{Memory, Vmalloc};
+use pv_memory::vmalloc::Vmalloc;
 use pv_memory::walk::BootTables;
 use xen::abi::StartInfo;
 use xen::addr::VirtAddr;
@@ -63,7 +64,7 @@ pub fn boot<X: Hypervisor + Gauge>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut
     let seen = verify(&p2m, (&tables, &frames), setup.options, &mut meter, xen)?;
 
     let strategy = setup.options.strategy;
-    match p2m::revector(p2m, strategy, &layout, &mut tables, &mut frames, xen).stage("revector")? {
+    match p2m::revector(p2m, strategy, &mut tables, &mut frames, xen).stage("revector")? {
         Outcome::Kept(p2m) => {
             report::kept();
             meter.lap("revector", &tables, &frames, xen);
@@ -74,9 +75,9 @@ pub fn boot<X: Hypervisor + Gauge>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut
             report::revectored(&retired, strategy);
             meter.lap("revector", &tables, &frames, xen);
             compare(&seen, verify(&p2m, (&tables, &frames), setup.options, &mut meter, xen)?)?;
-            let space = clean(retired, &layout, setup, &tables, &mut frames, xen)?;
-            meter.lap("cleanup", &tables, &frames, xen);
-            let memory = Memory { tables: &mut tables, p2m: &p2m, frames: &mut frames };
+            let mut memory = Memory { tables: &mut tables, p2m: &p2m, frames: &mut frames };
+            let space = clean(retired, &layout, setup, &mut memory, xen)?;
+            meter.lap("cleanup", memory.tables, memory.frames, xen);
             load_modules(&layout, setup, space, memory, meter, xen)
         }
     }
@@ -115,18 +116,17 @@ fn clean<X: Hypervisor>(
     retired: Retired,
     layout: &Layout,
     setup: &Setup<'_>,
-    tables: &Tables,
-    frames: &mut Frames,
+    memory: &mut Memory<'_, Moved>,
     xen: &mut X,
 ) -> Result<ModuleSpace, BootError> {
     if setup.options.cleanup == Cleanup::Off {
         report::not_cleaned();
         return Ok(ModuleSpace::unproved());
     }
-    let (space, cleaned) = retired.clean(setup.facts.image, tables, frames, xen).stage("cleanup")?;
-    report::cleaned(&cleaned, frames);
+    let (space, cleaned) = retired.clean(setup.facts.image, memory, xen).stage("cleanup")?;
+    report::cleaned(&cleaned, memory.frames);
     prove_unmapped(layout, xen)?;
-    report::high_mapping(tables, xen).stage("cleanup")?;
+    report::high_mapping(memory.tables, xen).stage("cleanup")?;
     Ok(space)
 }
 

@@ -15,8 +15,9 @@ use crate::setup::Setup;
 use pv_memory::error::MmError;
 use pv_memory::frames::Zone;
 use pv_memory::layout::Layout;
+use pv_memory::memory::Memory;
 use pv_memory::p2m::State;
-use pv_memory::vmalloc::{Area, Memory, Near, Vmalloc};
+use pv_memory::vmalloc::{Area, Near, Vmalloc};
 use xen::Hypervisor;
 use xen::addr::{PAGE_SIZE, VirtAddr};
 use xen::verdict::Verdict;
@@ -44,7 +45,7 @@ pub(crate) fn vmalloc<X: Hypervisor, S: State>(
     }
     let starts: Vec<VirtAddr> = areas.iter().map(|area| area.span().start()).collect();
     drop(areas);
-    let count = vmalloc.purge(memory.tables, memory.frames, xen).stage("vmalloc")?;
+    let count = vmalloc.purge(memory, xen).stage("vmalloc")?;
     for start in starts {
         must_fault(start, xen)?;
     }
@@ -110,7 +111,7 @@ fn load_and_unload<X: Hypervisor, S: State>(
     memory: &mut Memory<'_, S>,
     xen: &mut X,
 ) -> Result<(), BootError> {
-    let ramdisk = RamdiskPages::claim(layout, memory.p2m, memory.tables, memory.frames, xen)?;
+    let ramdisk = RamdiskPages::claim(layout, memory, xen)?;
     let bytes = ramdisk.as_ref().map(|ramdisk| ramdisk.bytes(memory.tables, xen));
     let before = Balance::read(memory);
     let unpacked = Unpacked::take(bytes, vmalloc, memory, xen)?;
@@ -128,7 +129,7 @@ fn load_and_unload<X: Hypervisor, S: State>(
         failures.note(result);
     }
     drop(unpacked);
-    vmalloc.purge(memory.tables, memory.frames, xen).stage("module")?;
+    vmalloc.purge(memory, xen).stage("module")?;
     before.check(memory)?;
     failures.end()
 }

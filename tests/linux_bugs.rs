@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 
 use pv_memory::error::MmError;
 use pv_memory::frames::{FrameError, Zone};
+use pv_memory::p2m::Leaves;
 use pv_memory::p2m::Slot;
 use pv_memory::p2m::Strategy;
 use pv_memory::vmalloc::{Near, Vmalloc};

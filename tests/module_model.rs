@@ -53,7 +53,7 @@ impl Trial {
     }
 
     fn purge(&mut self) {
-        self.world.run(|memory, xen| self.vmalloc.purge(memory.tables, memory.frames, xen)).unwrap();
+        self.world.run(|memory, xen| self.vmalloc.purge(memory, xen)).unwrap();
     }
 
     /// Every page mapped in the module area: address, writable, executable.

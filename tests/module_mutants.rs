@@ -126,7 +126,7 @@ fn mutants_on_the_model_leave_no_page_and_no_frame_behind() {
             }
             world.run(|memory, xen| {
                 while modules.unload_last(xen).is_some() {}
-                vmalloc.purge(memory.tables, memory.frames, xen).unwrap();
+                vmalloc.purge(memory, xen).unwrap();
             });
             let balance = world.frames.free_pages() + world.tables.added() as u64;
             assert_eq!(*before.get_or_insert(balance), balance, "{field:?}, value {value}");

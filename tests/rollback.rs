@@ -116,7 +116,7 @@ fn a_cleanup_refused_anywhere_leaves_the_high_mapping() {
         let (before, free) = (Picture::of(&world.built.xen), world.frames.free_pages());
         refuse(&mut world.built.xen, element);
         let (image, retired) = (world.built.facts.image, world.retired.take().unwrap());
-        let outcome = world.run(|memory, xen| retired.clean(image, memory.tables, memory.frames, xen));
+        let outcome = world.run(|memory, xen| retired.clean(image, memory, xen));
         let error = outcome.unwrap_err();
         assert_eq!(world.frames.free_pages(), free);
         assert!(Picture::of(&world.built.xen) == before, "element {element}");
@@ -130,7 +130,7 @@ fn a_cleanup_counts_what_it_changed() {
     let mut world = stages::moved(&domain(), Strategy::Copy);
     let before = Picture::of(&world.built.xen).entries;
     let (image, retired) = (world.built.facts.image, world.retired.take().unwrap());
-    let done = world.run(|memory, xen| retired.clean(image, memory.tables, memory.frames, xen));
+    let done = world.run(|memory, xen| retired.clean(image, memory, xen));
     let after = Picture::of(&world.built.xen).entries;
     let gone =
         |level| before.iter().filter(|entry| entry.1 == level && !after.contains(entry)).count() as u64;
@@ -182,9 +182,8 @@ fn pages_that_could_not_be_unmapped_again_are_never_handed_out() {
     let hypercall = planted.built.xen.issued();
     planted.built.xen.refuse(Refusal { hypercall, element: 1, errno: Errno::EINVAL });
     planted.built.xen.refuse(Refusal { hypercall: hypercall + 1, element: 0, errno: Errno::ENOMEM });
-    let Planted { mut built, layout, mut tables, mut frames, p2m } = planted;
-    let outcome =
-        built.xen.run(|xen| p2m::revector(p2m, Strategy::Copy, &layout, &mut tables, &mut frames, xen));
+    let Planted { mut built, mut tables, mut frames, p2m, .. } = planted;
+    let outcome = built.xen.run(|xen| p2m::revector(p2m, Strategy::Copy, &mut tables, &mut frames, xen));
     let error = outcome.unwrap_err();
     assert_eq!(refused(error).2, Undone::Failed(Errno::ENOMEM));
     assert!(error.to_string().contains("EINVAL") && error.to_string().ends_with("ENOMEM"), "{error}");
@@ -202,7 +201,7 @@ fn an_undo_that_is_refused_too_is_followed_by_a_flush() {
         let (asked, hypercall) = (xen.flushes_asked(), xen.issued());
         xen.refuse(Refusal { hypercall, element: 2, errno: Errno::EINVAL });
         xen.refuse(Refusal { hypercall: hypercall + 1, element: 1, errno: Errno::EINVAL });
-        let (.., undone) = refused(vmalloc.purge(memory.tables, memory.frames, xen).unwrap_err());
+        let (.., undone) = refused(vmalloc.purge(memory, xen).unwrap_err());
         assert_eq!(undone, Undone::Failed(Errno::EINVAL));
         assert_eq!(xen.flushes_asked() - asked, 1);
     });

@@ -73,7 +73,7 @@ fn a_cleanup_that_leaves_something_in_the_module_area_is_an_error_that_names_it(
     let mut image = world.built.facts.image;
     image.bytes = MODULES + 5000 - image.start.as_u64();
     let retired = world.retired.take().unwrap();
-    let outcome = world.run(|memory, xen| retired.clean(image, memory.tables, memory.frames, xen));
+    let outcome = world.run(|memory, xen| retired.clean(image, memory, xen));
     let error = outcome.unwrap_err();
     assert!(
         matches!(error, MmError::Leftover { at, level: Level::L2, .. } if at.as_u64() == MODULES),

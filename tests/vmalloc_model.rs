@@ -70,7 +70,7 @@ impl Trial {
     }
 
     fn purge(&mut self) -> Result<usize, MmError> {
-        self.world.run(|memory, xen| self.vmalloc.purge(memory.tables, memory.frames, xen))
+        self.world.run(|memory, xen| self.vmalloc.purge(memory, xen))
     }
 
     /// Makes an area's first page read-only, reads it, and writes to it again: only right with a flush.
@@ -232,7 +232,7 @@ fn an_area_of_any_size_is_protected_and_unmapped_in_batches_that_the_heap_can_ho
         assert_eq!(xen.issued() - before, 10);
         let before = xen.issued();
         drop(area);
-        assert_eq!(vmalloc.purge(memory.tables, memory.frames, xen).unwrap(), 1);
+        assert_eq!(vmalloc.purge(memory, xen).unwrap(), 1);
         assert_eq!(xen.issued() - before, 10);
     });
     assert_eq!(Walk::of(&world.built.xen).within(0xffff_ffff_a000_0000, u64::MAX).count(), 0);
@@ -245,12 +245,12 @@ fn an_area_over_tables_that_are_there_is_mapped_in_pieces_wholly_or_not_at_all()
     let mut vmalloc = Vmalloc::new(world.clean().0);
     world.run(|memory, xen| {
         drop(vmalloc.allocate(Near::Kernel, 9000, memory, xen).unwrap());
-        vmalloc.purge(memory.tables, memory.frames, xen).unwrap();
+        vmalloc.purge(memory, xen).unwrap();
         let (free, before) = (memory.frames.free_pages(), xen.issued());
         drop(vmalloc.allocate(Near::Kernel, 9000, memory, xen).unwrap());
         // Four times 2048 entries, and 808 more; nothing was mapped there, so nothing is flushed.
         assert_eq!(xen.issued() - before, 5);
-        vmalloc.purge(memory.tables, memory.frames, xen).unwrap();
+        vmalloc.purge(memory, xen).unwrap();
         for piece in 0..5 {
             let hypercall = xen.issued() + piece;
             xen.refuse(Refusal { hypercall, element: 7, errno: Errno::ENOMEM });
@@ -270,7 +270,7 @@ fn something_at_the_guard_page_alone_is_in_the_way_of_an_area() {
         assert_eq!(vmalloc.areas(), 1);
         let (guard, free) = (area.guard(), memory.frames.free_pages());
         drop(area);
-        vmalloc.purge(memory.tables, memory.frames, xen).unwrap();
+        vmalloc.purge(memory, xen).unwrap();
         assert_eq!(vmalloc.areas(), 0);
         let table = xen.table_at(guard, Level::L1).unwrap();
         xen.frame_mut(table)[Level::L1.index(guard)] = 0x40;

@@ -198,8 +198,8 @@ fn a_change_of_rights_is_done_wholly_or_not_at_all_in_every_mapping() {
             drop(area);
             let hypercall = xen.issued();
             xen.refuse(Refusal { hypercall, element, errno: Errno::EINVAL });
-            vmalloc.purge(memory.tables, memory.frames, xen).unwrap_err();
-            vmalloc.purge(memory.tables, memory.frames, xen).unwrap();
+            vmalloc.purge(memory, xen).unwrap_err();
+            vmalloc.purge(memory, xen).unwrap();
             let alias = |pfn| memory.tables.alias(xen, pfn).unwrap().unwrap().1.is_writable();
             assert!(own.iter().all(|pfn| alias(*pfn)));
         }
@@ -219,17 +219,13 @@ fn a_direct_map_that_grows_over_code_shows_it_read_only() {
         let own: Vec<_> = vmalloc.pages_behind(&area, 0, 2).unwrap().collect();
         assert_eq!(memory.tables.alias(xen, own[0]), Ok(None), "shown from the start: this tests nothing");
         let pages = PfnRange::new(own[0], 2);
-        let p2m = memory.p2m;
-        direct_map::extend(memory.tables, &[pages], memory.frames, xen, |xen, window, slot| {
-            p2m.leaf_words(window, xen, slot)
-        })
-        .unwrap();
+        direct_map::extend(memory, &[pages], xen).unwrap();
         let writable = |tables: &pv_memory::tables::Tables, xen: &Xen, page: usize| {
             tables.alias(xen, own[page]).unwrap().unwrap().1.is_writable()
         };
         assert_eq!([0, 1].map(|page| writable(memory.tables, xen, page)), [false, true]);
         drop(area);
-        vmalloc.purge(memory.tables, memory.frames, xen).unwrap();
+        vmalloc.purge(memory, xen).unwrap();
         assert_eq!([0, 1].map(|page| writable(memory.tables, xen, page)), [true, true]);
     });
 }

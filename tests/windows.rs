@@ -80,12 +80,7 @@ fn every_page_that_the_allocator_takes_for_mapped_can_be_read() {
 }
 
 fn extend(world: &mut World, ranges: &[PfnRange]) -> Result<(), MmError> {
-    world.run(|memory, xen| {
-        let p2m = memory.p2m;
-        direct_map::extend(memory.tables, ranges, memory.frames, xen, |xen, window, slot| {
-            p2m.leaf_words(window, xen, slot)
-        })
-    })
+    world.run(|memory, xen| direct_map::extend(memory, ranges, xen))
 }
 
 #[test]

@@ -19,8 +19,9 @@ pub use super::list::{Loaded, Modules};
 use crate::error::{BootError, InStage};
 use crate::options::Inits;
 use ko_loader::{Content, INIT, Image, ModInfo, ModuleError, Object, Part, Permission, RelocOp, Source};
+use pv_memory::memory::Memory;
 use pv_memory::p2m::State;
-use pv_memory::vmalloc::{Area, Memory, Near, Vmalloc};
+use pv_memory::vmalloc::{Area, Near, Vmalloc};
 use xen::addr::{PAGE_SIZE, VirtAddr};
 use xen::pte::Access;
 use xen::{Hypervisor, ModuleNames};
@@ -52,7 +53,7 @@ pub fn load<X: Hypervisor, S: State>(
     if let Err(error) = done {
         xen.forget_names(base);
         drop(area);
-        vmalloc.purge(memory.tables, memory.frames, xen).stage("module")?;
+        vmalloc.purge(memory, xen).stage("module")?;
         return Err(error);
     }
     let taken = xen.counters().since(start);

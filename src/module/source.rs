@@ -14,11 +14,12 @@ use ko_loader::{Archive, Format, ModuleError, NewcError, NotFound, Source, order
 use super::load;
 use crate::error::{BootError, InStage};
 use pv_memory::direct_map;
-use pv_memory::frames::{Frames, Run};
+use pv_memory::frames::Run;
 use pv_memory::layout::{Layout, Name};
-use pv_memory::p2m::{P2m, State};
+use pv_memory::memory::Memory;
+use pv_memory::p2m::State;
 use pv_memory::tables::Tables;
-use pv_memory::vmalloc::{Area, Memory, Near, Vmalloc};
+use pv_memory::vmalloc::{Area, Near, Vmalloc};
 use xen::Hypervisor;
 use xen::addr::{PfnRange, pages_for};
 use xen::start_info::RamdiskPlace;
@@ -37,9 +38,7 @@ impl RamdiskPages {
     /// [`BootError::Memory`] if its pages cannot be mapped.
     pub fn claim<X: Hypervisor, S: State>(
         layout: &Layout,
-        p2m: &P2m<S>,
-        tables: &mut Tables,
-        frames: &mut Frames,
+        memory: &mut Memory<'_, S>,
         xen: &mut X,
     ) -> Result<Option<Self>, BootError> {
         let Some(ramdisk) = layout.ramdisk else { return Ok(None) };
@@ -47,11 +46,8 @@ impl RamdiskPages {
             RamdiskPlace::Mapped(_) => layout.pages(Name::Ramdisk),
             RamdiskPlace::Unmapped(first) => PfnRange::new(first, pages_for(ramdisk.bytes)),
         };
-        direct_map::extend(tables, &[pages], frames, xen, |xen, window, slot| {
-            p2m.leaf_words(window, xen, slot)
-        })
-        .stage("module")?;
-        let run = frames.adopt(pages).map_err(Into::into).stage("module")?;
+        direct_map::extend(memory, &[pages], xen).stage("module")?;
+        let run = memory.frames.adopt(pages).map_err(Into::into).stage("module")?;
         // The length was checked against the domain's memory: fits any usize.
         Ok(Some(Self { run, len: ramdisk.bytes as usize }))
     }

@@ -89,12 +89,8 @@ fn c3_ranges_without_pages_are_accepted() {
     let mut world = moved(&odd(), Strategy::Copy);
     let free = world.frames.free_pages();
     world.frames.reserve(PfnRange::new(Pfn::new(5), 0));
-    let World { tables, frames, built, p2m, .. } = &mut world;
     let nothing = PfnRange::new(Pfn::new(0x3000), 0);
-    direct_map::extend(tables, &[nothing], frames, &mut built.xen, |xen, window, slot| {
-        p2m.leaf_words(window, xen, slot)
-    })
-    .unwrap();
+    world.run(|memory, xen| direct_map::extend(memory, &[nothing], xen)).unwrap();
     assert_eq!(world.frames.free_pages(), free);
     let mut built = odd().build().unwrap();
     built.start_info.mod_len = 0;

@@ -5,10 +5,10 @@ use pv_memory::direct_map;
 use pv_memory::error::MmError;
 use pv_memory::frames::{Frames, Zone};
 use pv_memory::layout::Layout;
+use pv_memory::memory::Memory;
 use pv_memory::p2m::Strategy;
 use pv_memory::p2m::{self, Initial, Moved, Outcome, P2m, Retired};
 use pv_memory::tables::Tables;
-use pv_memory::vmalloc::Memory;
 use pv_memory::walk::BootTables;
 use xen::abi::StartInfo;
 use xen::addr::{Pfn, PfnRange, pages_for};
@@ -76,8 +76,7 @@ impl Planted {
     /// Runs stage 6; on an error, gives back what is left of the domain.
     pub(crate) fn revector(self, strategy: Strategy) -> Result<World, Box<Failed>> {
         let Self { mut built, layout, mut tables, mut frames, p2m } = self;
-        let outcome =
-            built.xen.run(|xen| p2m::revector(p2m, strategy, &layout, &mut tables, &mut frames, xen));
+        let outcome = built.xen.run(|xen| p2m::revector(p2m, strategy, &mut tables, &mut frames, xen));
         match outcome {
             Ok(Outcome::Moved(p2m, retired)) => {
                 Ok(World { built, layout, tables, frames, p2m, retired: Some(retired) })
@@ -97,8 +96,8 @@ impl World {
     /// Runs stage 7; returns the module space and the pages given back.
     pub(crate) fn clean(&mut self) -> (ModuleSpace, u64) {
         let retired = self.retired.take().unwrap();
-        let Built { xen, facts, .. } = &mut self.built;
-        let cleaned = xen.run(|xen| retired.clean(facts.image, &self.tables, &mut self.frames, xen));
+        let image = self.built.facts.image;
+        let cleaned = self.run(|memory, xen| retired.clean(image, memory, xen));
         let (space, cleaned) = cleaned.unwrap();
         (space, cleaned.freed)
     }

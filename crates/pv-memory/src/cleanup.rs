@@ -11,9 +11,10 @@
 
 use crate::commit::Batch;
 use crate::error::MmError;
-use crate::frames::Frames;
+use crate::frames::give_back;
 use crate::image;
-use crate::p2m::Retired;
+use crate::memory::Memory;
+use crate::p2m::{Moved, Retired};
 use crate::tables::{Tables, pages_of};
 use xen::Hypervisor;
 use xen::addr::{ENTRIES, L1_SPAN, L2_SPAN, Pfn, VirtAddr, VirtRange};
@@ -60,10 +61,10 @@ impl Retired {
     pub fn clean<X: Hypervisor>(
         self,
         image: VirtRange,
-        tables: &Tables,
-        frames: &mut Frames,
+        memory: &mut Memory<'_, Moved>,
         xen: &mut X,
     ) -> Result<(ModuleSpace, Cleaned), MmError> {
+        let tables = &*memory.tables;
         let mut batch = Batch::new();
         batch.reserve(most_entries(image, tables));
         let mut cleaned = Cleaned::default();
@@ -74,10 +75,8 @@ impl Retired {
         if let Some((at, level, entry)) = tables.first_entry(xen, area::MODULES)? {
             return Err(MmError::Leftover { at, level, entry: entry.word() });
         }
-        if let Some(run) = self.pages {
-            cleaned.freed = run.pages().pages();
-            frames.give_back(run)?;
-        }
+        cleaned.freed = self.pages.iter().map(|run| run.pages().pages()).sum();
+        give_back(self.pages, memory.frames)?;
         Ok((ModuleSpace { range: area::MODULES }, cleaned))
     }
 }

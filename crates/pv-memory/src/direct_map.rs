@@ -13,10 +13,12 @@ use alloc::vec::Vec;
 
 use crate::commit::Slot;
 use crate::error::MmError;
-use crate::frames::Frames;
+use crate::frames::{Frames, Run};
 use crate::growth::{Growth, Place};
 use crate::image;
 use crate::layout::Layout;
+use crate::memory::Memory;
+use crate::p2m::{Leaves, State};
 use crate::tables::{Tables, confirm};
 use crate::walk::BootTables;
 use crate::window::Window;
@@ -99,28 +101,34 @@ fn share_l1_tables<X: Hypervisor>(
 /// Maps `pages` into the direct map where they are not yet, all in one hypercall; their slots get L1 tables where
 /// they have none. Nothing else is mapped, and the window shows just what is.
 ///
-/// `frames_of` is the P2M: the machine frames of the 512 pages from a slot on, all ones for a hole.
-///
 /// # Errors
 /// [`MmError`] if memory runs out, a page has no frame or Xen refuses an entry; the direct map is as it was then.
-pub fn extend<X: Hypervisor>(
-    tables: &mut Tables,
+pub fn extend<X: Hypervisor, S: State>(
+    memory: &mut Memory<'_, S>,
     pages: &[PfnRange],
-    frames: &mut Frames,
     xen: &mut X,
-    frames_of: impl Fn(&X, &Window, Pfn) -> Words,
 ) -> Result<(), MmError> {
-    let window = tables.window();
+    let window = memory.window();
     let hidden: Vec<PfnRange> = pages.iter().flat_map(|range| window.hidden(*range)).collect();
-    let mut growth = Growth::new(tables);
+    let mut growth = Growth::new(memory.tables);
     growth.reserve(most_tables(&hidden));
     let mut parts = hidden.iter().flat_map(|range| by_slot(*range));
-    let filled = parts.try_for_each(|part| show(&mut growth, part, frames, xen, &frames_of));
-    growth.commit(filled, frames, xen)?;
+    let filled = parts.try_for_each(|part| show(&mut growth, part, memory.p2m, memory.frames, xen));
+    growth.commit(filled, memory.frames, xen)?;
     for part in hidden {
-        tables.window_mut().extend(part);
+        memory.tables.window_mut().extend(part);
     }
     Ok(())
+}
+
+/// Maps the pages of runs into the direct map, as [`extend`] does.
+pub(crate) fn show_runs<X: Hypervisor, S: State>(
+    runs: &[Run],
+    memory: &mut Memory<'_, S>,
+    xen: &mut X,
+) -> Result<(), MmError> {
+    let ranges: Vec<PfnRange> = runs.iter().map(Run::pages).collect();
+    extend(memory, &ranges, xen)
 }
 
 /// Tables that showing the ranges takes at most: an L1 for each slot, and those above.
@@ -133,13 +141,13 @@ fn most_tables(hidden: &[PfnRange]) -> usize {
 fn show<X: Hypervisor>(
     growth: &mut Growth<'_>,
     part: PfnRange,
+    p2m: &impl Leaves,
     frames: &mut Frames,
     xen: &mut X,
-    frames_of: &impl Fn(&X, &Window, Pfn) -> Words,
 ) -> Result<(), MmError> {
     let slot = part.start.slot_start();
     let place = growth.table(xen, frames, area::direct(slot), Level::L1, Reach::NeverExecute)?;
-    let words = frames_of(xen, growth.tables().window(), slot);
+    let words = p2m.leaf_words(growth.tables().window(), xen, slot);
     let entries = entries(part, &words, growth.tables(), xen)?;
     // Below 512: fits any usize.
     let entry = |pfn: Pfn| entries[pfn.above(slot) as usize];

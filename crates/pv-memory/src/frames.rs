@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 use crate::window::Window;
 pub use error::FrameError;
 pub use run::Run;
+pub(crate) use run::part;
 use xen::addr::PfnRange;
 
 /// Where a run should lie. What is mapped, the window says: the allocator has no account of its own.

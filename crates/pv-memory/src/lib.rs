@@ -32,6 +32,7 @@ pub mod growth;
 pub mod image;
 pub mod layout;
 pub mod limits;
+pub mod memory;
 pub mod p2m;
 mod ranges;
 mod seal;

@@ -12,9 +12,8 @@ use crate::commit::Batch;
 use crate::direct_map;
 use crate::error::MmError;
 use crate::frames::{Run, give_back};
+use crate::memory::Memory;
 use crate::p2m::State;
-use crate::vmalloc::Memory;
-use crate::window::Window;
 use xen::addr::{Mfn, PAGE_SIZE, PfnRange};
 use xen::area;
 use xen::pte::{Level, Pte};
@@ -54,14 +53,8 @@ pub fn measure<X: Hypervisor + Gauge, S: State>(
     let emit = &mut emit;
     let list = memory.p2m.list_pages();
     let wanted = list.iter().map(|range| range.pages()).sum();
-    let fresh = memory.p2m.take_backed(wanted, memory.tables.window(), memory.frames, xen)?;
+    let fresh = memory.take_mapped(wanted, xen, direct_map::show_runs)?;
     let ranges: Vec<PfnRange> = fresh.iter().map(Run::pages).collect();
-    let p2m = memory.p2m;
-    let frames_of = |xen: &X, window: &Window, slot| p2m.leaf_words(window, xen, slot);
-    if let Err(error) = direct_map::extend(memory.tables, &ranges, memory.frames, xen, frames_of) {
-        memory.tables.release(fresh, error, memory.frames)?;
-        return Err(error);
-    }
     // The largest piece that lies together on both sides: nearly always all of it.
     if let (Some(from), Some(to)) = (largest(&list), fresh.iter().max_by_key(|run| run.pages().pages())) {
         copies_and_fills(from, to, memory, xen, emit);

@@ -26,7 +26,8 @@ use crate::commit::Batch;
 use crate::error::MmError;
 use crate::frames::{Frames, Run, give_back};
 use crate::growth::{Growth, Place};
-use crate::p2m::{FrameReader, P2m, State};
+use crate::memory::Memory;
+use crate::p2m::{FrameReader, State};
 use crate::tables::{Tables, confirm, pages_of};
 use crate::window::Span;
 use xen::Hypervisor;
@@ -63,17 +64,6 @@ impl Record {
     const fn guarded(&self) -> VirtRange {
         VirtRange::new(self.range.start, self.range.bytes + PAGE_SIZE)
     }
-}
-
-/// All that mapping needs, lent for one call.
-#[derive(Debug)]
-pub struct Memory<'m, S: State> {
-    /// The page tables.
-    pub tables: &'m mut Tables,
-    /// The P2M, to know the machine frames of pages.
-    pub p2m: &'m P2m<S>,
-    /// The free pages.
-    pub frames: &'m mut Frames,
 }
 
 /// The areas in use.
@@ -113,12 +103,10 @@ impl Vmalloc {
         xen: &mut X,
     ) -> Result<Area, MmError> {
         let range = self.gap(place, pages)?;
-        let runs = memory.p2m.take_backed(pages, memory.tables.window(), memory.frames, xen)?;
-        let mapped = check_empty(range, memory.tables, xen).and_then(|()| map(range, &runs, memory, xen));
-        if let Err(error) = mapped {
-            memory.tables.release(runs, error, memory.frames)?;
-            return Err(error);
-        }
+        let runs = memory.take_mapped(pages, xen, |runs, memory, xen| {
+            check_empty(range, memory.tables, xen)?;
+            map(range, runs, memory, xen)
+        })?;
         let id = self.next;
         self.next += 1;
         let at = self.records.partition_point(|record| record.range.start < range.start);
@@ -155,22 +143,21 @@ impl Vmalloc {
     ///
     /// # Errors
     /// [`MmError`] if Xen refuses; the areas stay listed then, what is still mapped of them stays mapped.
-    pub fn purge<X: Hypervisor>(
+    pub fn purge<X: Hypervisor, S: State>(
         &mut self,
-        tables: &mut Tables,
-        frames: &mut Frames,
+        memory: &mut Memory<'_, S>,
         xen: &mut X,
     ) -> Result<usize, MmError> {
         let dropped = self.dropped.borrow().clone();
         let gone = self.records.iter().filter(|record| dropped.contains(&record.id));
-        unmap(gone.flat_map(|record| record.pages_from(0)), tables, xen)?;
+        unmap(gone.flat_map(|record| record.pages_from(0)), memory.tables, xen)?;
         self.dropped.borrow_mut().clear();
         let (gone, kept) =
             self.records.drain(..).partition::<Vec<_>, _>(|record| dropped.contains(&record.id));
         self.records = kept;
         let count = gone.len();
         for record in gone {
-            release(record.runs, tables, frames)?;
+            release(record.runs, memory.tables, memory.frames)?;
         }
         Ok(count)
     }

@@ -46,3 +46,15 @@ impl Run {
         self.pages.end = next.pages.end;
     }
 }
+
+/// Returns up to `pages` pages from page `first` of some runs on, each stretch of them with its run.
+pub(crate) fn part(runs: &[Run], first: u64, pages: u64) -> impl Iterator<Item = (&Run, PfnRange)> {
+    let (mut skip, mut left) = (first, pages);
+    runs.iter().filter_map(move |run| {
+        let own = run.pages();
+        let start = skip.min(own.pages());
+        let taken = left.min(own.pages() - start);
+        (skip, left) = (skip - start, left - taken);
+        Some((run, PfnRange::new(own.start.plus(start), taken))).filter(|(_, part)| !part.is_empty())
+    })
+}

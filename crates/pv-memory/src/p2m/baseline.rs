@@ -1,63 +1,58 @@
-//! The classic way to move the P2M, kept to be compared with: all RAM is mapped first, then the list is copied.
+//! The classic way to map a new list, kept to be compared with: all RAM is mapped first.
 //!
 //! This is how PV kernels have brought their memory up since the first of them. Every page of RAM gets an entry in
 //! the direct map, by one element of `mmu_update` each, as many in a hypercall as an L1 table has entries; every L1
-//! table takes a hypercall of its own to become one, and a flush. The list is then copied a page at a time, each page
-//! of the new list mapped by one `update_va_mapping`. Cost: some 12 hypercalls and 2048 elements for each 8 MiB of
-//! RAM, whatever the P2M needs. `revector` has the two ways that need none of this.
+//! table takes a hypercall of its own to become one, and a flush. Each page of the new list is then mapped by one
+//! `update_va_mapping`. Cost: some 12 hypercalls and 2048 elements for each 8 MiB of RAM, whatever the P2M needs.
+//! `revector` copies, and has the two ways that need none of this.
 //!
 //! Lineage: Mini-OS `build_pagetable`; Linux `xen_revector_p2m_tree`.
 
 use alloc::vec::Vec;
 
-use super::backed::FrameReader;
-use super::outcome::{Outcome, new_list, retire, targets};
-use super::tree::{INVALID, Initial, P2m};
+use super::reader::{FrameReader, Leaves};
+use super::tree::Initial;
 use crate::commit::{Batch, write_one};
 use crate::error::MmError;
 use crate::frames::{Frames, Run};
 use crate::growth::{Growth, Place};
+use crate::memory::Memory;
 use crate::tables::{Table, Tables, confirm};
 use xen::Hypervisor;
-use xen::addr::{ENTRIES, Mfn, Pfn, PfnRange, VirtRange};
+use xen::addr::{ENTRIES, Mfn, Pfn, PfnRange};
 use xen::area;
 use xen::pte::{Access, Level, Pte, Reach};
 
-/// Maps all RAM, then copies.
+/// Maps all RAM, then the pages of the new list.
 ///
 /// # Errors
 /// [`MmError`] if memory runs out or Xen refuses a mapping.
-pub(super) fn copy<X: Hypervisor>(
-    p2m: P2m<Initial>,
-    high: VirtRange,
-    tables: &mut Tables,
-    frames: &mut Frames,
-    xen: &mut X,
-) -> Result<Outcome, MmError> {
-    let runs = new_list(&p2m, tables.window(), frames, xen)?;
-    let first = tables.window().end().slot_start();
-    for slot in (first.raw()..p2m.nr_pages).step_by(512).map(Pfn::new) {
-        map_slot(&p2m, slot, &runs, tables, frames, xen)?;
-    }
-    copy_pages(&p2m, &runs, tables, xen)?;
-    point_leaves(&p2m, &runs, tables, xen)?;
-    for old in &p2m.list {
-        tables.window().fill(xen, old, old.pages(), INVALID);
-    }
-    retire(p2m, runs, high, frames)
-}
-
-/// Maps the pages of a 2 MiB slot, but for those of the new list: their L1 entries stay zero until they are copied to.
-fn map_slot<X: Hypervisor>(
-    p2m: &P2m<Initial>,
-    slot: Pfn,
+pub(super) fn map_all<X: Hypervisor>(
     new_list: &[Run],
-    tables: &mut Tables,
-    frames: &mut Frames,
+    memory: &mut Memory<'_, Initial>,
     xen: &mut X,
 ) -> Result<(), MmError> {
-    let l1 = hook_l1(slot, tables, frames, xen)?;
-    let words = p2m.leaf_words(tables.window(), xen, slot);
+    let first = memory.window().end().slot_start();
+    for slot in (first.raw()..memory.p2m.nr_pages).step_by(512).map(Pfn::new) {
+        map_slot(slot, new_list, memory, xen)?;
+    }
+    let mut reader = FrameReader::new(memory.p2m);
+    new_list.iter().flat_map(|run| run.pages().iter()).try_for_each(|pfn| {
+        let frame = confirm(xen, pfn, reader.frame(memory.window(), xen, pfn)?)?;
+        map_page(pfn, frame, memory, xen)
+    })
+}
+
+/// Maps the pages of a 2 MiB slot, but for those of the new list: their L1 entries stay zero.
+fn map_slot<X: Hypervisor>(
+    slot: Pfn,
+    new_list: &[Run],
+    memory: &mut Memory<'_, Initial>,
+    xen: &mut X,
+) -> Result<(), MmError> {
+    let l1 = hook_l1(slot, memory.tables, memory.frames, xen)?;
+    let tables = &mut *memory.tables;
+    let words = memory.p2m.leaf_words(tables.window(), xen, slot);
     let mut batch = Batch::new();
     batch.reserve(words.len());
     let mut shown: Vec<PfnRange> = Vec::new();
@@ -95,44 +90,16 @@ fn hook_l1<X: Hypervisor>(
     table
 }
 
-/// Maps and copies a page at a time.
-fn copy_pages<X: Hypervisor>(
-    p2m: &P2m<Initial>,
-    runs: &[Run],
-    tables: &mut Tables,
+/// Maps a page, in a hypercall of its own.
+fn map_page<X: Hypervisor>(
+    pfn: Pfn,
+    frame: Mfn,
+    memory: &mut Memory<'_, Initial>,
     xen: &mut X,
 ) -> Result<(), MmError> {
-    let mut leaves = Vec::new();
-    let mut targets = targets(runs);
-    let mut reader = FrameReader::new(p2m);
-    for top in 0..p2m.plan.mids {
-        p2m.for_each_leaf_of(top, tables.window(), xen, |_, leaf| leaves.push(leaf));
-        for (leaf, (run, page)) in leaves.drain(..).zip(&mut targets) {
-            let target = runs[run].first().plus(page);
-            let at = area::direct(target);
-            let frame = confirm(xen, target, reader.frame(tables.window(), xen, target)?)?;
-            let entry = Pte::leaf(frame, Access::Data);
-            let l1 = tables.find(xen, at, Level::L1)?.ok_or(MmError::NotMapped { at })?;
-            write_one(xen, l1.slot(at), at, entry)?;
-            tables.window_mut().extend(PfnRange::new(target, 1));
-            tables.window().copy(xen, PfnRange::new(leaf, 1), &runs[run], page);
-        }
-    }
+    let at = area::direct(pfn);
+    let l1 = memory.tables.find(xen, at, Level::L1)?.ok_or(MmError::NotMapped { at })?;
+    write_one(xen, l1.slot(at), at, Pte::leaf(frame, Access::Data))?;
+    memory.tables.window_mut().extend(PfnRange::new(pfn, 1));
     Ok(())
-}
-
-fn point_leaves<X: Hypervisor>(
-    p2m: &P2m<Initial>,
-    runs: &[Run],
-    tables: &Tables,
-    xen: &mut X,
-) -> Result<(), MmError> {
-    let window = tables.window();
-    let mut targets = targets(runs);
-    let mut reader = FrameReader::new(p2m);
-    p2m.repoint(window, xen, |xen, _, leaf| {
-        let Some((run, page)) = leaf.and_then(|_| targets.next()) else { return Ok(None) };
-        let target = runs[run].first().plus(page);
-        Ok(Some((window.address(target), reader.frame(window, xen, target)?)))
-    })
 }

@@ -10,8 +10,10 @@
 use alloc::vec;
 use core::marker::PhantomData;
 
-use super::index::{self, Index, PER_LEAF};
-use super::tree::{INVALID, Initial, P2m, Plan};
+use super::index::{self, PER_LEAF};
+use super::list::ListPages;
+use super::reader::FrameReader;
+use super::tree::{INVALID, Initial, Leaf, P2m, Plan};
 use crate::error::MmError;
 use crate::frames::{Frames, Zone};
 use crate::layout::{Layout, Name};
@@ -19,7 +21,7 @@ use crate::ranges::Ranges;
 use crate::tables::Tables;
 use crate::window::Window;
 use xen::Hypervisor;
-use xen::addr::{ENTRIES, Mfn, Pfn};
+use xen::addr::Pfn;
 use xen::area;
 
 impl P2m<Initial> {
@@ -40,17 +42,21 @@ impl P2m<Initial> {
             nr_pages: layout.nr_pages,
             plan,
             pages: frames.take(Zone::Mapped(window), plan.pages())?,
-            list: vec![frames.adopt(list)?],
+            list: ListPages::new(
+                vec![frames.adopt(list)?],
+                area::high(list.start),
+                Window::new(area::HIGH, list.end),
+            ),
             split: vec![],
             identity: Ranges::new(),
-            high: Some(Window::new(area::HIGH, list.end)),
             state: PhantomData,
         };
         p2m.fill_list_tail(window, xen);
         p2m.fill_shared_pages(window, xen);
-        p2m.fill_mids(window, xen)?;
-        p2m.fill_tops(window, xen)?;
-        let top = p2m.listed_frame(window, xen, p2m.pages.first().plus(Plan::TOP_MFN))?;
+        let reader = &mut FrameReader::new(&p2m.list);
+        p2m.fill_mids(window, reader, xen)?;
+        p2m.fill_tops(window, reader, xen)?;
+        let top = reader.frame(window, xen, p2m.pages.first().plus(Plan::TOP_MFN))?;
         xen.publish_p2m(top, p2m.nr_pages);
         Ok(p2m)
     }
@@ -59,10 +65,11 @@ impl P2m<Initial> {
         // Below 512: fits any usize.
         let used = (self.nr_pages % PER_LEAF) as usize;
         if used != 0 {
-            let last = index::leaves(self.nr_pages) - 1;
-            let tail = &mut window.page_mut(xen, &self.list[0], last)[used..];
-            list_tail(tail);
-            tail.fill(INVALID);
+            for (run, last) in self.list.part(index::leaves(self.nr_pages) - 1, 1) {
+                let tail = &mut window.page_mut(xen, run, last.start.above(run.first()))[used..];
+                list_tail(tail);
+                tail.fill(INVALID);
+            }
         }
     }
 
@@ -74,74 +81,46 @@ impl P2m<Initial> {
         window.page_mut(xen, &self.pages, Plan::MID_MISSING).fill(missing);
     }
 
-    fn fill_mids<X: Hypervisor>(&self, window: &Window, xen: &mut X) -> Result<(), MmError> {
+    fn fill_mids<X: Hypervisor>(
+        &self,
+        window: &Window,
+        reader: &mut FrameReader<'_, ListPages>,
+        xen: &mut X,
+    ) -> Result<(), MmError> {
         let missing = self.shared(window, Plan::MISSING);
-        let missing_mfn = self.listed_frame(window, xen, self.pages.first().plus(Plan::MISSING))?;
+        let missing_mfn = reader.frame(window, xen, self.pages.first().plus(Plan::MISSING))?;
         window.page_mut(xen, &self.pages, Plan::MID_MISSING_MFN).fill(missing_mfn.raw());
         for top in 0..self.plan.mids {
             window.page_mut(xen, &self.pages, Plan::mid(top)).fill(missing.as_u64());
             window.page_mut(xen, &self.pages, self.plan.mid_mfn(top)).fill(missing_mfn.raw());
-        }
-        let list = &self.list[0];
-        let mut frames = ListReader::new(list.first());
-        self.repoint(window, xen, |xen, number, _| {
-            let leaf = list.first().plus(number);
-            if is_hole(window, xen, leaf) {
-                return Ok(None);
-            }
-            let high = self.high.as_ref().map_or(missing, |high| high.address(leaf));
-            Ok(Some((high, frames.frame(window, xen, leaf)?)))
-        })
-    }
-
-    fn fill_tops<X: Hypervisor>(&self, window: &Window, xen: &mut X) -> Result<(), MmError> {
-        let first = self.pages.first();
-        let hole = self.shared(window, Plan::MID_MISSING).as_u64();
-        let hole_mfn = self.listed_frame(window, xen, first.plus(Plan::MID_MISSING_MFN))?.raw();
-        window.page_mut(xen, &self.pages, Plan::TOP).fill(hole);
-        window.page_mut(xen, &self.pages, Plan::TOP_MFN).fill(hole_mfn);
-        for (entry, top) in (0..self.plan.mids).enumerate() {
-            let mid = self.shared(window, Plan::mid(top)).as_u64();
-            let mid_mfn = self.listed_frame(window, xen, first.plus(self.plan.mid_mfn(top)))?.raw();
-            window.page_mut(xen, &self.pages, Plan::TOP)[entry] = mid;
-            window.page_mut(xen, &self.pages, Plan::TOP_MFN)[entry] = mid_mfn;
+            self.repoint(top, window, xen, |xen, number, _| {
+                let at = self.list.address(number);
+                let listed = self.list.page_at(at).filter(|(list, leaf)| !is_hole(list, xen, *leaf));
+                let Some((_, leaf)) = listed else { return Ok(None) };
+                Ok(Some(Leaf { at, frame: reader.frame(window, xen, leaf)? }))
+            })?;
         }
         Ok(())
     }
 
-    /// Reads the builder's list directly: while the tree is being built, it is the only P2M there is.
-    fn listed_frame<X: Hypervisor>(&self, window: &Window, xen: &X, pfn: Pfn) -> Result<Mfn, MmError> {
-        let missing = MmError::NoFrame { pfn };
-        let index = Index::of(pfn).filter(|_| pfn.raw() < self.nr_pages).ok_or(missing)?;
-        let leaf = self.list[0].first().plus(pfn.raw() / ENTRIES);
-        match window.word(xen, leaf, index.leaf) {
-            INVALID => Err(missing),
-            mfn => Ok(Mfn::new(mfn)),
+    fn fill_tops<X: Hypervisor>(
+        &self,
+        window: &Window,
+        reader: &mut FrameReader<'_, ListPages>,
+        xen: &mut X,
+    ) -> Result<(), MmError> {
+        let first = self.pages.first();
+        let hole = self.shared(window, Plan::MID_MISSING).as_u64();
+        let hole_mfn = reader.frame(window, xen, first.plus(Plan::MID_MISSING_MFN))?.raw();
+        window.page_mut(xen, &self.pages, Plan::TOP).fill(hole);
+        window.page_mut(xen, &self.pages, Plan::TOP_MFN).fill(hole_mfn);
+        for (entry, top) in (0..self.plan.mids).enumerate() {
+            let mid = self.shared(window, Plan::mid(top)).as_u64();
+            let mid_mfn = reader.frame(window, xen, first.plus(self.plan.mid_mfn(top)))?.raw();
+            window.page_mut(xen, &self.pages, Plan::TOP)[entry] = mid;
+            window.page_mut(xen, &self.pages, Plan::TOP_MFN)[entry] = mid_mfn;
         }
-    }
-}
-
-/// Reads the builder's list at rising pfns, a page at a time.
-struct ListReader {
-    first: Pfn,
-    slot: Pfn,
-    words: [u64; 512],
-}
-
-impl ListReader {
-    const fn new(first: Pfn) -> Self {
-        Self { first, slot: Pfn::new(u64::MAX), words: [INVALID; 512] }
-    }
-
-    fn frame<X: Hypervisor>(&mut self, window: &Window, xen: &X, pfn: Pfn) -> Result<Mfn, MmError> {
-        if self.slot != pfn.slot_start() {
-            self.slot = pfn.slot_start();
-            self.words = window.page(xen, self.first.plus(pfn.raw() / ENTRIES));
-        }
-        match self.words[(pfn.raw() % ENTRIES) as usize] {
-            INVALID => Err(MmError::NoFrame { pfn }),
-            mfn => Ok(Mfn::new(mfn)),
-        }
+        Ok(())
     }
 }
 

@@ -12,13 +12,13 @@
 //! Neighbours: `tree` looks up. Lineage: Linux `set_phys_to_machine`, `set_phys_range_identity`.
 
 use super::index::{Index, PER_LEAF};
-use super::tree::{INVALID, P2m, Plan, Slot, State};
+use super::tree::{INVALID, Leaf, P2m, Plan, Slot, State};
 use crate::error::MmError;
 use crate::frames::{Frames, Run, Zone};
 use crate::tables::Tables;
 use crate::window::Window;
 use xen::Hypervisor;
-use xen::addr::{Mfn, Pfn, PfnRange};
+use xen::addr::{Pfn, PfnRange};
 
 impl<S: State> P2m<S> {
     /// Changes what the tree says of a page, in the tree and its twin.
@@ -45,8 +45,7 @@ impl<S: State> P2m<S> {
             Slot::Identity => self.identity.insert(page),
             Slot::Frame(_) | Slot::Missing => self.identity.remove(page),
         }
-        self.choose_shared(tables.window(), xen, index);
-        Ok(())
+        self.choose_shared(tables.window(), xen, index)
     }
 
     fn set_word<X: Hypervisor>(
@@ -84,29 +83,43 @@ impl<S: State> P2m<S> {
         let run = frames.take(Zone::Mapped(window), 1)?;
         window.page_mut(xen, &run, 0).fill(INVALID);
         let (_, entry) = tables.shown(xen, run.first())?;
-        self.point(window, xen, index, window.address(run.first()), entry.mfn());
+        self.point(window, xen, index, Leaf { at: window.address(run.first()), frame: entry.mfn() })?;
         Ok(run)
     }
 
     /// Points a leaf without frames of its own to the shared page that fits it.
-    fn choose_shared<X: Hypervisor>(&self, window: &Window, xen: &mut X, index: Index) {
+    fn choose_shared<X: Hypervisor>(
+        &self,
+        window: &Window,
+        xen: &mut X,
+        index: Index,
+    ) -> Result<(), MmError> {
         let now = self.leaf_address(window, xen, index);
         if self.unshared(window, now).is_some() {
-            return;
+            return Ok(());
         }
         let pages = PfnRange::new(Pfn::new(index.number() * PER_LEAF), PER_LEAF);
         let page = if self.identity.contains(pages) { Plan::IDENTITY } else { Plan::MISSING };
-        let leaf = self.shared(window, page);
-        if leaf != now {
-            // The toolstack finds missing pages either way.
-            let twin: Mfn = self.twin(window, xen, index);
-            self.point(window, xen, index, leaf, twin);
-        }
+        // The toolstack finds missing pages either way.
+        let leaf = Leaf { at: self.shared(window, page), frame: self.twin(window, xen, index) };
+        if leaf.at == now { Ok(()) } else { self.point(window, xen, index, leaf) }
+    }
+
+    /// Points one leaf somewhere else.
+    fn point<X: Hypervisor>(
+        &self,
+        window: &Window,
+        xen: &mut X,
+        index: Index,
+        leaf: Leaf,
+    ) -> Result<(), MmError> {
+        let wanted = index.number();
+        self.repoint(index.top as u64, window, xen, |_, number, _| Ok((number == wanted).then_some(leaf)))
     }
 
     /// Which run, and which page of it, holds a leaf.
     fn owner(&self, leaf: Pfn) -> Option<(&Run, u64)> {
-        let mut runs = self.list.iter().chain(&self.split);
+        let mut runs = self.list.runs().iter().chain(&self.split);
         runs.find(|run| run.pages().contains(leaf)).map(|run| (run, leaf.above(run.first())))
     }
 }

@@ -15,17 +15,17 @@
 //! against Xen's M2P. Sources: xen/include/public/arch-x86/xen.h (arch_shared_info); Linux v3.7 arch/x86/xen/p2m.c
 //! (structure and its bugs, facts only).
 
-mod backed;
 mod baseline;
 mod build;
 mod change;
 pub mod index;
-mod outcome;
+mod list;
+mod reader;
 pub mod revector;
 mod tree;
 pub mod verify;
 
-pub(crate) use backed::FrameReader;
-pub use outcome::{Outcome, Retired};
-pub use revector::{Strategy, revector};
+pub(crate) use reader::FrameReader;
+pub use reader::Leaves;
+pub use revector::{Outcome, Retired, Strategy, revector};
 pub use tree::{Initial, Moved, P2m, Slot, State};

@@ -3,26 +3,29 @@
 //! Two ways, as the change that this project started from names them. `copy` (its option 2): a new list in memory
 //! that the direct map shows, leaves re-pointed, the old list filled with ones and given back. `alias` (its option
 //! 1): the same frames, each leaf pointer replaced by the direct map's address of the same page; nothing is copied.
-//! Either way the result is a [`P2m<Moved>`] and a [`Retired`], the only thing that `cleanup` accepts. `keep` does
-//! nothing, on purpose: it is the failure that the others cure.
+//! Either way the result is a [`P2m<Moved>`] and a [`Retired`], the only thing that `cleanup` accepts. `baseline` is
+//! `copy` that maps all RAM first. `keep` does nothing, on purpose: it is the failure that the others cure.
+//!
+//! ```text
+//!   copy, baseline:  take pages -> map them -> for each mid page: copy its leaves, re-point them, fill the old ones
+//!   alias:                                     for each mid page:                  re-point them
+//! ```
 //!
 //! Leaves are packed by a running number, not by pfn: with holes there are fewer leaves than pages of list. All or
 //! nothing: memory is taken and mapped before the first pointer changes. Lineage: Linux `xen_revector_p2m_tree`.
 
 use alloc::vec::Vec;
 
-use super::backed::FrameReader;
 use super::baseline;
-use super::outcome::{Outcome, Retired, moved, new_list, retire, targets};
-use super::tree::{INVALID, Initial, P2m};
+use super::reader::FrameReader;
+use super::tree::{INVALID, Initial, Leaf, Moved, P2m};
 use crate::direct_map;
 use crate::error::MmError;
-use crate::frames::{Frames, Run};
-use crate::layout::{Layout, Name};
+use crate::frames::{Frames, Run, give_back};
+use crate::memory::Memory;
 use crate::tables::Tables;
-use crate::window::Window;
 use xen::Hypervisor;
-use xen::addr::{ENTRIES, PfnRange, VirtRange};
+use xen::addr::{ENTRIES, Pfn, PfnRange, VirtRange};
 
 /// How stage 6 moves the P2M.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,25 @@ pub enum Strategy {
     Keep,
 }
 
+/// The old list, which no leaf points to any more: it must be unmapped, and its pages may be free.
+#[derive(Debug)]
+#[must_use = "the old list is still mapped in the module area until it is cleaned"]
+pub struct Retired {
+    /// Where the list was.
+    pub high: VirtRange,
+    /// Its pages, if the tree does not use them any more.
+    pub(crate) pages: Vec<Run>,
+}
+
+/// What revectoring came to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Leaves are in the direct map.
+    Moved(P2m<Moved>, Retired),
+    /// Nothing was done (`p2m=keep`).
+    Kept(P2m<Initial>),
+}
+
 /// Revectors the tree.
 ///
 /// # Errors
@@ -44,110 +66,103 @@ pub enum Strategy {
 pub fn revector<X: Hypervisor>(
     p2m: P2m<Initial>,
     strategy: Strategy,
-    layout: &Layout,
     tables: &mut Tables,
     frames: &mut Frames,
     xen: &mut X,
 ) -> Result<Outcome, MmError> {
-    let high = layout.high(Name::Phys2mach);
-    match strategy {
-        Strategy::Keep => Ok(Outcome::Kept(p2m)),
-        Strategy::Alias => Ok(alias(p2m, high, tables, xen)?),
-        Strategy::Copy => copy(p2m, high, tables, frames, xen),
-        Strategy::Baseline => baseline::copy(p2m, high, tables, frames, xen),
+    let mut memory = Memory { tables, p2m: &p2m, frames: &mut *frames };
+    let list = match strategy {
+        Strategy::Keep => return Ok(Outcome::Kept(p2m)),
+        Strategy::Alias => None,
+        Strategy::Copy => Some(memory.take_mapped(leaves(&memory, xen), xen, direct_map::show_runs)?),
+        Strategy::Baseline => Some(memory.take_mapped(leaves(&memory, xen), xen, baseline::map_all)?),
+    };
+    match &list {
+        Some(runs) => copy(&memory, runs, xen)?,
+        None => alias(&memory, xen)?,
     }
+    retire(p2m, list, frames)
 }
 
-fn alias<X: Hypervisor>(
-    p2m: P2m<Initial>,
-    high: VirtRange,
-    tables: &Tables,
-    xen: &mut X,
-) -> Result<Outcome, MmError> {
-    let window = tables.window();
-    let mut frames = FrameReader::new(&p2m);
-    p2m.repoint(window, xen, |xen, _, leaf| {
-        leaf.map(|leaf| Ok((window.address(leaf), frames.frame(window, xen, leaf)?))).transpose()
-    })?;
-    Ok(Outcome::Moved(moved(p2m), Retired { high, pages: None }))
+/// Pages that a new list needs: one for each leaf that is not shared, so fewer than the old one has if it has holes.
+fn leaves<X: Hypervisor>(memory: &Memory<'_, Initial>, xen: &X) -> u64 {
+    let p2m = memory.p2m;
+    (0..p2m.plan.mids).map(|top| p2m.leaves_of(top, memory.window(), xen).count() as u64).sum()
 }
 
-fn copy<X: Hypervisor>(
-    p2m: P2m<Initial>,
-    high: VirtRange,
-    tables: &mut Tables,
-    frames: &mut Frames,
-    xen: &mut X,
-) -> Result<Outcome, MmError> {
-    let runs = new_list(&p2m, tables.window(), frames, xen)?;
-    let ranges: Vec<PfnRange> = runs.iter().map(Run::pages).collect();
-    let frames_of = |xen: &X, window: &Window, slot| p2m.leaf_words(window, xen, slot);
-    if let Err(error) = direct_map::extend(tables, &ranges, frames, xen, frames_of) {
-        tables.release(runs, error, frames)?;
-        return Err(error);
-    }
-    move_leaves(&p2m, &runs, tables.window(), xen)?;
-    retire(p2m, runs, high, frames)
+/// Re-points each leaf to the direct map's address of the page that it is.
+fn alias<X: Hypervisor>(memory: &Memory<'_, Initial>, xen: &mut X) -> Result<(), MmError> {
+    let mut reader = FrameReader::new(memory.p2m);
+    (0..memory.p2m.plan.mids).try_for_each(|top| repoint(top, memory, &mut reader, xen, Some))
 }
 
-/// Copies leaves into the runs, re-points them, and fills the old ones with ones; a mid page's worth at a time, so
-/// that what was just copied is filled while the caches still know it.
-fn move_leaves<X: Hypervisor>(
-    p2m: &P2m<Initial>,
-    runs: &[Run],
-    window: &Window,
-    xen: &mut X,
-) -> Result<(), MmError> {
-    let (mut copied, mut pointed) = (targets(runs), targets(runs));
-    let mut frames = FrameReader::new(p2m);
+/// Copies leaves into `runs`, re-points them, and fills the old ones with ones; a mid page's worth at a time, so that
+/// what was just copied is filled while the caches still know it.
+fn copy<X: Hypervisor>(memory: &Memory<'_, Initial>, runs: &[Run], xen: &mut X) -> Result<(), MmError> {
+    let (p2m, window) = (memory.p2m, memory.window());
+    let mut reader = FrameReader::new(p2m);
+    let mut targets = runs.iter().flat_map(|run| run.pages().iter().map(move |to| (run, to)));
     for top in 0..p2m.plan.mids {
-        copy_mid(p2m, top, &mut copied, runs, window, xen);
-        p2m.repoint_mid(top, window, xen, |xen, _, leaf| {
-            let Some((run, page)) = leaf.and_then(|_| pointed.next()) else { return Ok(None) };
-            let target = runs[run].first().plus(page);
-            // Cannot fail: only pages with a frame were taken.
-            Ok(Some((window.address(target), frames.frame(window, xen, target)?)))
-        })?;
-        for old in &p2m.list {
-            let part = PfnRange::new(old.first().plus(top * ENTRIES), ENTRIES);
-            window.fill(xen, old, part, INVALID);
+        let leaves = p2m.leaves_of(top, window, xen);
+        let steps: Vec<Step<'_>> =
+            leaves.zip(&mut targets).map(|(from, (run, to))| Step { from, run, to }).collect();
+        for piece in steps.chunk_by(Step::is_followed_by) {
+            let Step { from, run, to } = piece[0];
+            window.copy(xen, PfnRange::new(from, piece.len() as u64), run, to.above(run.first()));
+        }
+        let mut steps = steps.iter();
+        repoint(top, memory, &mut reader, xen, |_| steps.next().map(|step| step.to))?;
+        for (run, part) in p2m.list.part(top * ENTRIES, ENTRIES) {
+            window.fill(xen, run, part, INVALID);
         }
     }
     Ok(())
 }
 
-/// A stretch of leaves that lies together on both sides.
-struct Piece {
-    source: PfnRange,
-    run: usize,
-    page: u64,
+/// A leaf that is copied: from which page, to which page of which run.
+#[derive(Clone, Copy, Debug)]
+struct Step<'r> {
+    from: Pfn,
+    run: &'r Run,
+    to: Pfn,
 }
 
-/// Copies the leaves of one mid page, a piece at a time.
-fn copy_mid<X: Hypervisor>(
-    p2m: &P2m<Initial>,
-    top: u64,
-    targets: &mut impl Iterator<Item = (usize, u64)>,
-    runs: &[Run],
-    window: &Window,
-    xen: &mut X,
-) {
-    let mut open: Option<Piece> = None;
-    p2m.for_each_leaf_of(top, window, xen, |xen, leaf| {
-        let Some((run, page)) = targets.next() else { return };
-        match &mut open {
-            Some(piece) if piece.source.end == leaf && piece.run == run => piece.source.end = leaf.plus(1),
-            _ => {
-                let next = Piece { source: PfnRange::new(leaf, 1), run, page };
-                copy_piece(open.replace(next), runs, window, xen);
-            }
-        }
-    });
-    copy_piece(open, runs, window, xen);
-}
-
-fn copy_piece<X: Hypervisor>(piece: Option<Piece>, runs: &[Run], window: &Window, xen: &mut X) {
-    if let Some(Piece { source, run, page }) = piece {
-        window.copy(xen, source, &runs[run], page);
+impl Step<'_> {
+    /// Tells whether the next leaf lies together with this one on both sides.
+    fn is_followed_by(&self, next: &Self) -> bool {
+        self.from.plus(1) == next.from && self.run == next.run
     }
+}
+
+/// Re-points the leaves of one mid page to the direct map's addresses of the pages that `target` names.
+fn repoint<X: Hypervisor>(
+    top: u64,
+    memory: &Memory<'_, Initial>,
+    reader: &mut FrameReader<'_, P2m<Initial>>,
+    xen: &mut X,
+    mut target: impl FnMut(Pfn) -> Option<Pfn>,
+) -> Result<(), MmError> {
+    let window = memory.window();
+    memory.p2m.repoint(top, window, xen, |xen, _, leaf| {
+        let Some(to) = leaf.and_then(&mut target) else { return Ok(None) };
+        // Cannot fail: what is mapped has a frame.
+        Ok(Some(Leaf { at: window.address(to), frame: reader.frame(window, xen, to)? }))
+    })
+}
+
+/// All leaves are reached through the direct map: the tree lets go of the high mapping, and of the old list if there is
+/// a new one. The old list's pages are given back when they are unmapped.
+fn retire(
+    mut p2m: P2m<Initial>,
+    new_list: Option<Vec<Run>>,
+    frames: &mut Frames,
+) -> Result<Outcome, MmError> {
+    let mut retired = Retired { high: p2m.list.range(), pages: Vec::new() };
+    p2m.list.leave();
+    if let Some(runs) = new_list {
+        retired.pages = p2m.list.replace(runs);
+        // Leaves that were split off before have been copied like the others.
+        give_back(core::mem::take(&mut p2m.split), frames)?;
+    }
+    Ok(Outcome::Moved(p2m.into_state(), retired))
 }

@@ -10,12 +10,13 @@ use alloc::vec::Vec;
 use core::marker::PhantomData;
 
 use super::index::{self, Index};
+use super::list::ListPages;
+use super::reader::Leaves;
 use crate::error::MmError;
 use crate::frames::Run;
 use crate::ranges::Ranges;
 use crate::window::Window;
 use xen::addr::{ENTRIES, Mfn, Pfn, PfnRange, VirtAddr};
-use xen::area;
 use xen::{Hypervisor, Words};
 
 /// Where leaves point: [`Initial`] or [`Moved`].
@@ -41,6 +42,15 @@ pub enum Slot {
     Missing,
     /// The page is not RAM, and its number is the machine's (MMIO).
     Identity,
+}
+
+/// Where a leaf is: for the tree and for its twin.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leaf {
+    /// Its address, which the tree holds.
+    pub(super) at: VirtAddr,
+    /// Its machine frame, which the toolstack finds.
+    pub(super) frame: Mfn,
 }
 
 /// Index of each kind of page in the run that holds the tree.
@@ -80,13 +90,11 @@ pub struct P2m<S: State> {
     /// Top, shared, mid pages and their twins.
     pub(super) pages: Run,
     /// The pages that leaves lie in, besides split ones.
-    pub(super) list: Vec<Run>,
+    pub(super) list: ListPages,
     /// Leaves made by splitting the shared one.
     pub(super) split: Vec<Run>,
     /// Pages that are not RAM. A leaf cannot say so: the toolstack reads it too, and knows frames and all ones only.
     pub(super) identity: Ranges,
-    /// The high mapping, while leaves may point into it.
-    pub(super) high: Option<Window>,
     pub(super) state: PhantomData<S>,
 }
 
@@ -120,49 +128,24 @@ impl<S: State> P2m<S> {
         }
     }
 
-    /// Re-points one leaf, in the tree and its twin.
-    pub(super) fn point<X: Hypervisor>(
-        &self,
-        window: &Window,
-        xen: &mut X,
-        index: Index,
-        leaf: VirtAddr,
-        mfn: Mfn,
-    ) {
-        let top = index.top as u64;
-        window.page_mut(xen, &self.pages, Plan::mid(top))[index.mid] = leaf.as_u64();
-        window.page_mut(xen, &self.pages, self.plan.mid_mfn(top))[index.mid] = mfn.raw();
-    }
-
-    /// Re-points many leaves: with `point` the only places where tree and twin change, so they cannot part.
+    /// Re-points leaves of one mid page: the only place where the tree and its twin change, so they cannot part.
     ///
-    /// `target` is asked once for each leaf, in order of pfn, with the page that it has now (`None`: a shared leaf),
-    /// and answers with the new address and machine frame, or `None` to leave it. A mid page is read and written
-    /// once, not once a leaf.
+    /// `target` is asked once for each leaf, in order of pfn, with its number and the page that it has now (`None`: a
+    /// shared leaf), and answers where it shall be, or `None` to leave it.
     pub(super) fn repoint<X: Hypervisor>(
-        &self,
-        window: &Window,
-        xen: &mut X,
-        mut target: impl FnMut(&X, u64, Option<Pfn>) -> Result<Option<(VirtAddr, Mfn)>, MmError>,
-    ) -> Result<(), MmError> {
-        (0..self.plan.mids).try_for_each(|top| self.repoint_mid(top, window, xen, &mut target))
-    }
-
-    /// Re-points the leaves of one mid page, as [`P2m::repoint`] does.
-    pub(super) fn repoint_mid<X: Hypervisor>(
         &self,
         top: u64,
         window: &Window,
         xen: &mut X,
-        mut target: impl FnMut(&X, u64, Option<Pfn>) -> Result<Option<(VirtAddr, Mfn)>, MmError>,
+        mut target: impl FnMut(&X, u64, Option<Pfn>) -> Result<Option<Leaf>, MmError>,
     ) -> Result<(), MmError> {
         let mut mid = self.mid(window, xen, top);
         let mut twin = window.page(xen, self.pages.first().plus(self.plan.mid_mfn(top)));
         for (number, slot) in (top * ENTRIES..index::leaves(self.nr_pages)).zip(0..mid.len()) {
             let now = self.unshared(window, VirtAddr::new_truncate(mid[slot]));
-            if let Some((leaf, mfn)) = target(xen, number, now)? {
-                mid[slot] = leaf.as_u64();
-                twin[slot] = mfn.raw();
+            if let Some(leaf) = target(xen, number, now)? {
+                mid[slot] = leaf.at.as_u64();
+                twin[slot] = leaf.frame.raw();
             }
         }
         *window.page_mut(xen, &self.pages, Plan::mid(top)) = mid;
@@ -170,45 +153,20 @@ impl<S: State> P2m<S> {
         Ok(())
     }
 
-    /// Calls `visit` with the page of each leaf that is not shared, in order of pfn.
-    pub(super) fn for_each_leaf<X: Hypervisor>(
-        &self,
-        window: &Window,
-        xen: &mut X,
-        mut visit: impl FnMut(&mut X, Pfn),
-    ) {
-        (0..self.plan.mids).for_each(|top| self.for_each_leaf_of(top, window, xen, &mut visit));
-    }
-
-    /// Calls `visit` as [`P2m::for_each_leaf`] does, for the leaves of one mid page.
-    pub(super) fn for_each_leaf_of<X: Hypervisor>(
-        &self,
+    /// Returns the pages of one mid page's leaves that are not shared, in order of pfn.
+    pub(super) fn leaves_of<'w, X: Hypervisor>(
+        &'w self,
         top: u64,
-        window: &Window,
-        xen: &mut X,
-        mut visit: impl FnMut(&mut X, Pfn),
-    ) {
-        // Entries behind the last leaf lead to the shared missing page.
-        for leaf in self.mid(window, xen, top) {
-            if let Some(leaf) = self.unshared(window, VirtAddr::new_truncate(leaf)) {
-                visit(xen, leaf);
-            }
-        }
+        window: &'w Window,
+        xen: &X,
+    ) -> impl Iterator<Item = Pfn> + use<'w, S, X> {
+        // Entries after the last leaf lead to the shared missing page.
+        let mid = self.mid(window, xen, top).into_iter();
+        mid.filter_map(|leaf| self.unshared(window, VirtAddr::new_truncate(leaf)))
     }
 
     fn mid<X: Hypervisor>(&self, window: &Window, xen: &X, top: u64) -> Words {
         window.page(xen, self.pages.first().plus(Plan::mid(top)))
-    }
-
-    /// Copies the leaf that describes the 512 pages from `slot` on; all invalid behind the tree's end.
-    pub fn leaf_words<X: Hypervisor>(&self, window: &Window, xen: &X, slot: Pfn) -> Words {
-        match Index::of(slot).filter(|_| slot.raw() < self.nr_pages) {
-            Some(index) => {
-                let (window, leaf) = self.behind(window, self.leaf_address(window, xen, index));
-                window.page(xen, leaf)
-            }
-            None => [INVALID; 512],
-        }
     }
 
     /// Returns the machine frame that the toolstack finds for the leaf at `index`.
@@ -237,10 +195,7 @@ impl<S: State> P2m<S> {
 
     /// Returns the page that a leaf pointer leads to, and the mapping that the pointer belongs to.
     pub(super) fn behind<'w>(&'w self, window: &'w Window, at: VirtAddr) -> (&'w Window, Pfn) {
-        match &self.high {
-            Some(high) if at >= area::HIGH => (high, high.pfn(at)),
-            _ => (window, window.pfn(at)),
-        }
+        self.list.page_at(at).unwrap_or_else(|| (window, window.pfn(at)))
     }
 
     /// Returns the page that a leaf pointer leads to.
@@ -251,7 +206,7 @@ impl<S: State> P2m<S> {
     /// Returns the pages that leaves lie in, besides split ones.
     #[must_use]
     pub fn list_pages(&self) -> Vec<PfnRange> {
-        self.list.iter().map(Run::pages).collect()
+        self.list.runs().iter().map(Run::pages).collect()
     }
 
     /// Returns the pages that the tree takes besides its leaves.
@@ -261,7 +216,19 @@ impl<S: State> P2m<S> {
     }
 
     pub(super) fn into_state<T: State>(self) -> P2m<T> {
-        let Self { nr_pages, plan, pages, list, split, identity, high, state: _ } = self;
-        P2m { nr_pages, plan, pages, list, split, identity, high, state: PhantomData }
+        let Self { nr_pages, plan, pages, list, split, identity, state: _ } = self;
+        P2m { nr_pages, plan, pages, list, split, identity, state: PhantomData }
+    }
+}
+
+impl<S: State> Leaves for P2m<S> {
+    fn leaf_words<X: Hypervisor>(&self, window: &Window, xen: &X, slot: Pfn) -> Words {
+        match Index::of(slot).filter(|_| slot.raw() < self.nr_pages) {
+            Some(index) => {
+                let (window, leaf) = self.behind(window, self.leaf_address(window, xen, index));
+                window.page(xen, leaf)
+            }
+            None => [INVALID; 512],
+        }
     }
 }

@@ -5,8 +5,8 @@
 
 use core::fmt;
 
-use super::backed::FrameReader;
 use super::index::{self, Index, PER_LEAF};
+use super::reader::{FrameReader, Leaves};
 use super::tree::{INVALID, P2m, Plan, State};
 use crate::window::Window;
 use xen::Hypervisor;
@@ -94,7 +94,7 @@ impl<S: State> P2m<S> {
     /// The toolstack reads leaves by machine frame: it must be the frame of the very page that the tree points to.
     fn twin_is_right<X: Hypervisor>(
         &self,
-        frames: &mut FrameReader<'_, S>,
+        frames: &mut FrameReader<'_, Self>,
         window: &Window,
         xen: &X,
         number: u64,

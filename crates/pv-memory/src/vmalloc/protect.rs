@@ -8,7 +8,7 @@
 use super::{Area, Record, Vmalloc};
 use crate::commit::Batch;
 use crate::error::MmError;
-use crate::frames::Run;
+use crate::frames::part;
 use crate::tables::{Tables, pages_of};
 use xen::Hypervisor;
 use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
@@ -64,13 +64,7 @@ impl Vmalloc {
 impl Record {
     /// The pages behind `pages` pages of addresses, from page `first` of the area on.
     pub(super) fn part(&self, first: u64, pages: u64) -> impl Iterator<Item = PfnRange> {
-        let (mut skip, mut left) = (first, pages);
-        self.runs.iter().map(Run::pages).filter_map(move |run| {
-            let start = skip.min(run.pages());
-            let taken = left.min(run.pages() - start);
-            (skip, left) = (skip - start, left - taken);
-            Some(PfnRange::new(run.start.plus(start), taken)).filter(|part| !part.is_empty())
-        })
+        part(&self.runs, first, pages).map(|(_, part)| part)
     }
 }
 

@@ -4,9 +4,10 @@
 
 use alloc::vec::Vec;
 
-use super::{Area, Memory, Record, Vmalloc, release, unmap};
+use super::{Area, Record, Vmalloc, release, unmap};
 use crate::error::MmError;
 use crate::frames::Run;
+use crate::memory::Memory;
 use crate::p2m::State;
 use xen::Hypervisor;
 use xen::addr::{PAGE_SIZE, VirtRange};

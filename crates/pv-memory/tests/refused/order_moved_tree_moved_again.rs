@@ -2,19 +2,17 @@
 
 use pv_memory::error::MmError;
 use pv_memory::frames::Frames;
-use pv_memory::layout::Layout;
 use pv_memory::p2m::{self, Moved, Outcome, P2m, Strategy};
 use pv_memory::tables::Tables;
 use xen::Hypervisor;
 
 fn again(
     tree: P2m<Moved>,
-    layout: &Layout,
     tables: &mut Tables,
     frames: &mut Frames,
     xen: &mut impl Hypervisor,
 ) -> Result<Outcome, MmError> {
-    p2m::revector(tree, Strategy::Alias, layout, tables, frames, xen)
+    p2m::revector(tree, Strategy::Alias, tables, frames, xen)
 }
 
 fn main() {}

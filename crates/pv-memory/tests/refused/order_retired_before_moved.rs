@@ -4,7 +4,7 @@ use pv_memory::p2m::Retired;
 use xen::addr::VirtRange;
 
 fn retire(high: VirtRange) -> Retired {
-    Retired { high, pages: None }
+    Retired { high, pages: Vec::new() }
 }
 
 fn main() {}

@@ -2,20 +2,18 @@
 
 use pv_memory::error::MmError;
 use pv_memory::frames::Frames;
-use pv_memory::layout::Layout;
 use pv_memory::p2m::{self, Initial, Outcome, P2m, Strategy};
 use pv_memory::tables::Tables;
 use xen::Hypervisor;
 
 fn twice(
     tree: P2m<Initial>,
-    layout: &Layout,
     tables: &mut Tables,
     frames: &mut Frames,
     xen: &mut impl Hypervisor,
 ) -> Result<Outcome, MmError> {
-    let _first = p2m::revector(tree, Strategy::Copy, layout, tables, frames, xen)?;
-    p2m::revector(tree, Strategy::Copy, layout, tables, frames, xen)
+    let _first = p2m::revector(tree, Strategy::Copy, tables, frames, xen)?;
+    p2m::revector(tree, Strategy::Copy, tables, frames, xen)
 }
 
 fn main() {}
