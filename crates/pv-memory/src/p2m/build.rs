@@ -10,10 +10,10 @@
 use alloc::vec;
 use core::marker::PhantomData;
 
-use super::index::{self, PER_LEAF};
+use super::index::{self, INVALID, PER_LEAF};
 use super::list::ListPages;
 use super::reader::FrameReader;
-use super::tree::{INVALID, Initial, Leaf, P2m, Plan};
+use super::tree::{Initial, Leaf, P2m, Plan};
 use crate::error::MmError;
 use crate::frames::{Frames, Zone};
 use crate::layout::{Layout, Name};

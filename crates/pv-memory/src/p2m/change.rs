@@ -11,8 +11,8 @@
 //!
 //! Neighbours: `tree` looks up. Lineage: Linux `set_phys_to_machine`, `set_phys_range_identity`.
 
-use super::index::{Index, PER_LEAF};
-use super::tree::{INVALID, Leaf, P2m, Plan, Slot, State};
+use super::index::{INVALID, Index, PER_LEAF};
+use super::tree::{Leaf, P2m, Plan, Slot, State};
 use crate::error::MmError;
 use crate::frames::{Frames, Run, Zone};
 use crate::tables::Tables;

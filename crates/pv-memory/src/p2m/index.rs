@@ -4,6 +4,9 @@
 
 use xen::addr::{ENTRIES, Pfn};
 
+/// Entry of a leaf for a page without machine frame; all ones, because 0 is a machine frame like any other.
+pub(super) const INVALID: u64 = u64::MAX;
+
 /// Pages that one leaf describes.
 pub const PER_LEAF: u64 = ENTRIES;
 /// Pages that one mid page describes.

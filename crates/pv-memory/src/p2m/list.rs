@@ -9,9 +9,8 @@
 use alloc::vec::Vec;
 use core::mem;
 
-use super::index::PER_LEAF;
+use super::index::{INVALID, PER_LEAF};
 use super::reader::Leaves;
-use super::tree::INVALID;
 use crate::frames::{Run, part};
 use crate::window::Window;
 use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};

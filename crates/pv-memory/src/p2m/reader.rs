@@ -3,7 +3,7 @@
 //! A lookup for each page would read three pages of the tree again and again. Neighbours: `list` and `tree` are what
 //! can be read so; `build` reads the first, everybody else the second.
 
-use super::tree::INVALID;
+use super::index::INVALID;
 use crate::error::MmError;
 use crate::window::Window;
 use xen::addr::{ENTRIES, Mfn, Pfn};

@@ -17,8 +17,9 @@
 use alloc::vec::Vec;
 
 use super::baseline;
+use super::index::INVALID;
 use super::reader::FrameReader;
-use super::tree::{INVALID, Initial, Leaf, Moved, P2m};
+use super::tree::{Initial, Leaf, Moved, P2m};
 use crate::direct_map;
 use crate::error::MmError;
 use crate::frames::{Frames, Run, give_back};

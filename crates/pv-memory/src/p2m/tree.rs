@@ -9,7 +9,7 @@
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 
-use super::index::{self, Index};
+use super::index::{self, INVALID, Index};
 use super::list::ListPages;
 use super::reader::Leaves;
 use crate::error::MmError;
@@ -29,9 +29,6 @@ pub enum Initial {}
 pub enum Moved {}
 impl State for Initial {}
 impl State for Moved {}
-
-/// Entry of a leaf for a page without machine frame; all ones, because 0 is a machine frame like any other.
-pub(super) const INVALID: u64 = u64::MAX;
 
 /// What the P2M says of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

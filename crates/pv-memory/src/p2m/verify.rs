@@ -5,9 +5,9 @@
 
 use core::fmt;
 
-use super::index::{self, Index, PER_LEAF};
+use super::index::{self, INVALID, Index, PER_LEAF};
 use super::reader::{FrameReader, Leaves};
-use super::tree::{INVALID, P2m, Plan, State};
+use super::tree::{P2m, Plan, State};
 use crate::window::Window;
 use xen::Hypervisor;
 use xen::addr::{Mfn, Pfn};
