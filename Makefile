@@ -151,7 +151,7 @@ test-host: needs-host ## Unit and property tests, on the host
 
 test-xen: needs-test image seed inputs ## Boots on real Xen, each held against what it must lead to
 	@$(LAB) suite --xen $(XEN)
-	@cargo test --quiet --package revector --test linux_objects -- --include-ignored
+	@cargo test --quiet --package revector --test module linux_objects -- --include-ignored
 
 test-long: needs-test image seed inputs $(IMAGES)/fill.cpio ## What is too long for every change: the module area filled to its end, 511 to 513 GiB, every Xen
 	@$(LAB) suite --long --out target/lab/suite-long

@@ -1,7 +1,7 @@
 //! What each fuzz target does with its input, and what must hold then.
 //!
 //! Every function takes any bytes and panics if a promise of the code under test is broken. libFuzzer calls them from
-//! `fuzz_targets/`, with inputs of its own making; `tests/corpora.rs` includes this file as a module and calls them
+//! `fuzz_targets/`, with inputs of its own making; `tests/tree/corpora.rs` includes this file as a module and calls them
 //! with the inputs kept in `corpus/`. So whatever was found once stays found, with a stable compiler and in seconds.
 
 pub mod check;

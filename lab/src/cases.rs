@@ -155,7 +155,7 @@ fn basics() -> Vec<Case> {
 fn conformance() -> Vec<Case> {
     let programs = |name| Case {
         cmdline: "selftest=conformance",
-        golden: Some(("conformance: ", "tests/conformance.txt")),
+        golden: Some(("conformance: ", "tests/model/conformance.txt")),
         ..case(name)
     };
     vec![

@@ -3,7 +3,7 @@
 //! The guest loads them without running them (`init=skip`); each must be refused with words or be placed whole. The
 //! library's tests do the same on the host with many more.
 
-#[path = "../../tests/modules/mutate.rs"]
+#[path = "../../tests/module/mutate.rs"]
 mod mutate;
 
 use anyhow::{Result, ensure};

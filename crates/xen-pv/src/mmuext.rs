@@ -1,7 +1,7 @@
 //! Commands of `mmuext_op`.
 //!
 //! The boot uses one, a flush; the conformance programs and the model of Xen use the others. `abi` has the structure
-//! that they go into; tests/abi.rs holds each number against the header.
+//! that they go into; tests/model/abi.rs holds each number against the header.
 //!
 //! Source: xen/include/public/xen.h (`MMUEXT_*`).
 

@@ -6,7 +6,7 @@
 //! identity is kept as ranges beside the tree, and the shared identity page is where whole leaves of them point.
 //!
 //! No stage of the boot changes an entry: what the builder wrote is moved as it is. This is for a domain that gives
-//! memory back and takes it again, and for device memory; until then its callers are `tests/p2m_model.rs` and the tests
+//! memory back and takes it again, and for device memory; until then its callers are `tests/boot/p2m.rs` and the tests
 //! of Linux's bugs (B2, C1, E7), which hold that a published tree can be changed without the toolstack's noticing.
 //!
 //! Neighbours: `tree` looks up. Lineage: Linux `set_phys_to_machine`, `set_phys_range_identity`.

@@ -1,0 +1,165 @@
+//! Two accounts of the builders' arithmetic, over random domains: the host command's and the model's.
+//!
+//! The host command wrote its own (`crates/pv-layout/src/predict`), for a second opinion; the model builds the domains
+//! that the library's tests boot. Whatever one of them places, the other must place there too. Two accounts by one hand
+//! may share a mistake, so each is held to real builders as well: here and in `builders` to what those handed over, and
+//! in the boots of `make test-xen` the first to each toolstack's log.
+
+use crate::captured;
+use proptest::prelude::*;
+use pv_layout::predict::domain::{self, Builder, Kernel, Placed, Plan, RamdiskPlace, Refusal};
+use pv_layout::scene::{Kind, TableCounts};
+use xen::addr::{PAGE_SIZE, PfnRange};
+use xen::start_info::Role;
+use xen_model::{BuildError, Domain, ImageShape, Notes, P2mNote, Part, Ramdisk, RamdiskNote, Rows};
+
+const HIGH: u64 = 0xffff_ffff_8000_0000;
+const LIST_AT: u64 = 0x80_0000_0000;
+
+/// The same domain, as the host command is told of it.
+fn told(domain: &Domain) -> domain::Domain {
+    let list_at = (domain.notes.p2m == P2mNote::InitP2m).then_some(LIST_AT);
+    let ramdisk = match domain.notes.ramdisk {
+        RamdiskNote::None => RamdiskPlace::Mapped,
+        RamdiskNote::ModStartPfn => RamdiskPlace::Unmapped,
+    };
+    domain::Domain {
+        builder: if domain.role == Role::Guest { Builder::Toolstack } else { Builder::Xen },
+        pages: domain.pages,
+        kernel: Kernel { list_at, ramdisk, ..Kernel::of_pages(domain.image.pages) },
+        ramdisk: domain.ramdisk.map(Ramdisk::bytes),
+    }
+}
+
+fn row(plan: &Plan, kind: Kind) -> Option<Placed> {
+    plan.rows.iter().copied().find(|row| row.kind == kind)
+}
+
+/// What the two disagree on about one domain.
+fn differences(domain: &Domain, plan: &Plan, rows: &Rows) -> Vec<String> {
+    let pairs = [
+        (Kind::Kernel, rows.image),
+        (Kind::Ramdisk, rows.ramdisk),
+        (Kind::P2m, list(domain, rows)),
+        (Kind::StartInfo, rows.start_info),
+        (Kind::Xenstore, rows.store),
+        (Kind::Console, rows.console),
+        (Kind::PageTables, rows.tables),
+        (Kind::BootStack, rows.stack),
+    ];
+    let mut found: Vec<_> =
+        pairs.into_iter().filter_map(|(kind, range)| differs(kind, row(plan, kind), range)).collect();
+    let (ours, theirs) = (plan.mapped_end, HIGH + rows.mapped_end.raw() * PAGE_SIZE);
+    if ours != theirs {
+        found.push(format!("end of the mapping: {ours:#x}, {theirs:#x}"));
+    }
+    let of_list: Option<u64> = plan.list_tables.map(|TableCounts(counts)| counts.iter().sum());
+    let tables = rows.physmap.iter().filter(|piece| matches!(piece.part, Part::Table(_))).count() as u64;
+    if of_list.is_some_and(|ours| ours != tables) {
+        found.push(format!("tables of the list: {of_list:?}, {tables}"));
+    }
+    found
+}
+
+/// The list as one row. Between Xen's pieces of it are tables, which the host command does not place: it says where the
+/// first page of either is, and how many the list has.
+fn list(domain: &Domain, rows: &Rows) -> PfnRange {
+    let mut runs = rows.list_runs();
+    if domain.role == Role::InitialDomain && domain.notes.p2m == P2mNote::InitP2m {
+        return PfnRange::new(rows.placed, runs.map(PfnRange::pages).sum());
+    }
+    runs.next().filter(|_| runs.next().is_none()).expect("one run")
+}
+
+/// An empty row and none are the same.
+fn differs(kind: Kind, placed: Option<Placed>, range: PfnRange) -> Option<String> {
+    let ours = placed.filter(|row| row.pages > 0).map(|row| (row.pfn, row.pages));
+    let theirs = (range.pages() > 0).then(|| (range.start.raw(), range.pages()));
+    (ours != theirs).then(|| format!("{kind:?}: {ours:x?}, {theirs:x?}"))
+}
+
+/// Xen gives up where less than three pages would be left besides the list and the tables that it has so far, which are
+/// three at most; the host command asks for the list alone.
+fn is_nearly_enough(domain: &Domain, plan: &Plan, needed: u64) -> bool {
+    let end = plan.rows.last().map_or(0, |row| row.pfn + row.pages);
+    domain.role == Role::InitialDomain
+        && domain.notes.p2m == P2mNote::InitP2m
+        && (1..=6).contains(&(needed - end))
+}
+
+/// Memory around every power of two, where rounding goes wrong, and anywhere else.
+fn memory_pages() -> impl Strategy<Value = u64> {
+    let near_power =
+        (13..27_u32, -3..=3_i64).prop_map(|(power, off)| (1_u64 << power).saturating_add_signed(off));
+    prop_oneof![near_power, 0x1000..0x800_0000_u64]
+}
+
+fn any_domain() -> impl Strategy<Value = Domain> {
+    let notes = (any::<bool>(), any::<bool>()).prop_map(|(list, ramdisk)| Notes {
+        p2m: if list { P2mNote::InitP2m } else { P2mNote::None },
+        ramdisk: if ramdisk { RamdiskNote::ModStartPfn } else { RamdiskNote::None },
+    });
+    let role = any::<bool>().prop_map(|guest| if guest { Role::Guest } else { Role::InitialDomain });
+    let ramdisk = prop::option::of(prop_oneof![1..=20_000_u64, 1..=1_u64 << 30]);
+    (memory_pages(), 1..0x4000_u64, notes, role, ramdisk).prop_map(|(pages, image, notes, role, ramdisk)| {
+        Domain {
+            pages,
+            image: ImageShape { pages: image, text: 1, rodata: 0 },
+            notes,
+            role,
+            ramdisk: ramdisk.map(Ramdisk::blank),
+            ..Domain::guest(0)
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn both_accounts_place_every_row_at_the_same_page(domain in any_domain()) {
+        match (told(&domain).plan(), domain.rows()) {
+            (Ok(plan), Ok(rows)) => prop_assert_eq!(differences(&domain, &plan, &rows), Vec::<String>::new()),
+            (Err(Refusal::NoMemory { .. }), Err(BuildError::NoMemory { .. })) => {}
+            (Err(Refusal::NoAddresses), Err(BuildError::NoAddresses)) => {}
+            (Ok(plan), Err(BuildError::NoMemory { needed })) if is_nearly_enough(&domain, &plan, needed) => {}
+            (ours, theirs) => prop_assert!(false, "{ours:?}, {theirs:?}"),
+        }
+    }
+}
+
+/// The host command's account, of the domains that real builders made.
+#[test]
+fn the_host_command_places_what_real_builders_placed() {
+    for boot in captured::boots() {
+        let name = boot.name;
+        let plan = told(&boot.domain).plan().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let pages = |kind| row(&plan, kind).map_or(0, |row| row.pages);
+        let address = |kind| row(&plan, kind).and_then(|row| row.address).unwrap_or(0);
+        let pfn = |kind| row(&plan, kind).map_or(0, |row| row.pfn);
+        assert_eq!(address(Kind::PageTables), boot.field("pt_base"), "{name}");
+        assert_eq!(pages(Kind::PageTables), boot.field("nr_pt_frames"), "{name}");
+        assert_eq!(address(Kind::P2m), boot.field("mfn_list"), "{name}");
+        let is_pfn = boot.field("flags") & 8 != 0;
+        let ramdisk = if is_pfn { pfn(Kind::Ramdisk) } else { address(Kind::Ramdisk) };
+        assert_eq!(ramdisk, boot.field("mod_start"), "{name}");
+        assert_eq!(pages(Kind::Ramdisk), boot.field("mod_len").div_ceil(PAGE_SIZE), "{name}");
+        if boot.domain.notes.p2m == P2mNote::InitP2m {
+            assert_eq!(pfn(Kind::P2m), boot.field("first_p2m_pfn"), "{name}");
+        }
+        if let Some(TableCounts(tables)) = plan.list_tables {
+            let frames = pages(Kind::P2m) + tables.iter().sum::<u64>();
+            assert_eq!(frames, boot.field("nr_p2m_frames"), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_domain_that_one_account_is_told_wrongly_of_differs() {
+    let domain = Domain { ramdisk: Some(Ramdisk::blank(5000)), ..Domain::guest(64) };
+    let rows = domain.rows().expect("a guest of 64 MiB can be built");
+    let plan = told(&domain).plan().expect("a guest of 64 MiB can be built");
+    assert_eq!(differences(&domain, &plan, &rows), Vec::<String>::new());
+    let larger = told(&Domain { image: ImageShape { pages: 301, text: 1, rodata: 0 }, ..domain.clone() });
+    let plan = larger.plan().expect("a page more fits");
+    assert!(differences(&domain, &plan, &rows).len() > 5);
+}
