@@ -1,11 +1,13 @@
 # Verbs of revector. `make help` lists them; each says at once which programs it lacks, and downloads the rest.
 #
-# Variables: MEM (MiB), RAMDISK (a file, or a size in MiB), CMDLINE, XEN (4.14, 4.17, 4.17-debug, 4.20).
+# Variables: MEM (MiB), RAMDISK (a file, or a size in MiB), CMDLINE, XEN (4.14, 4.17, 4.17-debug, 4.20),
+# NOTES (none, init-p2m, mod-start-pfn, both).
 
 MEM     ?= 64
 RAMDISK ?= $(ARCHIVE)
 CMDLINE ?=
 XEN     ?= 4.17
+NOTES   ?= none
 # For `make fuzz`: seconds for each target, and which targets.
 FUZZ_SECONDS ?= 300
 FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
@@ -18,10 +20,19 @@ KERNEL  := cargo build --quiet --release --package revector --bin revector-kerne
 
 # A number means MiB, anything else is a file.
 ramdisk  = $(if $(shell echo '$(1)' | grep -Ex '[0-9]+'),$(1)M --archive $(ARCHIVE),$(1))
-boot     = $(LAB) run --xen $(XEN) --cmdline '$(CMDLINE)'
+boot     = $(LAB) run --xen $(XEN) --kernel $(call noted,$(1)) --cmdline '$(CMDLINE)'
+
+# Where the image with the note INIT_P2M wants its P2M; Linux has it there too.
+INIT_P2M := 0x8000000000
+
+ifeq ($(filter none init-p2m mod-start-pfn both,$(NOTES)),)
+$(error NOTES: expected none, init-p2m, mod-start-pfn or both, found '$(NOTES)')
+endif
+# The image with the notes that were asked for: $(call noted,revector).
+noted = $(IMAGES)/$(1)$(if $(filter-out none,$(NOTES)),-$(NOTES))
 
 .DEFAULT_GOAL := image
-.PHONY: image seed tool inputs examples man report explain new run run-small run-128g run-dom0 test test-host test-xen test-long bench \
+.PHONY: image seed notes seed-notes tool inputs examples man report explain new run run-small run-128g run-dom0 test test-host test-xen test-long bench \
 	bench-gauge fuzz check docs docs-check dist walls clean help needs needs-build needs-run needs-host needs-test needs-check \
 	needs-bench
 
@@ -32,6 +43,18 @@ image: tool $(ARCHIVE) ## Build the image: target/image/revector
 	@$(KERNEL)
 	@$(LAB) embed-symbols target/release/revector-kernel $(IMAGES)/revector.debug
 	@$(call without_debug,revector)
+
+# One link, three more images: the notes alone differ. What describes the code beside them is as right for these.
+with_notes = $(LAB) notes $(IMAGES)/$(1).debug $(IMAGES)/$(1)-$(2).debug $(3) && $(call without_debug,$(1)-$(2))
+all_notes  = $(call with_notes,$(1),init-p2m,--init-p2m $(INIT_P2M)) && \
+	$(call with_notes,$(1),mod-start-pfn,--mod-start-pfn) && \
+	$(call with_notes,$(1),both,--init-p2m $(INIT_P2M) --mod-start-pfn)
+
+notes: image ## The image with other notes: target/image/revector-init-p2m, -mod-start-pfn, -both
+	@$(call all_notes,revector)
+
+seed-notes: seed
+	@$(call all_notes,revector-seed)
 
 man: tool ## Write the man pages and shell completions: target/man, target/completions
 	@$(TOOL) manual target
@@ -126,17 +149,17 @@ $(IMAGES)/truncated.cpio: $(ARCHIVE)
 	@head -c 3001 $< > $@
 
 # A ramdisk that this file knows how to make is made.
-run: needs-run image $(filter $(IMAGES)/%,$(RAMDISK)) ## Boot the image as a guest of QEMU-hosted Xen, by xl
-	@$(boot) --memory $(MEM) --ramdisk $(call ramdisk,$(RAMDISK))
+run: needs-run notes $(filter $(IMAGES)/%,$(RAMDISK)) ## Boot the image as a guest of QEMU-hosted Xen, by xl
+	@$(call boot,revector) --memory $(MEM) --ramdisk $(call ramdisk,$(RAMDISK))
 
-run-small: needs-run image ## The problem in a 1 GiB guest: a ramdisk that puts the P2M across the module area's start
-	@$(boot) --memory 1024 --ramdisk 494M --archive $(ARCHIVE)
+run-small: needs-run notes ## The problem in a 1 GiB guest: a ramdisk that puts the P2M across the module area's start
+	@$(call boot,revector) --memory 1024 --ramdisk 494M --archive $(ARCHIVE)
 
-run-128g: needs-run seed $(IMAGES)/big.cpio ## The seed's guest: 128 GiB, kernel of 0xe43 pages, ramdisk of 0x10784 pages
-	@$(boot) --kernel $(IMAGES)/revector-seed --memory 131072 --ramdisk 67460p --archive $(IMAGES)/big.cpio --timeout 300
+run-128g: needs-run seed-notes $(IMAGES)/big.cpio ## The seed's guest: 128 GiB, kernel of 0xe43 pages, ramdisk of 0x10784 pages
+	@$(call boot,revector-seed) --memory 131072 --ramdisk 67460p --archive $(IMAGES)/big.cpio --timeout 300
 
-run-dom0: needs-run image ## Boot the image as the initial domain, without a toolstack
-	@$(boot) --dom0 --memory $(if $(filter 64,$(MEM)),256,$(MEM))
+run-dom0: needs-run notes ## Boot the image as the initial domain, without a toolstack
+	@$(call boot,revector) --dom0 --memory $(if $(filter 64,$(MEM)),256,$(MEM))
 
 new: ## A package for a PV kernel of your own: make new NAME=../mine
 	@scripts/new-kernel '$(NAME)'
@@ -149,11 +172,11 @@ test: needs-test test-host test-xen ## Every test; CI runs this and check
 test-host: needs-host ## Unit and property tests, on the host
 	@cargo test --workspace
 
-test-xen: needs-test image seed inputs ## Boots on real Xen, each held against what it must lead to
+test-xen: needs-test notes seed inputs ## Boots on real Xen, each held against what it must lead to
 	@$(LAB) suite --xen $(XEN)
 	@cargo test --quiet --package revector --test module linux_objects -- --include-ignored
 
-test-long: needs-test image seed inputs $(IMAGES)/fill.cpio ## What is too long for every change: the module area filled to its end, 511 to 513 GiB, every Xen
+test-long: needs-test notes seed inputs $(IMAGES)/fill.cpio ## What is too long for every change: the module area filled to its end, 511 to 513 GiB, every Xen
 	@$(LAB) suite --long --out target/lab/suite-long
 	@for xen in 4.14 4.20 4.17-debug; do $(LAB) suite --xen $$xen --out target/lab/suite-$$xen || exit 1; done
 	@cargo test --quiet --package pv-layout --test report_refusals -- --include-ignored
@@ -183,7 +206,7 @@ check: needs-check walls ## Formatting, lints, documentation, shell scripts, wal
 		--package pv-memory --package ko-loader --package xen-model --package pv-layout
 	@scripts/check-shell
 
-docs: needs-test image seed inputs ## Capture again every transcript and figure that the documents show (two minutes, 4 GiB)
+docs: needs-test notes seed inputs ## Capture again every transcript and figure that the documents show (two minutes, 4 GiB)
 	@$(LAB) docs
 
 docs-check: tool ## Which transcripts are out of date; boots are taken from the logs of make test-xen
@@ -226,4 +249,5 @@ clean: ## Remove everything built, keep what was downloaded
 
 help: ## List the verbs
 	@echo 'make VERB [MEM=MiB] [RAMDISK=FILE|MiB] [CMDLINE="p2m=copy|alias|keep ..."] [XEN=4.14|4.17|4.17-debug|4.20]'
+	@echo '          [NOTES=none|init-p2m|mod-start-pfn|both]'
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 14

@@ -3,6 +3,10 @@
 # Each note has its name from xen/include/public/elfnote.h and the reason for its value. Two are left out on purpose:
 # INIT_P2M (15) would have the builder map the P2M elsewhere, and MOD_START_PFN (16) would leave the ramdisk
 # unmapped; without them the builder lays memory out as it did for the kernels that this project is about.
+#
+# `make notes` adds them after the link (lab/src/notes.rs), so that there are four images of one kernel. Their values
+# are this kernel's choice: MOD_START_PFN 1; INIT_P2M 0x8000000000, L4 slot 1, where nothing of a PV guest's own is,
+# and where Linux has wanted its P2M since it has the note.
 
 .macro elfnote name, type, kind, value:vararg
     .pushsection .note.Xen, "a", @note

@@ -5,7 +5,7 @@
 //!      -> suite     -> cases, session | direct          a table of boots, each judged by expect
 //!      -> bench     -> session | direct                 boots beside Linux; instruction counts
 //!         session, direct <- dom0_image <- release <- lab (scripts/fetch-xen)
-//!      -> archive, mutants, embed-symbols               what the build of the image needs
+//!      -> archive, mutants, notes, embed-symbols        what the build of the image needs
 //!      -> walls                                         imports, arrows, lengths
 //! ```
 //!
@@ -32,6 +32,7 @@ mod linux_modules;
 mod machines;
 mod matrix;
 mod mutants;
+pub mod notes;
 mod progress;
 mod qemu;
 mod ramdisk;
@@ -70,6 +71,7 @@ enum Verb {
     EmbedSymbols(symbols::EmbedArgs),
     #[command(hide = true)]
     Mutants(mutants::MutantsArgs),
+    Notes(notes::NotesArgs),
     Run(run::RunArgs),
     Suite(suite::SuiteArgs),
     Walls(walls::WallsArgs),
@@ -99,6 +101,7 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
         Verb::Docs(args) => docs::run(&lab::Lab::find()?, args),
         Verb::EmbedSymbols(args) => symbols::embed(args).map(|()| ExitCode::SUCCESS),
         Verb::Mutants(args) => mutants::make(args).map(|()| ExitCode::SUCCESS),
+        Verb::Notes(args) => notes::run(args).map(|()| ExitCode::SUCCESS),
         Verb::Run(args) => run::run(&lab::Lab::find()?, args),
         Verb::Suite(args) => suite::run(&lab::Lab::find()?, args),
         Verb::Walls(args) => walls::run(args),

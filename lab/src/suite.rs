@@ -124,7 +124,7 @@ fn guest(lab: &Lab, release: &Release, case: &Case) -> Result<Guest> {
     });
     if !image.is_file() {
         bail!(
-            "case {}: cannot read the image {}: build it with make image seed inputs",
+            "case {}: cannot read the image {}: build it with make notes seed inputs",
             case.name,
             image.display()
         );
