@@ -1,13 +1,14 @@
 # Verbs of revector. `make help` lists them; each says at once which programs it lacks, and downloads the rest.
 #
 # Variables: MEM (MiB), RAMDISK (a file, or a size in MiB), CMDLINE, XEN (4.14, 4.17, 4.17-debug, 4.20),
-# NOTES (none, init-p2m, mod-start-pfn, both).
+# NOTES (none, init-p2m, mod-start-pfn, both), BUILDER (xl, shim, grub).
 
 MEM     ?= 64
 RAMDISK ?= $(ARCHIVE)
 CMDLINE ?=
 XEN     ?= 4.17
 NOTES   ?= none
+BUILDER ?= xl
 # For `make fuzz`: seconds for each target, and which targets.
 FUZZ_SECONDS ?= 300
 FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
@@ -22,6 +23,8 @@ KERNEL  := cargo build --quiet --release --package revector --bin revector-kerne
 ramdisk  = $(if $(shell echo '$(1)' | grep -Ex '[0-9]+'),$(1)M --archive $(ARCHIVE),$(1))
 boot     = $(LAB) run --xen $(XEN) --kernel $(call noted,$(1)) --cmdline '$(CMDLINE)'
 
+# The page on who boots what, which make test-long brings up to date.
+MATRIX := docs/builders-matrix.md
 # Where the image with the note INIT_P2M wants its P2M; Linux has it there too.
 INIT_P2M := 0x8000000000
 
@@ -59,11 +62,11 @@ seed-notes: seed
 man: tool ## Write the man pages and shell completions: target/man, target/completions
 	@$(TOOL) manual target
 
-report: needs-run seed $(IMAGES)/big.cpio ## Boot the seed's guest, draw its memory before and after: docs/layout.svg, docs/report.html
+report: needs-run seed $(IMAGES)/big.cpio ## Boot the 357a3cfb guest, draw its memory before and after: docs/layout.svg, docs/report.html
 	@$(LAB) run --xen $(XEN) --kernel $(IMAGES)/revector-seed --memory 128G --ramdisk 0x10784p --archive $(IMAGES)/big.cpio --timeout 300 \
 		--cmdline loglevel=debug --report docs/layout.svg --report docs/report.html
 
-seed: tool ## Build the image with exactly the seed's 0xe43 pages: target/image/revector-seed
+seed: tool ## Build the image with exactly the 0xe43 pages of the 357a3cfb guest's kernel: target/image/revector-seed
 	@IMAGE_PAGES=0xe43 $(KERNEL) --target-dir target/seed
 	@$(LAB) embed-symbols target/seed/release/revector-kernel $(IMAGES)/revector-seed.debug
 	@$(call without_debug,revector-seed)
@@ -82,7 +85,7 @@ BROKEN  := unknown duplicate far init_error init_fault init_wild
 inputs: $(ARCHIVE) $(IMAGES)/random.bin $(IMAGES)/empty.bin $(IMAGES)/truncated.cpio $(IMAGES)/samples.cpio.gz \
 	$(IMAGES)/broken.cpio $(IMAGES)/mutants.cpio $(IMAGES)/deep.cpio $(IMAGES)/linux_calls.o $(IMAGES)/big.cpio examples ## Build what the suite's guests load
 
-# Kernels of somebody else's: target/image/hello, target/image/p2m.
+# Kernels as other people would write them: target/image/hello, target/image/p2m.
 examples: needs-build
 	@mkdir -p $(IMAGES)
 	@cargo build --quiet --release --package hello --package p2m
@@ -150,16 +153,16 @@ $(IMAGES)/truncated.cpio: $(ARCHIVE)
 
 # A ramdisk that this file knows how to make is made.
 run: needs-run notes $(filter $(IMAGES)/%,$(RAMDISK)) ## Boot the image as a guest of QEMU-hosted Xen, by xl
-	@$(call boot,revector) --memory $(MEM) --ramdisk $(call ramdisk,$(RAMDISK))
+	@$(call boot,revector) --builder $(BUILDER) --memory $(MEM) --ramdisk $(call ramdisk,$(RAMDISK))
 
 run-small: needs-run notes ## The problem in a 1 GiB guest: a ramdisk that puts the P2M across the module area's start
 	@$(call boot,revector) --memory 1024 --ramdisk 494M --archive $(ARCHIVE)
 
-run-128g: needs-run seed-notes $(IMAGES)/big.cpio ## The seed's guest: 128 GiB, kernel of 0xe43 pages, ramdisk of 0x10784 pages
+run-128g: needs-run seed-notes $(IMAGES)/big.cpio ## The 357a3cfb guest: 128 GiB, kernel of 0xe43 pages, ramdisk of 0x10784 pages
 	@$(call boot,revector-seed) --memory 131072 --ramdisk 67460p --archive $(IMAGES)/big.cpio --timeout 300
 
 run-dom0: needs-run notes ## Boot the image as the initial domain, without a toolstack
-	@$(call boot,revector) --dom0 --memory $(if $(filter 64,$(MEM)),256,$(MEM))
+	@$(call boot,revector) --dom0 --timeout 300 --memory $(if $(filter 64,$(MEM)),256,$(MEM))
 
 new: ## A package for a PV kernel of your own: make new NAME=../mine
 	@scripts/new-kernel '$(NAME)'
@@ -172,12 +175,13 @@ test: needs-test test-host test-xen ## Every test; CI runs this and check
 test-host: needs-host ## Unit and property tests, on the host
 	@cargo test --workspace
 
-test-xen: needs-test notes seed inputs ## Boots on real Xen, each held against what it must lead to
+test-xen: needs-test notes seed inputs ## Boots on real Xen, each compared with what it must lead to
 	@$(LAB) suite --xen $(XEN)
 	@cargo test --quiet --package revector --test module linux_objects -- --include-ignored
 
-test-long: needs-test notes seed inputs $(IMAGES)/fill.cpio ## What is too long for every change: the module area filled to its end, 511 to 513 GiB, every Xen
-	@$(LAB) suite --long --out target/lab/suite-long
+test-long: needs-test notes seed inputs $(IMAGES)/fill.cpio ## What is too long for every change: the module area filled to its end, 500 to 513 GiB, every builder, every Xen
+	@$(LAB) suite --long --out target/lab/suite-long --matrix $(MATRIX)
+	@for xen in 4.14 4.17 4.20; do $(LAB) suite --builders --xen $$xen --out target/lab/builders-$$xen --matrix $(MATRIX) || exit 1; done
 	@for xen in 4.14 4.20 4.17-debug; do $(LAB) suite --xen $$xen --out target/lab/suite-$$xen || exit 1; done
 	@cargo test --quiet --package pv-layout --test report_refusals -- --include-ignored
 
@@ -234,7 +238,7 @@ fuzz: needs-host ## Look for inputs that break a parser, FUZZ_SECONDS (300) for 
 needs: ## Say what is missing on this machine, for all verbs
 	@scripts/needs build run test check bench && echo 'nothing is missing'
 
-# All that a verb lacks is said before it begins.
+# All that a verb lacks is named before it begins.
 needs-build: ; @scripts/needs build
 needs-run:   ; @scripts/needs build run
 needs-host:  ; @scripts/needs build test
@@ -249,5 +253,5 @@ clean: ## Remove everything built, keep what was downloaded
 
 help: ## List the verbs
 	@echo 'make VERB [MEM=MiB] [RAMDISK=FILE|MiB] [CMDLINE="p2m=copy|alias|keep ..."] [XEN=4.14|4.17|4.17-debug|4.20]'
-	@echo '          [NOTES=none|init-p2m|mod-start-pfn|both]'
+	@echo '          [NOTES=none|init-p2m|mod-start-pfn|both] [BUILDER=xl|shim|grub]'
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 14

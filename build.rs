@@ -1,7 +1,7 @@
-//! Builds what the image contains besides its own code, and tells the linker how to put it together.
+//! Builds what the image contains besides its own code, and passes the linker its script and options.
 //!
-//! The built-in module is a relocatable object, compiled by the same compiler that compiles the image. How an
-//! image is linked, xen-pv knows; the unikernel adds what it promises besides (linker.ld).
+//! The built-in module is a relocatable object, compiled by the same compiler that compiles the image. xen-pv has
+//! what links any image; the unikernel adds its own promises (linker.ld).
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ fn compile_module(root: &Path, source: &Path, object: &Path) {
     assert!(status.success(), "rustc could not compile {}", source.display());
 }
 
-/// `IMAGE_PAGES` in the environment makes an image of exactly so many pages, as the seed's was.
+/// `IMAGE_PAGES` in the environment makes an image of exactly so many pages, as the 357a3cfb guest's kernel had.
 fn link_image(root: &Path) {
     println!("cargo:rerun-if-env-changed=IMAGE_PAGES");
     xen::build::kernel_with(KERNEL, &root.join("linker.ld"));

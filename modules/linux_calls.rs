@@ -131,7 +131,7 @@ fn ciphers() {
     }
 }
 
-/// Word of the state that `blowfish_setkey` has filled: behind 32 bytes of header 18 keys, then four boxes.
+/// Word of the state that `blowfish_setkey` has filled: after 32 bytes of header, 18 keys and four boxes.
 fn blowfish_word(index: usize) -> u32 {
     // SAFETY: no index used here is beyond the state.
     unsafe { state().add(8 + index).read() }

@@ -7,7 +7,7 @@
 # has installed has no say either, so that every machine of a release gets the same files.
 #
 # A folder that exists is whole: each is renamed into place as the last step, so that the second run touches no network
-# and an interrupted one is simply begun again. What apt and dpkg say goes to target/lab/fetch.log.
+# and an interrupted one simply starts again. What apt and dpkg say goes to target/lab/fetch.log.
 
 me=$(basename "$0")
 lab=${REVECTOR_LAB:-$(dirname "$0")/../target/lab}
@@ -190,11 +190,14 @@ install_program() {
     cp "$(linker_of "$root")" "$to/lib/ld.so"
     libraries "$root" "$program" > "$apt/files"
     while read -r library; do cp "$library" "$to/lib/"; done < "$apt/files"
+    # The linker of glibc 2.31 and older does not know it; few programs need their own name.
+    named="--argv0 $name"
+    "$to/lib/ld.so" --help 2>> "$log" | grep -q -- --argv0 || named=
     cat > "$to/$name" << END
 #!/bin/sh
 # Runs Debian's $name with the libraries that were unpacked beside it; written by scripts/$me.
 here=\$(dirname "\$(readlink -f "\$0")")
-exec $before "\$here/lib/ld.so" --library-path "\$here/lib" --argv0 $name "\$here/lib/$name" $arguments "\$@"
+exec $before "\$here/lib/ld.so" --library-path "\$here/lib" $named "\$here/lib/$name" $arguments "\$@"
 END
     chmod +x "$to/$name"
 }

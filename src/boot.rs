@@ -22,17 +22,17 @@ pub use crate::setup::Setup;
 use pv_memory::cleanup::ModuleSpace;
 use pv_memory::direct_map;
 use pv_memory::frames::Frames;
-use pv_memory::layout::{Layout, Name};
+use pv_memory::layout::Layout;
 use pv_memory::limits;
 use pv_memory::memory::Memory;
 use pv_memory::p2m::verify::Verified;
-use pv_memory::p2m::{self, Moved, Outcome, P2m, Retired, State};
+use pv_memory::p2m::{self, Moved, Outcome, P2m, Retired, Settled, State};
 use pv_memory::tables::Tables;
 use pv_memory::vmalloc::Vmalloc;
 use pv_memory::walk::BootTables;
 use xen::abi::StartInfo;
 use xen::addr::VirtAddr;
-use xen::start_info::{BootInfo, RamdiskPlace};
+use xen::start_info::BootInfo;
 use xen::{Gauge, Hypervisor};
 
 /// Boots: all nine stages.
@@ -53,23 +53,24 @@ pub fn boot<X: Hypervisor + Gauge>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut
     report::walk(&tables, &layout);
     meter.lap_early("walk", xen);
 
-    let mut frames = free_frames(&layout);
+    let mut frames = Frames::new(layout.free());
+    report::frames(&frames);
     let mut tables =
         direct_map::graft(tables, &layout, &setup.facts, &mut frames, xen).stage("direct_map")?;
     meter.lap("direct_map", &tables, &frames, xen);
 
-    let p2m = P2m::build(&layout, &tables, &mut frames, xen).stage("p2m")?;
+    let p2m = P2m::build(&layout, &mut tables, &mut frames, xen).stage("p2m")?;
     report::p2m(&p2m);
     meter.lap("p2m", &tables, &frames, xen);
     let seen = verify(&p2m, (&tables, &frames), setup.options, &mut meter, xen)?;
 
     let strategy = setup.options.strategy;
-    match p2m::revector(p2m, strategy, &mut tables, &mut frames, xen).stage("revector")? {
+    let outcome = p2m::revector(p2m, strategy, &mut tables, &mut frames, xen).stage("revector")?;
+    let (p2m, space) = match outcome {
         Outcome::Kept(p2m) => {
             report::kept();
             meter.lap("revector", &tables, &frames, xen);
-            let memory = Memory { tables: &mut tables, p2m: &p2m, frames: &mut frames };
-            load_modules(&layout, setup, ModuleSpace::unproved(), memory, meter, xen)
+            (p2m.settle(), ModuleSpace::unproved())
         }
         Outcome::Moved(p2m, retired) => {
             report::revectored(&retired, strategy);
@@ -78,20 +79,11 @@ pub fn boot<X: Hypervisor + Gauge>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut
             let mut memory = Memory { tables: &mut tables, p2m: &p2m, frames: &mut frames };
             let space = clean(retired, &layout, setup, &mut memory, xen)?;
             meter.lap("cleanup", memory.tables, memory.frames, xen);
-            load_modules(&layout, setup, space, memory, meter, xen)
+            (p2m.settle(), space)
         }
-    }
-}
-
-/// Everything between the builder's rows and behind them, but for a ramdisk that no row shows.
-fn free_frames(layout: &Layout) -> Frames {
-    let mut frames = Frames::new(layout.free());
-    if let Some(RamdiskPlace::Unmapped(first)) = layout.ramdisk.map(|ramdisk| ramdisk.place) {
-        let pages = layout.ramdisk.map_or(0, |ramdisk| xen::addr::pages_for(ramdisk.bytes));
-        frames.reserve(xen::addr::PfnRange::new(first, pages));
-    }
-    report::frames(&frames);
-    frames
+    };
+    let memory = Memory { tables: &mut tables, p2m: &p2m, frames: &mut frames };
+    load_modules(&layout, setup, space, memory, meter, xen)
 }
 
 fn verify<X: Hypervisor, S: State>(
@@ -132,7 +124,7 @@ fn clean<X: Hypervisor>(
 
 /// The processor is the judge: both ends of the old list must fault.
 fn prove_unmapped<X: Hypervisor>(layout: &Layout, xen: &mut X) -> Result<(), BootError> {
-    let list = layout.high(Name::Phys2mach);
+    let list = layout.mfn_list;
     for at in [list.start, VirtAddr::new_truncate(list.end_raw() - 8)] {
         match xen.probe(at) {
             Ok(_) => return Err(BootError::StillMapped(at.as_u64())),
@@ -142,11 +134,11 @@ fn prove_unmapped<X: Hypervisor>(layout: &Layout, xen: &mut X) -> Result<(), Boo
     Ok(())
 }
 
-fn load_modules<X: Hypervisor + Gauge, S: State>(
+fn load_modules<X: Hypervisor + Gauge>(
     layout: &Layout,
     setup: &Setup<'_>,
     space: ModuleSpace,
-    mut memory: Memory<'_, S>,
+    mut memory: Memory<'_, Settled>,
     mut meter: Meter,
     xen: &mut X,
 ) -> Result<(), BootError> {

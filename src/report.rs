@@ -11,10 +11,10 @@ use pv_memory::cleanup::Cleaned;
 use pv_memory::dump::{self, Line};
 use pv_memory::error::MmError;
 use pv_memory::frames::Frames;
-use pv_memory::layout::{Layout, Name};
+use pv_memory::layout::{Layout, Name, Row};
 use pv_memory::limits::Limit;
 use pv_memory::p2m::verify::{Verified, Verify};
-use pv_memory::p2m::{P2m, Retired, State, Strategy};
+use pv_memory::p2m::{Apart, P2m, Retired, State, Strategy};
 use pv_memory::tables::Tables;
 use pv_memory::vmalloc::Area;
 use pv_memory::walk::BootTables;
@@ -50,9 +50,9 @@ pub(crate) fn layout(layout: &Layout) {
 
 /// Says how much of the P2M and of the rest lies in the module area: the problem that this project is about.
 fn collision(layout: &Layout) {
-    let shared = |name: Name| layout.high(name).shared_bytes(area::MODULES);
-    let all: u64 = layout.rows().map(|row| shared(row.name)).sum();
-    let list = shared(Name::Phys2mach);
+    let shared = |row: Row| row.addresses().map_or(0, |range| range.shared_bytes(area::MODULES));
+    let all: u64 = layout.rows().map(shared).sum();
+    let list = layout.row(Name::Phys2mach).map_or(0, shared);
     if list > 0 {
         info!(target: "layout", "{} of the P2M lie in the module area: modules cannot be loaded", Mib(list));
     }
@@ -91,6 +91,9 @@ pub(crate) fn frames(frames: &Frames) {
 
 pub(crate) fn p2m<S: State>(p2m: &P2m<S>) {
     let leaves = p2m.nr_pages().div_ceil(512);
+    if let Some(Apart { addresses, counts, .. }) = p2m.apart() {
+        info!(target: "p2m", "the list has a mapping of its own at {addresses}: {counts}");
+    }
     info!(target: "p2m", "tree of {} entries: {leaves} leaves, {} pages of its own", p2m.nr_pages(), p2m.own_pages());
     info!(target: "p2m", "machine-frame tree published");
 }
@@ -111,7 +114,7 @@ pub(crate) fn revectored(retired: &Retired, strategy: Strategy) {
         Strategy::Alias => "the same frames in the direct map",
         Strategy::Copy | Strategy::Baseline | Strategy::Keep => "a new list in the direct map",
     };
-    info!(target: "revector", "leaves moved from {} to {to}", retired.high);
+    info!(target: "revector", "leaves moved from {} to {to}", retired.addresses);
 }
 
 pub(crate) fn not_cleaned() {
@@ -119,8 +122,11 @@ pub(crate) fn not_cleaned() {
 }
 
 pub(crate) fn cleaned(cleaned: &Cleaned, frames: &Frames) {
-    let Cleaned { slots, pages, freed } = cleaned;
+    let Cleaned { slots, pages, freed, tables } = cleaned;
     info!(target: "cleanup", "{slots} L2 entries and {pages} L1 entries cleared, module area empty");
+    if *tables > 0 {
+        info!(target: "cleanup", "the P2M's own mapping dropped, {tables:#x} pages of its tables given back");
+    }
     info!(target: "cleanup", "{freed:#x} pages of the old P2M given back, {:#x} free now", frames.free_pages());
 }
 

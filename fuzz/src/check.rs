@@ -1,4 +1,4 @@
-//! Any bytes as a kernel: read or refused with words, and what is read is laid out by both builders.
+//! Any bytes as a kernel: read or refused with a message, and what is read is laid out by both builders.
 
 use pv_layout::image::PvImage;
 use pv_layout::predict::domain::{Builder, Domain, Plan};

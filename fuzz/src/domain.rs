@@ -13,12 +13,12 @@ const IMAGE_PFN: u64 = 0x1000;
 /// Machine frame of page 0.
 const FIRST_MFN: u64 = 0x12_3000;
 
-/// A domain: what it is told, what its image knows, and the machine it is on.
+/// A domain: its start_info, its image, and the machine it is on.
 #[derive(Clone, Copy, Debug)]
 pub struct Domain {
     /// start_info.
     pub info: StartInfo,
-    /// What the image knows by itself.
+    /// What the image has by itself.
     pub facts: Facts,
     /// The machine.
     pub machine: Stub,
@@ -35,7 +35,7 @@ impl Domain {
         let extra_pages = u.int_in_range(0..=MAX_PAGES)?;
         let ramdisk_pages = pages_for(ramdisk_bytes);
         let list_at = IMAGE_PFN + image_pages + if unmapped { 0 } else { ramdisk_pages };
-        // Four pages and at most 1100 tables behind the list, and the list must hold itself.
+        // Four pages and at most 1100 tables after the list, and the list must hold itself.
         let least = list_at + ramdisk_pages + 4 + 1100;
         let nr_pages = (least + least / 511 + 2 + extra_pages).min(MAX_PAGES);
         let own_page = list_at + pages_for(nr_pages * 8);
@@ -60,6 +60,7 @@ impl Domain {
         };
         let image = VirtRange::new(VirtAddr::new(address(IMAGE_PFN)), image_pages * PAGE_SIZE);
         let facts = Facts {
+            boot_stack_end: VirtAddr::zero(),
             start_info: VirtAddr::new(address(own_page)),
             image,
             text: image,

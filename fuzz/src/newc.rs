@@ -22,7 +22,7 @@ pub fn run(data: &[u8]) {
             assert!(entries.len() * ENTRY_MIN <= data.len());
             assert!(entries.is_sorted_by_key(|entry| entry.offset));
             let ours: Vec<Seen> = entries.iter().map(seen).collect();
-            // The other reader wants the padding behind the trailer's name too, which nobody needs.
+            // The other reader also requires the padding after the trailer's name, which is not needed.
             let theirs = walk(data).or_else(|_| walk(&[data, &[0; 3]].concat()));
             assert_eq!(theirs.expect("the other reader accepts it"), ours);
         }

@@ -29,7 +29,7 @@ fn assert_agrees_with_itself(layout: &Layout) {
     assert!(complaints.iter().all(|complaint| complaint.contains("has no rows")), "{complaints:?}");
 }
 
-/// A row that the guest told means the same in the toolstack's log.
+/// A row that the guest printed means the same in the toolstack's log.
 fn assert_both_read_rows_alike(found: &Layout) {
     let told = Layout::differences_of(("one", &Layout::default()), ("other", found));
     let row = |sentence: &String| {

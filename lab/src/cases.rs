@@ -3,7 +3,7 @@
 //! A case names what is unusual about it and takes the rest from `CASE`. Guests share one machine where they can;
 //! `suite` sees to that.
 
-use crate::lab::XenVersion;
+use crate::{builder::Notes, grub::GrubVersion, lab::XenVersion};
 use pv_layout::verdict::Outcome;
 use std::borrow::Cow;
 
@@ -29,6 +29,8 @@ pub(crate) enum Start {
     Plain,
     /// By the toolstack, in pv-shim, whose builder says nothing of the layout.
     Shim,
+    /// By this GRUB, which the toolstack starts; it says nothing of the layout either.
+    Grub(GrubVersion),
     /// As the initial domain, console through Xen.
     Dom0,
     /// As the initial domain, console on the second serial port.
@@ -49,6 +51,8 @@ pub(crate) enum Rows {
 pub(crate) struct Case {
     pub(crate) name: Cow<'static, str>,
     pub(crate) image: Image,
+    /// Of the unikernel.
+    pub(crate) notes: Notes,
     pub(crate) start: Start,
     pub(crate) memory_mib: u64,
     /// As on the command line: `none`, a size, or a file of the checkout.
@@ -57,8 +61,8 @@ pub(crate) struct Case {
     pub(crate) archive: Option<&'static str>,
     pub(crate) cmdline: &'static str,
     pub(crate) timeout_secs: u64,
-    /// The only Xen release that the case is for.
-    pub(crate) only_xen: Option<XenVersion>,
+    /// The only Xen releases that the case is for; all, if it names none.
+    pub(crate) xens: &'static [XenVersion],
     pub(crate) outcome: Outcome,
     /// Console lines that must appear; `*` stands for anything in between.
     pub(crate) says: &'static [&'static str],
@@ -80,13 +84,14 @@ pub(crate) struct Case {
 pub(crate) const CASE: Case = Case {
     name: Cow::Borrowed(""),
     image: Image::Normal,
+    notes: Notes::None,
     start: Start::Guest,
     memory_mib: 64,
     ramdisk: "none",
     archive: None,
     cmdline: "",
     timeout_secs: 60,
-    only_xen: None,
+    xens: &[],
     outcome: Outcome::Success,
     says: &[],
     never_says: &["panic", "Test result: FAILURE"],

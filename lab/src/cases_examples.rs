@@ -27,7 +27,9 @@ pub(crate) fn in_shim() -> Vec<Case> {
 
 fn hello(name: &'static str, start: Start, memory_mib: u64) -> Case {
     let says: &[&str] = match start {
-        Start::Guest | Start::Plain => &["xen-3.0-x86_64: 16384 pages, Guest", "pfn 0x3 -> mfn 0x*"],
+        Start::Guest | Start::Plain | Start::Grub(_) => {
+            &["xen-3.0-x86_64: 16384 pages, Guest", "pfn 0x3 -> mfn 0x*"]
+        }
         Start::Shim => &["xen-3.0-x86_64: * pages, Guest", "pfn 0x3 -> mfn 0x*"],
         Start::Dom0 | Start::Dom0Com2 => {
             &["xen-3.0-x86_64: 65536 pages, InitialDomain", "pfn 0x3 -> mfn 0x*"]
@@ -43,7 +45,7 @@ fn p2m(name: &'static str, start: Start, memory_mib: u64) -> Case {
             "pfn 0x10000: Missing",
             "1024 of 1024 entries equal M2P (sample of 65536);*",
         ],
-        Start::Guest | Start::Plain => &[
+        Start::Guest | Start::Plain | Start::Grub(_) => &[
             "pfn 0x0: Frame(mfn 0x*",
             "pfn 0x4000: Missing",
             "512 of 512 entries equal M2P (sample of 16384);*",

@@ -59,7 +59,7 @@ pub(crate) fn cases() -> Vec<Case> {
             says: CALLED,
             never_says: &["WRONG", "panic"],
             listed: Some("target/image/linux.names"),
-            only_xen: Some(XenVersion::V4_17),
+            xens: &[XenVersion::V4_17],
             ..case("modules-of-linux")
         },
     ]
@@ -90,7 +90,7 @@ pub(crate) fn long() -> Vec<Case> {
             ],
             never_says: &["*** panicked*"],
             timeout_secs: 300,
-            only_xen: Some(XenVersion::V4_17),
+            xens: &[XenVersion::V4_17],
             ..case("modules-of-linux-all")
         },
     ]

@@ -109,13 +109,12 @@ fn judge(end: Option<End>, qemu_ended: bool, console: &[String]) -> Outcome {
 
 fn end_of(line: &str) -> Option<End> {
     let said = line.strip_prefix("(XEN)")?;
-    if said.contains("Hardware Dom0 halted") || said.contains("Hardware Dom0 shutdown") {
-        Some(End::Halted)
-    } else if said.contains("Hardware Dom0") || said.contains("Panic on CPU") {
-        Some(End::Crashed)
-    } else {
-        None
+    if said.contains("Panic on CPU") {
+        return Some(End::Crashed);
     }
+    // The line may not be whole yet: the word is when something is behind it.
+    let (word, _) = said.split_once("Hardware Dom0 ")?.1.split_once([' ', ':'])?;
+    Some(if ["halted", "shutdown"].contains(&word) { End::Halted } else { End::Crashed })
 }
 
 fn lay_out(files: &BootFiles, folder: &Path, guest: &Guest) -> Result<()> {
@@ -170,7 +169,10 @@ mod tests {
             end_of("(XEN) Hardware Dom0 crashed: 'noreboot' set - not rebooting."),
             Some(End::Crashed)
         );
-        assert_eq!(end_of("Hardware Dom0 halted"), None);
+        assert_eq!(end_of("Hardware Dom0 halted: halting machine"), None);
+        for begun in ["(XEN) Hardware Dom0", "(XEN) Hardware Dom0 hal"] {
+            assert_eq!(end_of(begun), None, "{begun}: how it ended is not told yet");
+        }
     }
 
     #[test]

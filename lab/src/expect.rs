@@ -22,8 +22,23 @@ pub(crate) struct Seen<'a> {
     pub(crate) listed: &'a str,
 }
 
+/// What was made of what was seen.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) outcome: Outcome,
+    /// Every way in which the boot was not what the case wants; none if all is well.
+    pub(crate) complaints: Vec<String>,
+}
+
+impl Judged {
+    /// Judges a boot by its case.
+    pub(crate) fn of(case: &Case, seen: &Seen<'_>) -> Self {
+        Self { outcome: seen.outcome, complaints: complaints(case, seen) }
+    }
+}
+
 /// Every way in which the boot was not what the case wants; none if all is well.
-pub(crate) fn complaints(case: &Case, seen: &Seen<'_>) -> Vec<String> {
+fn complaints(case: &Case, seen: &Seen<'_>) -> Vec<String> {
     let mut found = Vec::new();
     if seen.outcome != case.outcome {
         let last = seen.console.last().map_or("nothing", String::as_str);

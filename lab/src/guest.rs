@@ -2,7 +2,11 @@
 //!
 //! `run` makes one from the command line, `suite` one from each case; `session` and `direct` boot it.
 
-use crate::lab::link_or_copy;
+use crate::{
+    grub::{Grub, Memdisk},
+    lab::link_or_copy,
+    ramdisk,
+};
 use anyhow::{Result, bail};
 use pv_layout::ramdisk::Ramdisk;
 use std::{fs, path::Path, path::PathBuf, time::Duration};
@@ -24,6 +28,8 @@ pub(crate) enum Create {
 pub(crate) enum Container {
     /// A PV domain.
     Pv,
+    /// A PV domain with this GRUB in it, which builds the image's.
+    Grub(Grub),
     /// A PVH domain with pv-shim in it, from this file: a small Xen of the guest's own, which builds it.
     Shim(PathBuf),
 }
@@ -70,6 +76,10 @@ impl Guest {
 
     /// Puts the guest's files and its configuration into `folder`, which the initial domain sees as `/host/NAME`.
     pub(crate) fn lay_out(&self, name: &str, folder: &Path) -> Result<()> {
+        fs::write(folder.join("domain.cfg"), self.configuration(name)?)?;
+        if let Container::Grub(grub) = &self.container {
+            return self.lay_out_grub(grub, folder);
+        }
         link_or_copy(&self.image, &folder.join("image"))?;
         if let Some(archive) = &self.archive {
             link_or_copy(archive, &folder.join("archive"))?;
@@ -80,8 +90,28 @@ impl Guest {
         if let Container::Shim(shim) = &self.container {
             link_or_copy(shim, &folder.join("xen-shim"))?;
         }
-        fs::write(folder.join("domain.cfg"), self.configuration(name)?)?;
         Ok(())
+    }
+
+    /// What GRUB boots is inside it, so that the toolstack sees one file.
+    fn lay_out_grub(&self, grub: &Grub, folder: &Path) -> Result<()> {
+        let disk = Memdisk::new(folder.join("memdisk"))?;
+        match &self.ramdisk {
+            Ramdisk::None => {}
+            Ramdisk::File(path) => link_or_copy(path, &disk.ramdisk())?,
+            Ramdisk::Sized { bytes } => {
+                ramdisk::write_sized(&disk.ramdisk(), self.archive.as_deref(), *bytes)?;
+            }
+        }
+        grub.make(&disk, &self.image, &self.cmdline, &folder.join("image"))
+    }
+
+    /// Bytes of the ramdisk that the initial domain is to make; GRUB has its own inside.
+    pub(crate) fn made_there(&self) -> u64 {
+        match (&self.container, &self.ramdisk) {
+            (Container::Grub(_), _) | (_, Ramdisk::None | Ramdisk::File(_)) => 0,
+            (_, Ramdisk::Sized { bytes }) => *bytes,
+        }
     }
 
     /// The toolstack's configuration; a guest that has ended stays, so that its state can be read.
@@ -89,16 +119,20 @@ impl Guest {
         if self.cmdline.contains(['"', '\n']) {
             bail!("command line {:?}: expected no double quote and no line end in it", self.cmdline);
         }
-        let ramdisk = if self.ramdisk == Ramdisk::None { "" } else { "ramdisk = \"/ramdisk\"\n" };
+        let (ramdisk, cmdline) = match (&self.container, &self.ramdisk) {
+            (Container::Grub(_), _) => ("", ""),
+            (_, Ramdisk::None) => ("", self.cmdline.as_str()),
+            _ => ("ramdisk = \"/ramdisk\"\n", self.cmdline.as_str()),
+        };
         let container = match self.container {
-            Container::Pv => "type = \"pv\"",
+            Container::Pv | Container::Grub(_) => "type = \"pv\"",
             Container::Shim(_) => "type = \"pvh\"\npvshim = 1\npvshim_path = \"/xen-shim\"",
         };
         Ok(format!(
-            "name = \"{name}\"\n{container}\nkernel = \"/image\"\n{ramdisk}cmdline = \"{}\"\n\
+            "name = \"{name}\"\n{container}\nkernel = \"/image\"\n{ramdisk}cmdline = \"{cmdline}\"\n\
              memory = {}\nvcpus = 1\n\
              on_poweroff = \"preserve\"\non_reboot = \"preserve\"\non_crash = \"preserve\"\n",
-            self.cmdline, self.memory_mib
+            self.memory_mib
         ))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! `suite` writes it when all cases are done.
 
+use pv_layout::verdict::Outcome;
 use std::{fmt::Write, time::Duration};
 
 /// The result of one case.
@@ -9,6 +10,8 @@ use std::{fmt::Write, time::Duration};
 pub(crate) struct CaseResult {
     pub(crate) name: String,
     pub(crate) time: Duration,
+    /// How the boot ended; none if its machine was lost.
+    pub(crate) outcome: Option<Outcome>,
     /// What was wrong; empty if nothing was.
     pub(crate) complaints: Vec<String>,
 }
@@ -50,6 +53,7 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{CaseResult, xml};
+    use pv_layout::verdict::Outcome;
     use std::time::Duration;
 
     #[test]
@@ -57,6 +61,7 @@ mod tests {
         let result = |name: &str, complaints: &[&str]| CaseResult {
             name: name.to_owned(),
             time: Duration::from_millis(1500),
+            outcome: Some(Outcome::Success),
             complaints: complaints.iter().map(|text| (*text).to_owned()).collect(),
         };
         let text = xml("xen-4.17", &[result("good", &[]), result("bad", &["a < b", "\u{1b}[31m & c"])]);

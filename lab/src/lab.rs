@@ -113,7 +113,7 @@ impl Lab {
     }
 
     /// Runs a fetching script; what it says is the step's progress.
-    fn script(&self, name: &str, argument: &str, step: Step<'_>) -> Result<()> {
+    pub(crate) fn script(&self, name: &str, argument: &str, step: Step<'_>) -> Result<()> {
         let mut child = Command::new(self.path("scripts").join(name))
             .args(Some(argument).filter(|argument| !argument.is_empty()))
             .stdin(Stdio::null())

@@ -4,6 +4,7 @@
 //! main -> run       -> session | direct -> qemu         one boot
 //!      -> suite     -> cases, session | direct          a table of boots, each judged by expect
 //!      -> bench     -> session | direct                 boots beside Linux; instruction counts
+//!         session <- guest <- grub (scripts/fetch-grub)
 //!         session, direct <- dom0_image <- release <- lab (scripts/fetch-xen)
 //!      -> archive, mutants, notes, embed-symbols        what the build of the image needs
 //!      -> walls                                         imports, arrows, lengths
@@ -16,7 +17,9 @@
 
 mod archive;
 mod bench;
+mod builder;
 mod cases;
+mod cases_builders;
 mod cases_examples;
 mod cases_large;
 mod cases_modules;
@@ -25,12 +28,14 @@ mod docs;
 mod dom0_image;
 pub mod elf_needs;
 mod expect;
+mod grub;
 mod guest;
 mod junit;
 mod lab;
 mod linux_modules;
 mod machines;
 mod matrix;
+mod matrix_page;
 mod mutants;
 pub mod notes;
 mod progress;

@@ -7,7 +7,7 @@ use crate::{
     cases::{Case, Start},
     direct,
     dom0_image::BootFiles,
-    expect::{Column, Seen, complaints},
+    expect::{Column, Judged, Seen},
     guest::{Container, End, Guest},
     lab::fresh_folder,
     progress::Progress,
@@ -42,7 +42,7 @@ impl Shared {
     /// The machine that a case shares, unless it has one of its own.
     fn of(case: &Case, guest: &Guest) -> Option<Self> {
         match case.start {
-            Start::Guest | Start::Plain => (guest.end() == End::Destroy).then_some(Self::Pv),
+            Start::Guest | Start::Plain | Start::Grub(_) => (guest.end() == End::Destroy).then_some(Self::Pv),
             Start::Shim => Some(Self::Shim),
             Start::Dom0 | Start::Dom0Com2 => None,
         }
@@ -89,12 +89,12 @@ impl Machines {
         Self { files, out, gzip, pv: kept(Shared::Pv), shim: kept(Shared::Shim) }
     }
 
-    /// Boots one case and says what was wrong with it.
-    pub(crate) fn boot(&mut self, case: &Case, guest: &Guest) -> Result<Vec<String>> {
+    /// Boots one case and judges it.
+    pub(crate) fn boot(&mut self, case: &Case, guest: &Guest) -> Result<Judged> {
         match case.start {
             Start::Dom0 => self.boot_directly(case, guest, direct::Port::Xen),
             Start::Dom0Com2 => self.boot_directly(case, guest, direct::Port::Com2),
-            Start::Guest | Start::Plain | Start::Shim => self.boot_guest(case, guest),
+            Start::Guest | Start::Plain | Start::Shim | Start::Grub(_) => self.boot_guest(case, guest),
         }
     }
 
@@ -107,7 +107,7 @@ impl Machines {
         found.unwrap_or_else(|| self.out.join(case.name.as_ref()))
     }
 
-    fn boot_guest(&mut self, case: &Case, guest: &Guest) -> Result<Vec<String>> {
+    fn boot_guest(&mut self, case: &Case, guest: &Guest) -> Result<Judged> {
         let Some(shared) = Shared::of(case, guest) else {
             let folder = self.out.join(format!("{}-machine", case.name));
             let mut own = session(&self.files, &folder, Size::for_any(&[guest]))?;
@@ -128,29 +128,27 @@ impl Machines {
                 fresh
             }
         };
-        let complaints = run_guest(&mut running, case, guest, self.gzip)?;
+        let judged = run_guest(&mut running, case, guest, self.gzip)?;
         kept.session = Some(running);
-        Ok(complaints)
+        Ok(judged)
     }
 
-    fn boot_directly(&self, case: &Case, guest: &Guest, port: direct::Port) -> Result<Vec<String>> {
+    fn boot_directly(&self, case: &Case, guest: &Guest, port: direct::Port) -> Result<Judged> {
         let folder = self.out.join(case.name.as_ref());
         fresh_folder(&folder)?;
         let report = direct::boot(&self.files, &folder, guest, port, &mut |_| ())?;
         let xen = log(&folder, "xen.log");
         let golden = golden(case, Column::InitialDomain)?;
-        Ok(complaints(
-            case,
-            &Seen {
-                outcome: report.outcome,
-                console: &report.console,
-                xen: &xen,
-                toolstack: None,
-                prediction: Some(prediction(guest, Builder::Xen, Gzip::Kept)),
-                golden: golden.as_deref(),
-                listed: "",
-            },
-        ))
+        let seen = Seen {
+            outcome: report.outcome,
+            console: &report.console,
+            xen: &xen,
+            toolstack: None,
+            prediction: Some(prediction(guest, Builder::Xen, Gzip::Kept)),
+            golden: golden.as_deref(),
+            listed: "",
+        };
+        Ok(Judged::of(case, &seen))
     }
 }
 
@@ -160,12 +158,12 @@ fn session(files: &BootFiles, folder: &Path, size: Size) -> Result<Session> {
 
 /// Boots the image as a PV guest before the first in pv-shim, whatever comes of it: under emulation the first domain of
 /// a machine spins before its first line if it is one in hardware, and later ones do not.
-fn prepare_for_shim(session: &mut Session, guest: &Guest) -> Result<()> {
+pub(crate) fn prepare_for_shim(session: &mut Session, guest: &Guest) -> Result<()> {
     let first = Guest { container: Container::Pv, ..guest.clone() };
     session.run("first", &first, &Progress::default(), &mut |_| ()).map(drop)
 }
 
-fn run_guest(session: &mut Session, case: &Case, guest: &Guest, gzip: Gzip) -> Result<Vec<String>> {
+fn run_guest(session: &mut Session, case: &Case, guest: &Guest, gzip: Gzip) -> Result<Judged> {
     let report = session.run(&case.name, guest, &Progress::default(), &mut |_| ())?;
     let (toolstack, xen) = (log(&report.folder, "xl.log"), log(&report.folder, "xl-dmesg.log"));
     let told = case.start == Start::Guest && report.outcome != Outcome::NotBuilt;
@@ -181,7 +179,7 @@ fn run_guest(session: &mut Session, case: &Case, guest: &Guest, gzip: Gzip) -> R
         golden: golden.as_deref(),
         listed: listed.as_deref().unwrap_or(""),
     };
-    Ok(complaints(case, &seen))
+    Ok(Judged::of(case, &seen))
 }
 
 /// The layout that arithmetic gives the guest, or why a builder should refuse it.

@@ -4,11 +4,13 @@
 //! initial domain through `direct`.
 
 use crate::{
+    builder::Builder,
     direct,
     dom0_image::BootFiles,
     guest::{Container, Create, Guest},
     junit::{self, CaseResult},
     lab::{Lab, XenVersion},
+    machines::prepare_for_shim,
     progress::Progress,
     session::{Session, Size},
 };
@@ -65,6 +67,9 @@ pub(crate) struct RunArgs {
     /// With --dom0: the console is the second serial port.
     #[arg(long, requires = "dom0")]
     com2: bool,
+    /// Who builds the guest.
+    #[arg(long, default_value = "xl", value_enum, conflicts_with = "dom0")]
+    builder: Builder,
     /// Create the guest by a plain `xl create -c`.
     #[arg(long, conflicts_with = "dom0")]
     plain: bool,
@@ -91,10 +96,11 @@ struct Ended {
 
 /// Runs the verb.
 pub(crate) fn run(lab: &Lab, args: &RunArgs) -> Result<ExitCode> {
-    let guest = guest(args)?;
+    let mut guest = guest(args)?;
     let progress = Progress::default();
     let start = Instant::now();
     let files = BootFiles::ready(lab, args.xen, &progress)?;
+    guest.container = args.builder.container(lab, files.release(), &progress)?;
     fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
     let out = args.out.canonicalize()?;
     let ended = if args.dom0 {
@@ -124,7 +130,7 @@ fn write_results(args: &RunArgs, ended: &Ended, time: Duration) -> Result<()> {
         let complaint =
             format!("expected SUCCESS, found {}; the last console line is: {last}", ended.outcome);
         let complaints = if ended.outcome == Outcome::Success { Vec::new() } else { vec![complaint] };
-        let result = CaseResult { name: name(args), time, complaints };
+        let result = CaseResult { name: name(args), time, outcome: Some(ended.outcome), complaints };
         write(path, &junit::xml(&format!("xen-{}", args.xen), &[result]))?;
     }
     for path in &args.report {
@@ -158,7 +164,12 @@ fn name(args: &RunArgs) -> String {
 }
 
 fn title(args: &RunArgs) -> String {
-    let who = if args.dom0 { "initial domain, built by Xen" } else { "guest, built by xl" };
+    let who = match args.builder {
+        _ if args.dom0 => "initial domain, built by Xen",
+        Builder::Xl => "guest, built by xl",
+        Builder::Shim => "guest in pv-shim, built by Xen",
+        Builder::Grub206Debian11 | Builder::Grub206 | Builder::Grub212 => "guest, built by GRUB, on Xen",
+    };
     format!("{} {who} {}", args.memory, args.xen)
 }
 
@@ -190,11 +201,16 @@ fn guest(args: &RunArgs) -> Result<Guest> {
 
 fn run_guest(files: &BootFiles, out: &Path, guest: &Guest, progress: &Progress) -> Result<Ended> {
     let mut session = Session::boot(files, out, Size::for_any(&[guest]), progress)?;
+    if matches!(guest.container, Container::Shim(_)) {
+        prepare_for_shim(&mut session, guest)?;
+    }
     let report = session.run("guest", guest, progress, &mut print_line)?;
     if report.outcome == Outcome::NotBuilt {
         note!("xl could not create the guest; the last lines of its log:");
         note!("{}", last_lines(&report.folder.join("xl.log"), SHOWN_LINES));
-        explain(guest)?;
+        if guest.container == Container::Pv {
+            explain(guest)?;
+        }
     }
     progress.record("the guest's run", report.ran_for);
     Ok(Ended { outcome: report.outcome, console: report.console, peak_mib: session.peak_mib() })

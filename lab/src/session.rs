@@ -153,8 +153,8 @@ impl Session {
             End::Destroy => "destroy",
             End::Keep => "keep",
         };
-        let bytes = if let Ramdisk::Sized { bytes } = guest.ramdisk { bytes } else { 0 };
-        let line = format!("run {name} {mode} {} {bytes} {end}\n", guest.timeout.as_secs());
+        let (limit, bytes) = (guest.timeout.as_secs(), guest.made_there());
+        let line = format!("run {name} {mode} {limit} {bytes} {end}\n");
         self.commands.write_all(line.as_bytes()).context("the initial domain takes no commands any more")?;
         self.commands.flush().context("the initial domain takes no commands any more")
     }

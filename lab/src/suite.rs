@@ -4,14 +4,18 @@
 //! `machines` boots, `junit` writes the file for CI.
 
 use crate::{
+    builder::Builder,
     cases::{Case, Image, Start},
     cases_modules::{LINUX, LINUX_ALL},
     dom0_image::BootFiles,
-    guest::{Container, Create, Guest},
+    expect::Judged,
+    grub::GrubVersion,
+    guest::{Create, Guest},
     junit::{self, CaseResult},
     lab::{Lab, XenVersion, fresh_folder},
     linux_modules,
     machines::Machines,
+    matrix_page,
     progress::Progress,
     release::Release,
     table,
@@ -40,6 +44,12 @@ pub(crate) struct SuiteArgs {
     /// The cases that take too long for every change, instead of the others.
     #[arg(long)]
     long: bool,
+    /// Every image by every builder, instead of the others.
+    #[arg(long, conflicts_with = "long")]
+    builders: bool,
+    /// Bring this page on who boots what up to date with the results.
+    #[arg(long, value_name = "FILE")]
+    matrix: Option<PathBuf>,
     /// List the cases and run none.
     #[arg(long)]
     list: bool,
@@ -51,9 +61,13 @@ pub(crate) struct SuiteArgs {
 /// Runs the verb.
 pub(crate) fn run(lab: &Lab, args: &SuiteArgs) -> Result<ExitCode> {
     let fits = |case: &&Case| {
-        case.name.contains(&args.filter) && case.only_xen.is_none_or(|xen| xen == args.xen.release())
+        case.name.contains(&args.filter) && (case.xens.is_empty() || case.xens.contains(&args.xen.release()))
     };
-    let all = if args.long { table::long() } else { table::all() };
+    let all = match args {
+        SuiteArgs { long: true, .. } => table::long(),
+        SuiteArgs { builders: true, .. } => table::builders(),
+        SuiteArgs { .. } => table::all(),
+    };
     let cases: Vec<_> = all.iter().filter(fits).collect();
     if cases.is_empty() {
         bail!("expected a part of a case's name, found '{}' in none: see pvlab suite --list", args.filter);
@@ -64,6 +78,9 @@ pub(crate) fn run(lab: &Lab, args: &SuiteArgs) -> Result<ExitCode> {
     }
     let results = run_cases(lab, args, &cases)?;
     fs::write(args.out.join("junit.xml"), junit::xml(&format!("xen-{}", args.xen), &results))?;
+    if let Some(page) = &args.matrix {
+        matrix_page::update(page, args.xen, &results)?;
+    }
     let failed = results.iter().filter(|result| !result.complaints.is_empty()).count();
     out!("{} passed, {failed} failed", results.len() - failed);
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -86,11 +103,11 @@ fn run_cases(lab: &Lab, args: &SuiteArgs, cases: &[&Case]) -> Result<Vec<CaseRes
     let mut results = Vec::new();
     for (case, guest) in cases.iter().zip(&guests) {
         let start = Instant::now();
-        let complaints = match machines.boot(case, guest) {
-            Ok(complaints) => complaints,
-            Err(error) => vec![format!("{error:#}")],
+        let (outcome, complaints) = match machines.boot(case, guest) {
+            Ok(Judged { outcome, complaints }) => (Some(outcome), complaints),
+            Err(error) => (None, vec![format!("{error:#}")]),
         };
-        let result = CaseResult { name: case.name.to_string(), time: start.elapsed(), complaints };
+        let result = CaseResult { name: case.name.to_string(), time: start.elapsed(), outcome, complaints };
         tell(&result, &machines.folder(case));
         results.push(result);
     }
@@ -115,13 +132,24 @@ const fn gzip_by_toolstack(xen: XenVersion) -> Gzip {
     }
 }
 
+const fn builder(start: Start) -> Builder {
+    match start {
+        Start::Guest | Start::Plain | Start::Dom0 | Start::Dom0Com2 => Builder::Xl,
+        Start::Shim => Builder::Shim,
+        Start::Grub(GrubVersion::V2_06Debian11) => Builder::Grub206Debian11,
+        Start::Grub(GrubVersion::V2_06) => Builder::Grub206,
+        Start::Grub(GrubVersion::V2_12) => Builder::Grub212,
+    }
+}
+
 fn guest(lab: &Lab, release: &Release, case: &Case) -> Result<Guest> {
-    let image = lab.path(match case.image {
-        Image::Normal => "target/image/revector",
-        Image::Seed => "target/image/revector-seed",
-        Image::Hello => "target/image/hello",
-        Image::P2m => "target/image/p2m",
-    });
+    let name = match case.image {
+        Image::Normal => "revector",
+        Image::Seed => "revector-seed",
+        Image::Hello => "hello",
+        Image::P2m => "p2m",
+    };
+    let image = lab.path(&format!("target/image/{name}{}", case.notes.suffix()));
     if !image.is_file() {
         bail!(
             "case {}: cannot read the image {}: build it with make notes seed inputs",
@@ -137,7 +165,7 @@ fn guest(lab: &Lab, release: &Release, case: &Case) -> Result<Guest> {
         archive: case.archive.map(|path| lab.path(path)),
         cmdline: case.cmdline.to_owned(),
         create: if case.start == Start::Plain { Create::Plain } else { Create::Logged },
-        container: if case.start == Start::Shim { Container::Shim(release.shim()) } else { Container::Pv },
+        container: builder(case.start).container(lab, release, &Progress::default())?,
         timeout: Duration::from_secs(case.timeout_secs),
     })
 }

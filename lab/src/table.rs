@@ -2,7 +2,7 @@
 
 use crate::{
     cases::{self, Case},
-    cases_examples, cases_large, cases_modules, matrix,
+    cases_builders, cases_examples, cases_large, cases_modules, matrix,
 };
 
 /// Every case, quick ones first; those that take a machine of their own last.
@@ -11,6 +11,7 @@ pub(crate) fn all() -> Vec<Case> {
         cases::quick(),
         cases_examples::guests(),
         cases_modules::cases(),
+        cases_builders::every_time(),
         matrix::cases(),
         cases::slow(),
         cases_examples::initial_domains(),
@@ -22,5 +23,10 @@ pub(crate) fn all() -> Vec<Case> {
 
 /// What takes too long, or too much of the host's memory, for every change.
 pub(crate) fn long() -> Vec<Case> {
-    [cases_modules::long(), cases_large::edge()].concat()
+    [cases_modules::long(), cases_large::edge(), cases_builders::large()].concat()
+}
+
+/// Every image by every builder.
+pub(crate) fn builders() -> Vec<Case> {
+    cases_builders::all()
 }

@@ -2,8 +2,6 @@
 //!
 //! The images are linked here by binutils, and read back by its `readelf` and by the reader that `revector check` has.
 
-#![expect(clippy::disallowed_methods, reason = "files of the tests themselves")]
-
 use pv_layout::{
     address::ListAt,
     image::{

@@ -21,8 +21,7 @@ use pv_memory::p2m::State;
 use pv_memory::tables::Tables;
 use pv_memory::vmalloc::{Area, Near, Vmalloc};
 use xen::Hypervisor;
-use xen::addr::{PfnRange, pages_for};
-use xen::start_info::RamdiskPlace;
+use xen::addr::pages_for;
 
 /// The ramdisk's pages, owned so that nobody writes to them, and shown by the direct map.
 #[derive(Debug)]
@@ -42,10 +41,7 @@ impl RamdiskPages {
         xen: &mut X,
     ) -> Result<Option<Self>, BootError> {
         let Some(ramdisk) = layout.ramdisk else { return Ok(None) };
-        let pages = match ramdisk.place {
-            RamdiskPlace::Mapped(_) => layout.pages(Name::Ramdisk),
-            RamdiskPlace::Unmapped(first) => PfnRange::new(first, pages_for(ramdisk.bytes)),
-        };
+        let pages = layout.pages(Name::Ramdisk);
         direct_map::extend(memory, &[pages], xen).stage("module")?;
         let run = memory.frames.adopt(pages).map_err(Into::into).stage("module")?;
         // The length was checked against the domain's memory: fits any usize.

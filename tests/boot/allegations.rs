@@ -2,8 +2,8 @@
 //!
 //! A panic here would be a page fault, a lost count or an assertion in a real guest. "Right" is measured from outside:
 //! what `parse` returned against what the model's builder really made, and after a boot that got to its end the whole
-//! domain against the same (`support::checks`). Where nobody inside can tell a lie from the truth, or was told not to
-//! look (`verify=off`), what is held is that the boot did with it what it was told, and nothing else.
+//! domain against the same (`support::checks`). Where nothing inside the domain shows what is false, or `verify=off`
+//! says not to look, the boot must do what the builder says, and nothing else.
 
 use crate::support::{boot, checks, toolstack};
 use proptest::prelude::*;
@@ -11,22 +11,22 @@ use pv_memory::layout::Layout;
 use xen::abi::{SIF_INITDOMAIN, SIF_MOD_START_PFN, StartInfo};
 use xen::addr::{Mfn, Pfn, PfnRange};
 use xen::start_info::{BootInfo, RamdiskPlace, Role};
-use xen_model::{Built, Domain, Notes, P2mNote, Ramdisk, RamdiskNote};
+use xen_model::{Builder, Built, Domain, Notes, P2mNote, Ramdisk, RamdiskNote};
 
 const HIGH: u64 = 0xffff_ffff_8000_0000;
 
-fn domain(role: Role) -> Domain {
+fn domain(builder: Builder) -> Domain {
     // Xen alone takes 32 MiB for the initial mapping, and the ramdisk's pages besides.
-    let mib = if role == Role::Guest { 32 } else { 64 };
-    Domain { role, ramdisk: Some(Ramdisk::blank(10_000)), ..Domain::guest(mib) }
+    let mib = if builder == Builder::Toolstack { 32 } else { 64 };
+    Domain { builder, ramdisk: Some(Ramdisk::blank(10_000)), ..Domain::guest(mib) }
 }
 
 fn ramdisk_notes() -> impl Strategy<Value = RamdiskNote> {
     prop_oneof![Just(RamdiskNote::None), Just(RamdiskNote::ModStartPfn)]
 }
 
-fn roles() -> impl Strategy<Value = Role> {
-    prop_oneof![Just(Role::Guest), Just(Role::InitialDomain)]
+fn builders() -> impl Strategy<Value = Builder> {
+    prop::sample::select(vec![Builder::Toolstack, Builder::Xen, Builder::Shim])
 }
 
 fn lines() -> impl Strategy<Value = &'static str> {
@@ -94,34 +94,34 @@ fn layout_is_sound(info: &BootInfo) {
     assert_eq!(rows + gaps, layout.nr_pages);
 }
 
-/// What was parsed is what was said, each field in its own place, and a ring is the page whose frame was named.
-fn parsed_as_told(info: &BootInfo, built: &Built) {
-    let told = &built.start_info;
-    let role = if told.flags & SIF_INITDOMAIN == 0 { Role::Guest } else { Role::InitialDomain };
-    assert_eq!((info.role, info.nr_pages), (role, told.nr_pages));
+/// What was parsed is what start_info says, field by field, and a ring is the page whose frame it names.
+fn parsed_as_given(info: &BootInfo, built: &Built) {
+    let given = &built.start_info;
+    let role = if given.flags & SIF_INITDOMAIN == 0 { Role::Guest } else { Role::InitialDomain };
+    assert_eq!((info.role, info.nr_pages), (role, given.nr_pages));
     let list = (info.mfn_list.start.as_u64(), info.mfn_list.end_raw());
-    assert_eq!(list, (told.mfn_list, told.mfn_list + told.nr_pages * 8));
+    assert_eq!(list, (given.mfn_list, given.mfn_list + given.nr_pages * 8));
     let tables = (info.page_tables.start.as_u64(), info.page_tables.pages());
-    assert_eq!(tables, (told.pt_base, told.nr_pt_frames));
-    let is_pfn = told.flags & SIF_MOD_START_PFN != 0;
+    assert_eq!(tables, (given.pt_base, given.nr_pt_frames));
+    let is_pfn = given.flags & SIF_MOD_START_PFN != 0;
     let ramdisk = info.ramdisk.map_or((0, 0), |ramdisk| match ramdisk.place {
         RamdiskPlace::Unmapped(pfn) if is_pfn => (pfn.raw(), ramdisk.bytes),
         RamdiskPlace::Mapped(at) if !is_pfn => (at.as_u64(), ramdisk.bytes),
-        place => panic!("{place:?}, flags {:#x}", told.flags),
+        place => panic!("{place:?}, flags {:#x}", given.flags),
     });
-    let has_one = told.mod_start != 0 && told.mod_len != 0;
-    assert_eq!(ramdisk, if has_one { (told.mod_start, told.mod_len) } else { (0, 0) });
+    let has_one = given.mod_start != 0 && given.mod_len != 0;
+    assert_eq!(ramdisk, if has_one { (given.mod_start, given.mod_len) } else { (0, 0) });
     let page = |mfn| built.xen.machine().pfn(Mfn::new(mfn)).filter(|_| role == Role::Guest);
-    assert_eq!((info.store, info.console), (page(told.store_mfn), page(told.console_mfn)));
+    assert_eq!((info.store, info.console), (page(given.store_mfn), page(given.console_mfn)));
 }
 
-/// What the boot believed, where it got to its end. Xen and the processor contradict a false place of list or tables,
-/// so those are true; who built, how much of the list counts and what a ramdisk is have nobody to contradict.
-fn believed_no_lie(told: &StartInfo, built: &Built) {
-    let truth = &built.start_info;
-    assert_eq!((told.pt_base, told.nr_pt_frames), (truth.pt_base, truth.nr_pt_frames));
-    assert_eq!(told.mfn_list, truth.mfn_list);
-    assert!(told.nr_pages <= truth.nr_pages, "{:#x} pages of {:#x}", told.nr_pages, truth.nr_pages);
+/// What the boot took for true, where it got to its end. Xen and the processor refuse a false place of list or tables,
+/// so those are true; nothing refuses a false builder, length of the list or kind of ramdisk.
+fn used_nothing_false(given: &StartInfo, built: &Built) {
+    let original = &built.start_info;
+    assert_eq!((given.pt_base, given.nr_pt_frames), (original.pt_base, original.nr_pt_frames));
+    assert_eq!(given.mfn_list, original.mfn_list);
+    assert!(given.nr_pages <= original.nr_pages, "{:#x} pages of {:#x}", given.nr_pages, original.nr_pages);
 }
 
 /// The domain after a boot that got to its end.
@@ -135,21 +135,20 @@ fn domain_is_right(built: &Built, line: &str) {
 
 /// The published P2M is the builder's but for one entry, which is what the builder was made to say. Where that entry is
 /// one of the tree's own pages, the tree cannot be followed.
-fn p2m_is_as_told(built: &Built, line: &str, entry: usize, word: u64) {
+fn p2m_is_as_the_builder_wrote_it(built: &Built, builder: Builder, line: &str, entry: usize, word: u64) {
     let saved = match toolstack::map_p2m(&built.xen) {
         Ok(saved) => saved,
-        Err(error) => return assert!(is_of_the_tree(built, line, entry), "entry {entry}: {error}"),
+        Err(error) => return assert!(is_of_the_tree(builder, line, entry), "entry {entry}: {error}"),
     };
     for (number, found) in saved.p2m.iter().enumerate() {
-        let truth = built.xen.machine().mfn(Pfn::new(number as u64)).map(Mfn::raw);
-        assert_eq!(Some(*found), if number == entry { Some(word) } else { truth }, "entry {number}");
+        let original = built.xen.machine().mfn(Pfn::new(number as u64)).map(Mfn::raw);
+        assert_eq!(Some(*found), if number == entry { Some(word) } else { original }, "entry {number}");
     }
 }
 
-/// Tells whether a page is one of the tree's, where nobody lies.
-fn is_of_the_tree(damaged: &Built, line: &str, entry: usize) -> bool {
-    let role = if damaged.start_info.flags & SIF_INITDOMAIN == 0 { Role::Guest } else { Role::InitialDomain };
-    let mut built = domain(role).build().unwrap();
+/// Returns whether a page is one of the tree's, which this test leaves true.
+fn is_of_the_tree(builder: Builder, line: &str, entry: usize) -> bool {
+    let mut built = domain(builder).build().unwrap();
     boot(&mut built, line).unwrap();
     let saved = toolstack::map_p2m(&built.xen).unwrap();
     let page = built.xen.machine().mfn(Pfn::new(entry as u64)).unwrap();
@@ -161,29 +160,29 @@ proptest! {
 
     #[test]
     fn no_false_start_info_is_believed_or_makes_the_boot_panic(
-        role in roles(),
+        builder in builders(),
         note in ramdisk_notes(),
         line in lines(),
         lies in proptest::collection::vec((0_usize..9, lie()), 1..4),
         flags in prop_oneof![4 => Just(0_u32), 1 => any::<u32>()],
     ) {
         let notes = Notes { p2m: P2mNote::None, ramdisk: note };
-        let mut built = Domain { notes, ..domain(role) }.build().unwrap();
-        let truth = built.start_info;
+        let mut built = Domain { notes, ..domain(builder) }.build().unwrap();
+        let original = built.start_info;
         for (number, lie) in lies {
             tell(&mut built.start_info, number, lie);
         }
         built.start_info.flags ^= flags;
         if let Ok(info) = BootInfo::parse(&built.start_info, built.facts, &built.xen) {
-            parsed_as_told(&info, &built);
+            parsed_as_given(&info, &built);
             layout_is_sound(&info);
         }
         match boot(&mut built, line) {
             Err(error) => prop_assert!(!error.to_string().is_empty()),
             Ok(()) => {
-                let told = core::mem::replace(&mut built.start_info, truth);
-                believed_no_lie(&told, &built);
-                built.start_info.nr_pages = told.nr_pages;
+                let given = core::mem::replace(&mut built.start_info, original);
+                used_nothing_false(&given, &built);
+                built.start_info.nr_pages = given.nr_pages;
                 domain_is_right(&built, line);
             }
         }
@@ -191,17 +190,18 @@ proptest! {
 
     #[test]
     fn no_damaged_page_table_is_believed_or_makes_the_boot_panic(
-        role in roles(),
+        builder in builders(),
         line in lines(),
         table in 0_u64..11,
         index in 0_usize..512,
         bit in 0_u32..64,
     ) {
-        let mut built = domain(role).build().unwrap();
+        let mut built = domain(builder).build().unwrap();
         let row = built.rows.tables;
         let frame = built.xen.machine().mfn(row.start.plus(table % row.pages())).unwrap();
         built.xen.frame_mut(frame)[index] ^= 1 << bit;
-        // Most are found by the walk; what maps nothing, or what Xen would never have let in, by who writes there.
+        // Most are found by the walk; what maps nothing, or what Xen would never have let in, by the code that writes
+        // there.
         match boot(&mut built, line) {
             Err(error) => prop_assert!(!error.to_string().is_empty()),
             Ok(()) => domain_is_right(&built, line),
@@ -210,19 +210,21 @@ proptest! {
 
     #[test]
     fn no_damaged_list_is_believed_or_makes_the_boot_panic(
-        role in roles(),
+        builder in builders(),
         line in lines(),
         entry in 0_usize..8192,
         word in prop_oneof![Just(0_u64), Just(u64::MAX), any::<u64>(), (0_u64..0x20_0000)],
     ) {
-        let mut built = domain(role).build().unwrap();
+        let mut built = domain(builder).build().unwrap();
         let leaf = built.rows.list.start.plus(entry as u64 / 512);
         let frame = built.xen.machine().mfn(leaf).unwrap();
         built.xen.frame_mut(frame)[entry % 512] = word;
         match boot(&mut built, line) {
             Err(error) => prop_assert!(!error.to_string().is_empty()),
             // Without a look at M2P there is nothing to compare with, and a page may be missing.
-            Ok(()) if line.contains("verify=off") || word == u64::MAX => p2m_is_as_told(&built, line, entry, word),
+            Ok(()) if line.contains("verify=off") || word == u64::MAX => {
+                p2m_is_as_the_builder_wrote_it(&built, builder, line, entry, word);
+            },
             Ok(()) => domain_is_right(&built, line),
         }
     }

@@ -6,7 +6,7 @@ use xen::addr::PAGE_SIZE;
 use xen::area;
 use xen::early::{ConsoleClaim, Early};
 use xen::start_info::Role;
-use xen_model::Domain;
+use xen_model::{Builder, Domain};
 
 const MACHINE_BITS: u32 = 52;
 const MOST_PAGES: u64 = 1 << 40;
@@ -48,7 +48,7 @@ fn a_ring_is_believed_only_where_the_tables_lead_to_its_frame() {
 
 #[test]
 fn the_initial_domain_has_no_ring_whatever_the_fields_hold() {
-    let mut raw = Domain { role: Role::InitialDomain, ..Domain::guest(64) }.build().unwrap().start_info;
+    let mut raw = Domain { builder: Builder::Xen, ..Domain::guest(64) }.build().unwrap().start_info;
     raw.console_mfn = 0x0000_0488_0000_0018;
     let early = Early::parse(&raw).unwrap();
     assert_eq!((early.role, early.console), (Role::InitialDomain, None));

@@ -30,7 +30,7 @@ fn without(line: &str, flush: u64) -> Option<String> {
         let mut built = domain().build().unwrap();
         built.xen.leave_out_flush(flush);
         boot(&mut built, line).unwrap();
-        // The last one is missed by whoever comes next.
+        // The next stage misses the last one.
         let _ = built.xen.probe(VirtAddr::new(0xffff_8800_0000_0000));
     }));
     outcome.err().map(|panic| *panic.downcast::<String>().unwrap())
@@ -49,8 +49,9 @@ fn area(message: &str) -> &'static str {
 
 #[test]
 fn the_flushes_of_a_boot_are_these() {
-    let told: Vec<_> = (0..flushes("p2m=copy")).map(|flush| without("p2m=copy", flush).unwrap()).collect();
-    let areas: Vec<_> = told.iter().map(|message| area(message)).collect();
+    let messages: Vec<_> =
+        (0..flushes("p2m=copy")).map(|flush| without("p2m=copy", flush).unwrap()).collect();
+    let areas: Vec<_> = messages.iter().map(|message| area(message)).collect();
     // Stage 4; the new list's tables; stage 7; tables of two areas, all areas away; a table for the module, its
     // rights, its init part away, the rest away.
     let expected = [

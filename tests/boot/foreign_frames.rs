@@ -1,6 +1,6 @@
-//! Another domain's frame with the number of a page of ours: Xen's M2P knows no owners, so its word is not enough.
+//! Another domain's frame with the number of a page of ours: Xen's M2P has no owners, so asking it is not enough.
 //!
-//! The model answers as Xen does: the frame has an entry, written by whoever owns it. Each place where a frame number
+//! The model answers as Xen does: the frame has an entry, written by its owner. Each place where a frame number
 //! comes from outside gets such a frame: start_info, an entry of a page table, an entry of the P2M.
 
 use crate::support::boot;
@@ -58,7 +58,8 @@ fn a_ring_in_another_domains_frame_is_refused() {
     }
 }
 
-/// The builder may put the same lie into both; then the page table tells, for Xen maps nobody else's frame.
+/// The builder may put the same false frame into both; then the page table decides, for Xen maps no other domain's
+/// frame.
 #[test]
 fn a_ring_that_the_p2m_has_in_another_domains_frame_too_is_refused_by_the_walk() {
     let mut built = built();
@@ -85,12 +86,24 @@ fn a_page_table_in_another_domains_frame_is_not_followed() {
     }
 }
 
-/// Everything that is mapped is held against the P2M, whatever lies there.
+/// Everything that is mapped is compared with the P2M, whatever lies there.
+/// The page of start_info shows whether `mfn_list` leads to the list at all.
+#[test]
+fn a_list_that_does_not_know_the_page_of_start_info_is_none() {
+    for word in [u64::MAX, 5] {
+        let mut built = built();
+        let pfn = built.rows.start_info.start;
+        list(&mut built, pfn, word);
+        let text = boot(&mut built, "").unwrap_err().to_string();
+        assert!(text.starts_with("start_info.mfn_list: expected the P2M list"), "{text}");
+    }
+}
+
 #[test]
 fn each_mapped_page_that_the_p2m_lacks_or_has_elsewhere_is_named() {
     let rows = built().rows;
     let last = Pfn::new(rows.mapped_end.raw() - 1);
-    let ends = [rows.image.start, rows.list.start, rows.start_info.start, rows.stack.start];
+    let ends = [rows.image.start, rows.list.start, rows.stack.start];
     for pfn in [Pfn::ZERO, Pfn::new(511), Pfn::new(512), last].into_iter().chain(ends) {
         for kind in 0..3 {
             let mut built = built();
@@ -135,13 +148,15 @@ fn the_one_exception_is_exactly_shared_info() {
         let pfn = Pfn::new((at.as_u64() - HIGH) / 4096);
         list(&mut built, pfn, word);
         let error = boot(&mut built, "").unwrap_err();
-        assert_eq!(error, BootError::Memory("direct_map", MmError::NoFrame { pfn }), "{error}");
+        let contradicted = MmError::Contradicted { pfn, mfn: Mfn::new(5) };
+        let expected = if word == 5 { contradicted } else { MmError::NoFrame { pfn } };
+        assert_eq!(error, BootError::Memory("direct_map", expected), "{error}");
     }
 }
 
 /// What nothing maps yet, M2P and P2M can agree on and be wrong; Xen says so when it is mapped.
 #[test]
-fn another_domains_frame_behind_the_mapping_is_refused_when_it_is_to_be_mapped() {
+fn another_domains_frame_past_the_mapping_is_refused_when_it_is_to_be_mapped() {
     for (line, foreign_pages) in [("p2m=copy", 1000), ("p2m=alias", 1000), ("p2m=baseline", 1)] {
         let mut built = Domain::guest(256).build().unwrap();
         let end = built.rows.mapped_end;
@@ -159,7 +174,7 @@ fn another_domains_frame_behind_the_mapping_is_refused_when_it_is_to_be_mapped()
 }
 
 /// Xen maps a frame of ours under any of our numbers. A P2M that has one twice would have two pages share it, and one
-/// of them may be in use; nobody looked at M2P for them before they are mapped, with `verify=off`.
+/// of them may be in use; nothing has compared them with M2P before they are mapped, with `verify=off`.
 #[test]
 fn a_frame_of_ours_that_the_p2m_has_twice_is_not_mapped_a_second_time() {
     for line in ["p2m=copy verify=off", "p2m=alias verify=off", "p2m=baseline verify=off"] {
@@ -170,7 +185,8 @@ fn a_frame_of_ours_that_the_p2m_has_twice_is_not_mapped_a_second_time() {
             list(&mut built, pfn, twice.raw());
         }
         let error = boot(&mut built, line).unwrap_err();
-        let told = matches!(error, BootError::Memory(_, MmError::Contradicted { mfn, .. }) if mfn == twice);
-        assert!(told, "{line}: {error:?}");
+        let is_named =
+            matches!(error, BootError::Memory(_, MmError::Contradicted { mfn, .. }) if mfn == twice);
+        assert!(is_named, "{line}: {error:?}");
     }
 }

@@ -17,8 +17,7 @@ use pv_memory::p2m::Strategy;
 use pv_memory::vmalloc::{Near, Vmalloc};
 use xen::addr::{Mfn, Pfn, PfnRange, VirtAddr};
 use xen::pte::{Access, Level};
-use xen::start_info::Role;
-use xen_model::{Built, Domain, ImageShape, Kind, Ramdisk};
+use xen_model::{Builder, Built, Domain, ImageShape, Kind, Ramdisk};
 
 /// Pages that no list of ours ends on a 2 MiB boundary with.
 const ODD: u64 = 64 * 256 + 3;
@@ -49,9 +48,9 @@ fn a1_the_old_list_is_all_ones_before_it_is_unmapped() {
 }
 
 #[test]
-fn a1_the_page_behind_the_last_one_is_missing_and_not_frame_zero() {
-    for role in [Role::Guest, Role::InitialDomain] {
-        let planted = plant(&Domain { role, ..odd() });
+fn a1_the_page_after_the_last_one_is_missing_and_not_frame_zero() {
+    for builder in [Builder::Toolstack, Builder::Xen] {
+        let planted = plant(&Domain { builder, ..odd() });
         let window = planted.tables.window();
         let words = planted.p2m.leaf_words(window, &planted.built.xen, Pfn::new(ODD).slot_start());
         assert!(words[3..].iter().all(|word| *word == u64::MAX));
@@ -116,7 +115,7 @@ fn a4_a_new_list_in_several_pieces_is_right() {
 }
 
 #[test]
-fn a5_the_page_behind_512_gib_is_missing_and_cannot_be_set() {
+fn a5_the_page_past_512_gib_is_missing_and_cannot_be_set() {
     let mut planted = plant(&Domain::guest(512 * 1024));
     let last = Pfn::new((1 << 27) - 1);
     let frame = planted.built.xen.machine().mfn(last).map_or(Slot::Missing, Slot::Frame);
@@ -148,7 +147,7 @@ fn a6_entering_frames_into_holes_until_memory_ends_is_an_error() {
 
 #[test]
 fn a8_tables_in_the_initial_domains_order_are_all_found_and_none_is_given_away() {
-    let mut world = moved(&Domain { role: Role::InitialDomain, ..odd() }, Strategy::Copy);
+    let mut world = moved(&Domain { builder: Builder::Xen, ..odd() }, Strategy::Copy);
     world.clean();
     let tables = world.built.rows.tables;
     assert!(world.drain().iter().all(|pfn| !tables.contains(*pfn)));
@@ -187,7 +186,7 @@ fn a11_a_move_that_runs_out_of_memory_changes_nothing() {
 
 #[test]
 fn a11_a_range_ends_before_its_end() {
-    // The image ends at the end of a 2 MiB slot, in front of it, and behind the start of one.
+    // The image ends at the end of a 2 MiB slot, in front of it, and after the start of one.
     for pages in [4, 511, 512, 513, 1023, 1024, 1025] {
         let image = ImageShape { pages, text: 1, rodata: 1 };
         let mut world = moved(&Domain { image, ..odd() }, Strategy::Alias);

@@ -9,10 +9,12 @@ mod allegations;
 mod early;
 mod flushes;
 mod foreign_frames;
+mod generated;
 mod heap;
 mod linux_bugs;
 mod p2m;
 mod pipeline;
+mod planted;
 mod refused;
 mod rollback;
 #[path = "../support/mod.rs"]

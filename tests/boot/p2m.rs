@@ -16,10 +16,10 @@ use xen_model::{Built, Domain};
 
 /// Pages of the domain: its last leaf is used in part.
 const PAGES: u64 = 64 * 256 + 3;
-/// Behind everything that the builder places.
+/// After everything that the builder places.
 const FREE: u64 = 0x1800;
 
-/// One change, at a page behind the builder's.
+/// One change, at a page after the builder's.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     /// One page.

@@ -45,7 +45,7 @@ fn check(case: &Case) -> End {
     }
 }
 
-/// Another domain's frame is found where Xen's own word can be had; elsewhere the boot does without, or Xen refuses.
+/// Another domain's frame is found where Xen can be asked; elsewhere the boot does not use it, or Xen refuses.
 fn foreign_frame(built: &Built, outcome: Result<(), BootError>, planted: Planted) {
     let shared_info = Pfn::new((built.facts.shared_info.as_u64() - 0xffff_ffff_8000_0000) / 4096);
     match (planted, outcome) {
@@ -54,9 +54,9 @@ fn foreign_frame(built: &Built, outcome: Result<(), BootError>, planted: Planted
         (Planted::Mapped(pfn), Err(error)) => assert_eq!(pfn, shared_info, "{error}"),
         (Planted::Unmapped(_), Ok(())) => {}
         (Planted::Unmapped(_), Err(error)) => {
-            let told =
+            let is_named =
                 matches!(error, BootError::Memory(..) | BootError::Modules { .. } | BootError::Verify(..));
-            assert!(told, "{error:?}");
+            assert!(is_named, "{error:?}");
         }
         other => panic!("{other:?}"),
     }
@@ -83,17 +83,17 @@ fn check_seeds(seeds: std::ops::Range<u64>) {
     for seed in seeds {
         let case = Case::new(seed);
         eprintln!("seed {seed}: {case:?}");
-        let Domain { role, notes, ramdisk, holes, .. } = &case.domain;
+        let Domain { builder, notes, ramdisk, holes, .. } = &case.domain;
         if ramdisk.is_some() {
-            seen.insert(format!("{role:?} {:?}", notes.ramdisk));
+            seen.insert(format!("{builder:?} {:?}", notes.ramdisk));
         }
         if !holes.is_empty() {
-            seen.insert(format!("{role:?} holes"));
+            seen.insert(format!("{builder:?} holes"));
         }
         seen.insert(format!("{:?}", check(&case)));
     }
-    let roles = ["None", "ModStartPfn", "holes"]
-        .map(|what| [format!("Guest {what}"), format!("InitialDomain {what}")]);
+    let roles =
+        ["None", "ModStartPfn", "holes"].map(|what| [format!("Toolstack {what}"), format!("Xen {what}")]);
     let ends = [End::Cleaned, End::Left, End::Occupied, End::Foreign].map(|end| format!("{end:?}"));
     let missing: Vec<_> =
         roles.as_flattened().iter().chain(&ends).filter(|what| !seen.contains(*what)).collect();
@@ -128,7 +128,7 @@ fn exactly_512_gib_boot() {
 #[test]
 fn exactly_512_gib_with_holes_boot() {
     let domain = Domain::guest(512 * 1024);
-    // A hole in the last leaf, one of many leaves, and one right behind the initial mapping.
+    // A hole in the last leaf, one of many leaves, and one right after the initial mapping.
     let end = domain.rows().unwrap().mapped_end;
     let holes = [(end.raw(), 700), (100_000_000, 1 << 20), ((1 << 27) - 100, 50)];
     let holes = holes.iter().map(|(start, pages)| PfnRange::new(Pfn::new(*start), *pages)).collect();

@@ -6,6 +6,7 @@ use crate::support;
 use crate::support::boot;
 use pv_memory::error::MmError;
 use pv_memory::frames::FrameError;
+use pv_memory::layout::Name;
 use pv_memory::p2m::Strategy as Move;
 use pv_memory::walk::WalkError;
 use revector::error::BootError;
@@ -13,9 +14,8 @@ use xen::Errno;
 use xen::abi::StartInfo;
 use xen::addr::{Mfn, Pfn, PfnRange, VirtAddr};
 use xen::pte::Level;
-use xen::start_info::Role;
 use xen::verdict::Verdict;
-use xen_model::{BuildError, Built, Domain, Notes, P2mNote, Ramdisk, RamdiskNote, Refusal};
+use xen_model::{BuildError, Builder, Built, Domain, Notes, P2mNote, Ramdisk, RamdiskNote, Refusal};
 
 const HIGH: u64 = 0xffff_ffff_8000_0000;
 
@@ -67,8 +67,8 @@ fn fields_that_are_plausible_alone_but_not_together_are_refused() {
         ("console starts inside", (|info| info.console_mfn = info.store_mfn) as fn(&mut StartInfo)),
         ("page tables", |info| info.pt_base += 0x1000_0000),
         ("page tables starts inside", |info| info.pt_base -= 0x1000),
-        ("expected page tables read-only", |info| info.nr_pt_frames += 1),
-        ("expected page tables read-only", |info| info.nr_pt_frames -= 1),
+        ("nr_pt_frames) read-only", |info| info.nr_pt_frames += 1),
+        ("nr_pt_frames) read-only", |info| info.nr_pt_frames -= 1),
         ("a page table is pfn 0x0", |info| info.pt_base += 0x1000),
     ] {
         let text = with_start_info(change);
@@ -77,19 +77,19 @@ fn fields_that_are_plausible_alone_but_not_together_are_refused() {
 }
 
 #[test]
-fn a_list_elsewhere_is_refused_with_what_to_do_for_every_combination_of_notes() {
-    for ramdisk in [RamdiskNote::None, RamdiskNote::ModStartPfn] {
-        let notes = Notes { p2m: P2mNote::InitP2m, ramdisk };
+fn a_list_where_something_else_belongs_or_nothing_can_be_is_refused() {
+    let notes = Notes { p2m: P2mNote::InitP2m, ramdisk: RamdiskNote::None };
+    let direct_map = 0xffff_8800_0000_0000;
+    for at in [direct_map, 0xffff_8000_0000_0000, 0xffff_c900_0000_0000, 0x8000_0000_0000, 0x80_0000_0001] {
         let mut built = Domain { notes, ..domain() }.build().unwrap();
-        let error = boot(&mut built, "").unwrap_err();
-        assert!(matches!(error, BootError::StartInfo(_)));
-        assert!(error.to_string().contains("INIT_P2M note"), "{error}");
-        assert_eq!(error.verdict(), Verdict::Skip);
+        built.start_info.mfn_list = at;
+        let text = boot(&mut built, "").unwrap_err().to_string();
+        assert!(text.starts_with("start_info.mfn_list"), "{at:#x}: {text}");
     }
 }
 
 #[test]
-fn a_domain_larger_than_the_tree_is_told_that_this_kernel_cannot_do_it() {
+fn a_domain_larger_than_the_tree_is_refused() {
     for pages in [(1 << 27) + 1, 513 << 18, 900 << 18] {
         let mut built = Domain { pages, ..Domain::guest(0) }.build().unwrap();
         let error = boot(&mut built, "").unwrap_err();
@@ -127,7 +127,7 @@ fn with_entry(at: u64, change: impl FnOnce(&Built, u64) -> u64) -> WalkError {
 }
 
 #[test]
-fn damaged_page_tables_are_told_apart() {
+fn each_damage_to_page_tables_has_its_own_error() {
     let rows = domain().rows().unwrap();
     let address = |pfn: Pfn| HIGH + pfn.raw() * 4096;
     let stack = address(rows.stack.start);
@@ -137,10 +137,11 @@ fn damaged_page_tables_are_told_apart() {
     let wrong = WalkError::WrongPage {
         at: VirtAddr::new(stack),
         expected: rows.stack.start,
+        of: Some(Name::BootStack),
         found: Some(Pfn::new(3)),
     };
     assert_eq!(with_entry(stack, other), wrong);
-    // Another domain's frame is nobody's page here, whatever number it has there.
+    // Another domain's frame is no page of this one, whatever number it has there.
     for number in [rows.stack.start, Pfn::new(3)] {
         let foreign =
             |built: &Built, word: u64| word & 0xfff | built.xen.machine().foreign_at(number).raw() << 12;
@@ -156,7 +157,7 @@ fn damaged_page_tables_are_told_apart() {
 }
 
 #[test]
-fn tables_that_end_early_or_lead_outside_are_told_apart() {
+fn tables_that_end_early_and_tables_that_lead_outside_have_errors_of_their_own() {
     let rows = domain().rows().unwrap();
     let damage = |level: Level, word: fn(&Built) -> u64| {
         let mut built = domain().build().unwrap();
@@ -185,7 +186,7 @@ fn a_p2m_entry_that_m2p_contradicts_ends_the_boot_before_anything_moves() {
     assert!(built.xen.probe_high_list());
 }
 
-/// Every change of a table is addressed by its frame, the root's first: the list alone is not believed.
+/// Every change of a table is addressed by its frame, the root's first: the list alone is not enough.
 #[test]
 fn a_list_that_names_another_frame_for_the_root_ends_the_boot_before_any_hypercall() {
     for other in [1, 2, 0x2000] {
@@ -215,8 +216,8 @@ impl ListInPlace for xen_model::Xen {
 
 #[test]
 fn too_little_memory_is_refused_by_the_builder_and_the_smallest_domain_that_it_builds_boots() {
-    for role in [Role::Guest, Role::InitialDomain] {
-        let sized = |pages| Domain { pages, role, ..domain() };
+    for builder in [Builder::Toolstack, Builder::Xen] {
+        let sized = |pages| Domain { pages, builder, ..domain() };
         let smallest = (0x1000..).find(|pages| sized(*pages).rows().is_ok()).unwrap();
         assert!(
             matches!(sized(smallest - 1).build(), Err(BuildError::NoMemory { needed }) if needed == smallest)
@@ -281,7 +282,7 @@ fn a_module_whose_init_fails_is_unloaded_and_named() {
 
 #[test]
 fn an_initial_domain_needs_no_rings() {
-    let mut built = Domain { role: Role::InitialDomain, ..domain() }.build().unwrap();
+    let mut built = Domain { builder: Builder::Xen, ..domain() }.build().unwrap();
     assert_eq!(built.start_info.store_mfn, 0);
     built.start_info.console_mfn = Mfn::new(0x1234_5678_9abc).raw();
     boot(&mut built, "").unwrap();

@@ -19,7 +19,7 @@ use xen::addr::Pfn;
 use xen::start_info::BootInfo;
 use xen_model::{Built, Domain, Kind, Ramdisk, Refusal, Xen};
 
-/// Everything that Xen knows of a domain.
+/// Everything that Xen keeps of a domain.
 #[derive(Debug, PartialEq, Eq)]
 struct Picture {
     leaves: Vec<Leaf>,
@@ -185,7 +185,6 @@ fn pages_that_could_not_be_unmapped_again_are_never_handed_out() {
     assert!(frames.free_pages() < free);
 }
 
-/// The type that a stage's product has must not depend on luck: an unrefused boot changes the picture.
 /// What was in force for a moment may be remembered, also if Xen takes back only a part of it.
 #[test]
 fn an_undo_that_is_refused_too_is_followed_by_a_flush() {
@@ -202,6 +201,7 @@ fn an_undo_that_is_refused_too_is_followed_by_a_flush() {
     });
 }
 
+/// The comparison can fail.
 #[test]
 fn the_picture_of_a_domain_changes_when_a_stage_is_not_refused() {
     let planted = stages::plant(&domain());

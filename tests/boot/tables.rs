@@ -1,4 +1,4 @@
-//! The look that proves the module area empty: whatever is left in it is found, whatever lies beside it is not.
+//! The check that the module area is empty: it finds whatever is left in it, and nothing beside it.
 
 use crate::support::stages::{World, moved};
 use pv_memory::error::MmError;

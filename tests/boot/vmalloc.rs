@@ -273,7 +273,7 @@ fn something_at_the_guard_page_alone_is_in_the_way_of_an_area() {
         let error = vmalloc.allocate(Near::Kernel, 3, memory, xen).unwrap_err();
         assert!(matches!(error, MmError::Occupied { at, entry: 0x40, .. } if at == guard), "{error:?}");
         assert_eq!(memory.frames.free_pages(), free + 3);
-        // One page behind the guard is somebody else's business.
+        // The page after the guard belongs to another area.
         xen.frame_mut(table)[Level::L1.index(guard)] = 0;
         xen.frame_mut(table)[Level::L1.index(guard) + 1] = 0x40;
         vmalloc.allocate(Near::Kernel, 3, memory, xen).unwrap();

@@ -52,7 +52,7 @@ fn compiled(folder: &Path, source: &Path) -> Option<(String, Vec<u8>)> {
     };
     compiler.arg(format!("@{}", folder.join(flags).display())).arg(source).arg("-o").arg(&object);
     if flags == "gcc.args" {
-        // A module that is all data needs to be told how much.
+        // A module that is all data takes its size from the compiler's command line.
         compiler.args(["-c", "-DBYTES=100000"]);
     }
     match compiler.status() {
@@ -76,7 +76,7 @@ fn domain(mib: u64) -> Domain {
     Domain { ramdisk: Some(ramdisk()), ..Domain::guest(mib) }
 }
 
-/// Boots with an export for whatever a sample wants and no other sample offers: nothing of them is run here.
+/// Boots with an export for whatever a sample uses and no other sample exports: nothing of them is run here.
 fn boot(built: &mut Built, line: &str) -> Result<(), BootError> {
     let images: Vec<_> = samples().iter().map(|(_, object)| plan(object)).collect();
     let offered: BTreeSet<_> =
@@ -228,7 +228,7 @@ fn a_direct_map_that_grows_over_code_shows_it_read_only() {
 
 #[test]
 fn a_module_whose_code_can_be_written_elsewhere_is_not_run() {
-    // A watch that gives the direct map the right back behind the loader's back, as an error in it would.
+    // A watch that makes the direct map writable again without the loader, as an error in the loader would.
     fn sabotage(xen: &mut Xen) {
         let walk = Walk::of(xen);
         let code: BTreeSet<_> =

@@ -14,7 +14,7 @@ use xen::addr::{Pfn, PfnRange};
 use xen::{Errno, Lookup};
 use xen_model::{Domain, Refusal, Xen};
 
-/// Reads each page of the domain through the window, and some behind its end.
+/// Reads each page of the domain through the window, and some after its end.
 fn assert_exact(tables: &Tables, xen: &mut Xen) {
     let window = tables.window();
     for pfn in (0..xen.machine().pages() + 1200).map(Pfn::new) {
@@ -24,7 +24,7 @@ fn assert_exact(tables: &Tables, xen: &mut Xen) {
     }
 }
 
-/// Domains whose memory ends anywhere in a slot, with holes from a page to some slots right behind what is mapped.
+/// Domains whose memory ends anywhere in a slot, with holes from a page to some slots right after what is mapped.
 fn domain(seed: u64) -> Domain {
     let random = &mut Random::new(seed);
     let pages = 48 * 256 + random.below(4096);

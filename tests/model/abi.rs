@@ -1,7 +1,7 @@
-//! Holds `xen::abi`, the error names and the ELF notes against two accounts of Xen that are not ours.
+//! Compares `xen::abi`, the error names and the ELF notes with two descriptions of Xen that are not ours.
 //!
 //! The first are Xen's public headers, read by a C compiler: every offset, size and number. The second is the crate
-//! `xen-sys`, somebody else's bindings to an older release; its layouts are right, its calls are not, so only the
+//! `xen-sys`, other people's bindings to an older release; its layouts are right, its calls are not, so only the
 //! former are used. A number that exists on our side only is a slip that every test on a model of Xen would repeat.
 
 use std::mem::{offset_of, size_of};

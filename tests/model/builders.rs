@@ -1,21 +1,20 @@
-//! The model's builders held to real ones: Xen's own for the initial domain, and the toolstack's for a guest.
+//! The model's builders compared with real ones: Xen's own for the initial domain, and the toolstack's for a guest.
 //!
 //! Every test of the library starts from what `Domain::build` makes, so what is false there is false everywhere.
 //! `builders/start_info.txt` has start_info, and the tables of an `INIT_P2M` list, as real builders left them; the logs
-//! of `crates/pv-layout/tests/logs` have the rows that Xen printed for initial domains of all kinds, from 4.1 on. The model builds
-//! the same domains, and is then read from outside: its structure field by field, its tables word by word.
+//! of `crates/pv-layout/tests/logs` have the rows that Xen printed for initial domains of all kinds, from 4.1 on. The
+//! model builds the same domains, and is then read from outside: its structure field by field, its tables word by word.
 
 use crate::captured;
 use crate::captured::notes;
 use xen::abi::{MmuUpdate, StartInfo};
 use xen::addr::{Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr};
-use xen::start_info::Role;
-use xen_model::{Built, Domain, ImageShape, Kind, Ramdisk, Xen};
+use xen_model::{Builder, Built, Domain, ImageShape, Kind, Ramdisk, Xen};
 
 const HIGH: u64 = 0xffff_ffff_8000_0000;
-/// As the captured line: frames are only told to be there.
-fn line_of(info: &StartInfo, role: Role) -> String {
-    let console = if role == Role::Guest { u64::from(info.console_mfn != 0) } else { info.console_mfn };
+/// As the captured line, which only says of frames that they are there.
+fn line_of(info: &StartInfo, builder: Builder) -> String {
+    let console = if builder == Builder::Xen { info.console_mfn } else { u64::from(info.console_mfn != 0) };
     format!(
         "nr_pages {:#x} flags {:#x} store_mfn {:#x} store_evtchn {} console_mfn {console:#x} console_evtchn {} pt_base \
          {:#x} nr_pt_frames {:#x} mfn_list {:#x} mod_start {:#x} mod_len {:#x} first_p2m_pfn {:#x} nr_p2m_frames {:#x}",
@@ -79,8 +78,8 @@ impl Reader<'_> {
 }
 
 /// What the captured image would print of a built domain.
-fn told(built: &Built, role: Role) -> Vec<String> {
-    let mut reader = Reader { xen: &built.xen, lines: vec![line_of(&built.start_info, role)] };
+fn lines_of(built: &Built, builder: Builder) -> Vec<String> {
+    let mut reader = Reader { xen: &built.xen, lines: vec![line_of(&built.start_info, builder)] };
     if built.start_info.mfn_list < HIGH {
         let slot = (built.start_info.mfn_list >> 39) as usize % 512;
         let entry = built.xen.frame(built.xen.root())[slot];
@@ -93,29 +92,32 @@ fn told(built: &Built, role: Role) -> Vec<String> {
 fn start_info_and_the_lists_tables_are_those_of_real_builders() {
     for boot in captured::boots() {
         let built = boot.domain.build().unwrap_or_else(|error| panic!("{}: {error:?}", boot.name));
-        assert_eq!(told(&built, boot.domain.role), boot.told, "{}", boot.name);
+        assert_eq!(lines_of(&built, boot.domain.builder), boot.lines, "{}", boot.name);
     }
 }
 
 /// The list is read where start_info says it is, by the processor's way.
 #[test]
 fn a_list_with_a_mapping_of_its_own_reads_as_the_p2m_through_every_size_of_page() {
-    for (role, mib) in
-        [(Role::Guest, 1300), (Role::InitialDomain, 1539), (Role::InitialDomain, 513 * 1024 + 1)]
-    {
-        let domain = Domain { role, notes: notes(true, false), ..Domain::guest(mib) };
+    for (builder, mib) in [
+        (Builder::Toolstack, 1300),
+        (Builder::Grub, 1300),
+        (Builder::Xen, 1539),
+        (Builder::Shim, 513 * 1024 + 1),
+    ] {
+        let domain = Domain { builder, notes: notes(true, false), ..Domain::guest(mib) };
         let built = domain.build().unwrap();
         let xen = &built.xen;
         let probed = (0..domain.pages).step_by(if mib > 4096 { 4099 } else { 1 }).chain([domain.pages - 1]);
         for pfn in probed {
             let at = VirtAddr::new(built.start_info.mfn_list + pfn * 8);
-            let mapping = xen.mapping(at).unwrap_or_else(|| panic!("{role:?}: nothing at {at:#x}"));
+            let mapping = xen.mapping(at).unwrap_or_else(|| panic!("{builder:?}: nothing at {at:#x}"));
             assert!(mapping.writable);
             let word = xen.frame(mapping.mfn)[pfn as usize % 512];
             assert_eq!(
                 Some(Mfn::new(word)),
                 xen.machine().mfn(Pfn::new(pfn)),
-                "{role:?}, {mib} MiB, pfn {pfn:#x}"
+                "{builder:?}, {mib} MiB, pfn {pfn:#x}"
             );
         }
     }
@@ -124,7 +126,7 @@ fn a_list_with_a_mapping_of_its_own_reads_as_the_p2m_through_every_size_of_page(
 /// Xen lets a guest drop a large page of the list, by dropping its L4 entry, and never hook it again.
 #[test]
 fn the_lists_slot_can_be_dropped_and_not_taken_back() {
-    let domain = Domain { role: Role::InitialDomain, notes: notes(true, false), ..Domain::guest(1539) };
+    let domain = Domain { builder: Builder::Xen, notes: notes(true, false), ..Domain::guest(1539) };
     let mut built = domain.build().unwrap();
     let root = built.xen.root();
     let list = xen_frames(&built);
@@ -174,7 +176,7 @@ fn domain_of(log: &str) -> Domain {
         image: ImageShape { pages: (end - start) / PAGE_SIZE, text: 1, rodata: 0 },
         notes: notes(list < HIGH, !is_mapped),
         ramdisk: ramdisk.map(Ramdisk::blank),
-        role: Role::InitialDomain,
+        builder: Builder::Xen,
         ..Domain::guest(0)
     }
 }

@@ -1,7 +1,6 @@
 //! Reads `start_info.txt`: what real builders handed over.
 
-use xen::start_info::Role;
-use xen_model::{Domain, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
+use xen_model::{Builder, Domain, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
 
 /// A boot of the file.
 #[derive(Debug)]
@@ -11,13 +10,13 @@ pub(crate) struct Boot {
     /// The domain that was built.
     pub(crate) domain: Domain,
     /// The other lines.
-    pub(crate) told: Vec<&'static str>,
+    pub(crate) lines: Vec<&'static str>,
 }
 
 impl Boot {
     /// A number of start_info.
     pub(crate) fn field(&self, name: &str) -> u64 {
-        let mut words = self.told[0].split(' ').skip_while(|word| *word != name);
+        let mut words = self.lines[0].split(' ').skip_while(|word| *word != name);
         number(words.nth(1).unwrap_or_else(|| panic!("no {name}")))
     }
 }
@@ -33,7 +32,7 @@ pub(crate) fn boots() -> Vec<Boot> {
 fn boot(block: &'static str) -> Boot {
     let mut lines = block.lines();
     let name = lines.next().unwrap_or_default();
-    Boot { name, domain: domain(name), told: lines.collect() }
+    Boot { name, domain: domain(name), lines: lines.collect() }
 }
 
 /// `boot xen 4.17 mib 256 image 0xbf ramdisk 5000001 MOD_START_PFN INIT_P2M`
@@ -41,11 +40,21 @@ fn domain(line: &str) -> Domain {
     let words: Vec<_> = line.split(' ').collect();
     let ramdisk = number(words[8]);
     Domain {
-        role: if words[1] == "xen" { Role::InitialDomain } else { Role::Guest },
+        builder: builder(words[1]),
         image: ImageShape { pages: number(words[6]), text: 80, rodata: 40 },
         notes: notes(words.contains(&"INIT_P2M"), words.contains(&"MOD_START_PFN")),
         ramdisk: (ramdisk > 0).then(|| Ramdisk::blank(ramdisk)),
         ..Domain::guest(number(words[4]))
+    }
+}
+
+fn builder(name: &str) -> Builder {
+    match name {
+        "toolstack" => Builder::Toolstack,
+        "xen" => Builder::Xen,
+        "shim" => Builder::Shim,
+        "grub" => Builder::Grub,
+        other => panic!("no builder is called {other}"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Holds the model of Xen to the truth: what real Xen answered to the conformance programs.
+//! Compares the model of Xen with what real Xen answered to the conformance programs.
 //!
 //! conformance.txt was printed by a guest and by the initial domain on Xen 4.14, 4.17 and 4.20
 //! (`selftest=conformance`), and the suite of boots compares it with real Xen again. Here the model gets the same
@@ -8,8 +8,7 @@
 use crate::support;
 use log::{LevelFilter, Log, Metadata, Record};
 use std::cell::RefCell;
-use xen::start_info::Role;
-use xen_model::{Domain, Flushes, Hardware};
+use xen_model::{Builder, Domain, Flushes, Hardware};
 
 // A process has one logger, and other tests of this program run beside this one: each thread has its own lines.
 thread_local! {
@@ -48,7 +47,7 @@ fn answers(domain: &Domain) -> Vec<String> {
     LINES.take()
 }
 
-/// The truth for a guest and for the initial domain: `name: a guest's answers | its, where they differ`.
+/// What real Xen answered, in a guest and in the initial domain: `name: a guest's answers | its, where they differ`.
 fn truth() -> (Vec<String>, Vec<String>) {
     let both = |line: &str| {
         let (guest, initial) = line.split_once(" | ").unwrap_or((line, ""));
@@ -71,7 +70,7 @@ fn assert_same(truth: &[String], model: &[String]) {
     assert!(model.len() >= 90, "{} programs", model.len());
 }
 
-/// What the toolstack's builder leaves after the last entry; the suite's case `list-tail` holds real ones to it.
+/// What the toolstack's builder leaves after the last entry; the suite's case `list-tail` checks that real ones do.
 const LIST_TAIL: &str = "the list's last page ends with 256 words that are no entries: zero";
 
 #[test]
@@ -80,7 +79,7 @@ fn the_model_answers_as_real_xen_did() {
     log::set_max_level(LevelFilter::Debug);
     let (guest, initial) = truth();
     assert_same(&guest, &answers(&Domain::guest(64)));
-    assert_same(&initial, &answers(&Domain { role: Role::InitialDomain, ..Domain::guest(256) }));
+    assert_same(&initial, &answers(&Domain { builder: Builder::Xen, ..Domain::guest(256) }));
     // A guest with hardware may choose how memory is cached, and nothing else that a guest may not.
     let owner = answers(&Domain { hardware: Hardware::Some, ..Domain::guest(64) });
     let cached =

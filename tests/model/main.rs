@@ -7,6 +7,7 @@ mod abi;
 mod builders;
 mod captured;
 mod conformance;
+mod handed_over;
 mod predict;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,30 +1,37 @@
-//! Two accounts of the builders' arithmetic, over random domains: the host command's and the model's.
+//! Two implementations of the builders' arithmetic, over random domains: the host command's and the model's.
 //!
 //! The host command wrote its own (`crates/pv-layout/src/predict`), for a second opinion; the model builds the domains
-//! that the library's tests boot. Whatever one of them places, the other must place there too. Two accounts by one hand
-//! may share a mistake, so each is held to real builders as well: here and in `builders` to what those handed over, and
-//! in the boots of `make test-xen` the first to each toolstack's log.
+//! that the library's tests boot. Whatever one of them places, the other must place there too. Two implementations by
+//! one author may share a mistake, so each is compared with real builders as well: here and in `builders` with what
+//! those left, and in the boots of `make test-xen` the first with each toolstack's log.
 
 use crate::captured;
 use proptest::prelude::*;
 use pv_layout::predict::domain::{self, Builder, Kernel, Placed, Plan, RamdiskPlace, Refusal};
 use pv_layout::scene::{Kind, TableCounts};
 use xen::addr::{PAGE_SIZE, PfnRange};
-use xen::start_info::Role;
 use xen_model::{BuildError, Domain, ImageShape, Notes, P2mNote, Part, Ramdisk, RamdiskNote, Rows};
 
 const HIGH: u64 = 0xffff_ffff_8000_0000;
 const LIST_AT: u64 = 0x80_0000_0000;
 
-/// The same domain, as the host command is told of it.
-fn told(domain: &Domain) -> domain::Domain {
+fn builder(domain: &Domain) -> Builder {
+    match domain.builder {
+        xen_model::Builder::Toolstack => Builder::Toolstack,
+        xen_model::Builder::Xen => Builder::Xen,
+        other => panic!("the host command knows no {other:?}"),
+    }
+}
+
+/// The same domain, as the host command describes it.
+fn described(domain: &Domain) -> domain::Domain {
     let list_at = (domain.notes.p2m == P2mNote::InitP2m).then_some(LIST_AT);
     let ramdisk = match domain.notes.ramdisk {
         RamdiskNote::None => RamdiskPlace::Mapped,
         RamdiskNote::ModStartPfn => RamdiskPlace::Unmapped,
     };
     domain::Domain {
-        builder: if domain.role == Role::Guest { Builder::Toolstack } else { Builder::Xen },
+        builder: builder(domain),
         pages: domain.pages,
         kernel: Kernel { list_at, ramdisk, ..Kernel::of_pages(domain.image.pages) },
         ramdisk: domain.ramdisk.map(Ramdisk::bytes),
@@ -65,7 +72,7 @@ fn differences(domain: &Domain, plan: &Plan, rows: &Rows) -> Vec<String> {
 /// first page of either is, and how many the list has.
 fn list(domain: &Domain, rows: &Rows) -> PfnRange {
     let mut runs = rows.list_runs();
-    if domain.role == Role::InitialDomain && domain.notes.p2m == P2mNote::InitP2m {
+    if domain.builder == xen_model::Builder::Xen && domain.notes.p2m == P2mNote::InitP2m {
         return PfnRange::new(rows.placed, runs.map(PfnRange::pages).sum());
     }
     runs.next().filter(|_| runs.next().is_none()).expect("one run")
@@ -82,7 +89,7 @@ fn differs(kind: Kind, placed: Option<Placed>, range: PfnRange) -> Option<String
 /// three at most; the host command asks for the list alone.
 fn is_nearly_enough(domain: &Domain, plan: &Plan, needed: u64) -> bool {
     let end = plan.rows.last().map_or(0, |row| row.pfn + row.pages);
-    domain.role == Role::InitialDomain
+    domain.builder == xen_model::Builder::Xen
         && domain.notes.p2m == P2mNote::InitP2m
         && (1..=6).contains(&(needed - end))
 }
@@ -99,25 +106,25 @@ fn any_domain() -> impl Strategy<Value = Domain> {
         p2m: if list { P2mNote::InitP2m } else { P2mNote::None },
         ramdisk: if ramdisk { RamdiskNote::ModStartPfn } else { RamdiskNote::None },
     });
-    let role = any::<bool>().prop_map(|guest| if guest { Role::Guest } else { Role::InitialDomain });
+    let builder = prop::sample::select(vec![xen_model::Builder::Toolstack, xen_model::Builder::Xen]);
     let ramdisk = prop::option::of(prop_oneof![1..=20_000_u64, 1..=1_u64 << 30]);
-    (memory_pages(), 1..0x4000_u64, notes, role, ramdisk).prop_map(|(pages, image, notes, role, ramdisk)| {
-        Domain {
+    (memory_pages(), 1..0x4000_u64, notes, builder, ramdisk).prop_map(
+        |(pages, image, notes, builder, ramdisk)| Domain {
             pages,
             image: ImageShape { pages: image, text: 1, rodata: 0 },
             notes,
-            role,
+            builder,
             ramdisk: ramdisk.map(Ramdisk::blank),
             ..Domain::guest(0)
-        }
-    })
+        },
+    )
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn both_accounts_place_every_row_at_the_same_page(domain in any_domain()) {
-        match (told(&domain).plan(), domain.rows()) {
+    fn both_place_every_row_at_the_same_page(domain in any_domain()) {
+        match (described(&domain).plan(), domain.rows()) {
             (Ok(plan), Ok(rows)) => prop_assert_eq!(differences(&domain, &plan, &rows), Vec::<String>::new()),
             (Err(Refusal::NoMemory { .. }), Err(BuildError::NoMemory { .. })) => {}
             (Err(Refusal::NoAddresses), Err(BuildError::NoAddresses)) => {}
@@ -127,12 +134,12 @@ proptest! {
     }
 }
 
-/// The host command's account, of the domains that real builders made.
+/// The host command's layouts of the domains that real builders made.
 #[test]
 fn the_host_command_places_what_real_builders_placed() {
     for boot in captured::boots() {
         let name = boot.name;
-        let plan = told(&boot.domain).plan().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let plan = described(&boot.domain).plan().unwrap_or_else(|error| panic!("{name}: {error}"));
         let pages = |kind| row(&plan, kind).map_or(0, |row| row.pages);
         let address = |kind| row(&plan, kind).and_then(|row| row.address).unwrap_or(0);
         let pfn = |kind| row(&plan, kind).map_or(0, |row| row.pfn);
@@ -154,12 +161,13 @@ fn the_host_command_places_what_real_builders_placed() {
 }
 
 #[test]
-fn a_domain_that_one_account_is_told_wrongly_of_differs() {
+fn a_domain_described_wrongly_to_one_side_differs() {
     let domain = Domain { ramdisk: Some(Ramdisk::blank(5000)), ..Domain::guest(64) };
     let rows = domain.rows().expect("a guest of 64 MiB can be built");
-    let plan = told(&domain).plan().expect("a guest of 64 MiB can be built");
+    let plan = described(&domain).plan().expect("a guest of 64 MiB can be built");
     assert_eq!(differences(&domain, &plan, &rows), Vec::<String>::new());
-    let larger = told(&Domain { image: ImageShape { pages: 301, text: 1, rodata: 0 }, ..domain.clone() });
+    let larger =
+        described(&Domain { image: ImageShape { pages: 301, text: 1, rodata: 0 }, ..domain.clone() });
     let plan = larger.plan().expect("a page more fits");
     assert!(differences(&domain, &plan, &rows).len() > 5);
 }

@@ -5,9 +5,8 @@ mod translations;
 use xen::abi::MmuUpdate;
 use xen::addr::{Mfn, Pfn, VirtAddr};
 use xen::pte::Level;
-use xen::start_info::Role;
 use xen::{Errno, Lookup, Stopped};
-use xen_model::{Built, Domain, Flushes, Kind, Xen};
+use xen_model::{Builder, Built, Domain, Flushes, Kind, Xen};
 
 const HIGH: u64 = 0xffff_ffff_8000_0000;
 const PRESENT: u64 = 1;
@@ -28,7 +27,7 @@ fn mfn(xen: &Xen, pfn: u64) -> Mfn {
     xen.machine().mfn(Pfn::new(pfn)).unwrap()
 }
 
-/// A page behind the stack, mapped by the builder and used by nobody.
+/// A page after the stack, mapped by the builder and not used.
 fn spare(built: &Built) -> u64 {
     built.rows.stack.end.raw() + 1
 }
@@ -147,7 +146,7 @@ fn the_hypervisors_slots_large_pages_and_forbidden_bits_are_refused() {
     for bits in [1 << 3, 1 << 4, 1 << 7, 1 << 62] {
         assert_eq!(one(&mut built.xen, at, Level::L1, entry(frame, bits)), Err(Errno::EINVAL));
     }
-    let mut dom0 = Domain { role: Role::InitialDomain, ..Domain::guest(64) }.build().unwrap();
+    let mut dom0 = Domain { builder: Builder::Xen, ..Domain::guest(64) }.build().unwrap();
     let frame = mfn(&dom0.xen, spare(&dom0));
     one(&mut dom0.xen, at, Level::L1, entry(frame, 1 << 4)).unwrap();
 }

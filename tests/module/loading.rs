@@ -209,7 +209,7 @@ fn newc(files: &[(&str, &[u8])]) -> Vec<u8> {
         archive.extend(*data);
         archive.extend(std::iter::repeat_n(0, archive.len().next_multiple_of(4) - archive.len()));
     }
-    archive.truncate(archive.len() - 3); // the trailer's padding, which nobody needs
+    archive.truncate(archive.len() - 3); // the trailer's padding, which is not needed
     archive
 }
 

@@ -1,5 +1,5 @@
 //! Damaged objects: every field of the header, of each section, symbol and relocation, changed to many values. Each
-//! mutant is refused with words, or planned so that nothing is written outside its image; on the model, no frame is
+//! mutant is refused with a message, or planned so that nothing is written outside its image; on the model, no frame is
 //! lost by it.
 
 use crate::mutate;

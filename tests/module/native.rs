@@ -1,6 +1,6 @@
 //! Runs a relocated module on the host: the image in the lowest 2 GiB, where 32-bit addresses hold too.
 //!
-//! The test binary itself is far away, so the exported function is reached by a jump of twelve bytes behind the image.
+//! The test binary itself is far away, so the exported function is reached by a jump of twelve bytes after the image.
 
 use std::ffi::c_void;
 use std::sync::Mutex;

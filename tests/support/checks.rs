@@ -33,6 +33,7 @@ pub(crate) fn always(built: &Built) -> (Walk, Saved) {
 /// Besides, what holds after a boot that revectored and cleaned.
 pub(crate) fn cleaned(built: &Built) {
     let (walk, saved) = always(built);
+    assert_eq!(walk.within(0, DIRECT).next(), None, "mapped below the direct map");
     high_mapping_is_the_image(built, &walk);
     nothing_is_writable_and_executable(&walk);
     no_code_is_writable(&walk);
@@ -50,7 +51,8 @@ fn page_tables_are_read_only(built: &Built, walk: &Walk) {
     }
 }
 
-/// Page n at DIRECT + n * 4096, its own frame behind it, never executable, all that the builder placed among them.
+/// Page n is at DIRECT + n * 4096, backed by its own frame, never executable; all that the builder placed is among
+/// them.
 fn direct_map_is_linear(built: &Built, walk: &Walk) {
     let mut shown = 0;
     for leaf in walk.within(DIRECT, DIRECT_END) {
@@ -62,7 +64,7 @@ fn direct_map_is_linear(built: &Built, walk: &Walk) {
     assert_eq!(shown, built.rows.mapped_end.raw(), "every page of the initial mapping is in the direct map");
 }
 
-/// Whoever takes a page writes to it there; tables, code and constants are the only ones that nobody may.
+/// A page is written to there once it is taken; only tables, code and constants are read-only.
 fn direct_map_is_writable(built: &Built, walk: &Walk) {
     let image = built.rows.image;
     let fixed = built.facts.text.pages() + built.facts.rodata.pages();

@@ -1,8 +1,9 @@
 //! Random domains from a seed: the same number always makes the same domain.
 
 use xen::addr::{Mfn, Pfn, PfnRange};
-use xen::start_info::Role;
-use xen_model::{BuildError, Built, Domain, Hardware, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
+use xen_model::{
+    BuildError, Builder, Built, Domain, Hardware, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote,
+};
 
 /// A small generator (xorshift64*).
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +54,7 @@ impl Planted {
         let Ok(rows) = domain.rows() else { return Self::Nowhere };
         let behind = domain.pages - rows.end.raw();
         match random.below(8) {
-            0 if domain.role == Role::Guest => Self::Ring,
+            0 if domain.builder != Builder::Xen => Self::Ring,
             1 => Self::Mapped(Pfn::new(random.below(rows.mapped_end.raw()))),
             2 if behind > 0 => Self::Unmapped(rows.end.plus(random.below(behind))),
             _ => Self::Nowhere,
@@ -61,54 +62,63 @@ impl Planted {
     }
 
     pub(crate) fn plant(self, built: &mut Built) {
-        let list = |built: &mut Built, pfn: Pfn| {
-            let page = built.rows.list.start.plus(pfn.raw() / 512);
-            let frame = built.xen.machine().mfn(page).expect("the list has frames");
-            let foreign = built.xen.machine().foreign_at(pfn).raw();
-            built.xen.frame_mut(frame)[(pfn.raw() % 512) as usize] = foreign;
-        };
         match self {
             Self::Nowhere => {}
             Self::Ring => {
                 let foreign = built.xen.machine().foreign_at(built.rows.console.start);
                 built.start_info.console_mfn = foreign.raw();
             }
-            Self::Mapped(pfn) | Self::Unmapped(pfn) => list(built, pfn),
+            Self::Mapped(pfn) | Self::Unmapped(pfn) => {
+                *built.list_entry(pfn) = built.xen.machine().foreign_at(pfn).raw();
+            }
         }
     }
 }
 
 impl Case {
+    /// A builder and notes by chance, and perhaps a frame of another domain.
     pub(crate) fn new(seed: u64) -> Self {
         let random = &mut Random::new(seed);
+        let ramdisk = random.pick(&[RamdiskNote::None, RamdiskNote::None, RamdiskNote::ModStartPfn]);
+        let builder = random.pick(&[Builder::Toolstack, Builder::Toolstack, Builder::Xen]);
+        let mut case = Self::made(random, seed, builder, Notes { p2m: P2mNote::None, ramdisk });
+        case.planted = Planted::new(random, &case.domain);
+        case
+    }
+
+    /// This builder and these notes, and nothing foreign.
+    pub(crate) fn of(seed: u64, builder: Builder, notes: Notes) -> Self {
+        Self::made(&mut Random::new(seed), seed, builder, notes)
+    }
+
+    fn made(random: &mut Random, seed: u64, builder: Builder, notes: Notes) -> Self {
         let mut domain = Domain {
             pages: pages(random),
             image: image(random),
-            notes: Notes {
-                p2m: P2mNote::None,
-                ramdisk: random.pick(&[RamdiskNote::None, RamdiskNote::None, RamdiskNote::ModStartPfn]),
-            },
+            notes,
             ramdisk: None,
-            role: random.pick(&[Role::Guest, Role::Guest, Role::InitialDomain]),
+            builder,
             hardware: Hardware::None,
             holes: Vec::new(),
             seed,
             // The highest needs all 40 bits of an entry's frame number but those above M2P's own end.
             first_mfn: Mfn::new(random.pick(&[0x100, 0x10_0000, 1 << 33, (1 << 34) + 7])),
             command_line: "",
+            fault: None,
         };
         domain.ramdisk = ramdisk(random, &domain);
-        give_what_xen_allocates(&mut domain);
+        give_what_is_needed(&mut domain);
         domain.holes = holes(random, &domain);
         let line = line(random);
-        let planted = Planted::new(random, &domain);
-        Self { domain, line, planted }
+        Self { domain, line, planted: Planted::Nowhere }
     }
 }
 
-/// Xen allocates a power of two of pages for what it maps, and refuses where that is more than the domain's memory.
-fn give_what_xen_allocates(domain: &mut Domain) {
-    if let (Role::InitialDomain, Err(BuildError::NoMemory { needed })) = (domain.role, domain.rows()) {
+/// Xen allocates a power of two of pages for what it maps, GRUB has itself in memory: both refuse small domains.
+fn give_what_is_needed(domain: &mut Domain) {
+    while let (true, Err(BuildError::NoMemory { needed })) =
+        (domain.builder != Builder::Toolstack, domain.rows())
+    {
         domain.pages = needed + 8192;
     }
 }
@@ -138,15 +148,18 @@ fn ramdisk(random: &mut Random, domain: &Domain) -> Option<Ramdisk> {
     (bytes < room).then(|| Ramdisk::blank(bytes))
 }
 
-/// Up to three holes behind what the builder places, some of whole leaves and more.
+/// Up to three holes after what the builder places, some of whole leaves and more.
 fn holes(random: &mut Random, domain: &Domain) -> Vec<PfnRange> {
     let Ok(rows) = domain.rows() else { return Vec::new() };
+    if domain.builder == Builder::Grub {
+        return Vec::new();
+    }
     let mut holes = Vec::new();
     let mut at = rows.end.raw();
     for _ in 0..random.below(4) {
         let start = at + random.below(domain.pages / 4);
         let pages = random.pick(&[1, 100, 512, 1500, 4096]);
-        // Half of the memory behind the holes stays, for the boot to work with.
+        // Half of the memory after the holes stays, for the boot to work with.
         if start + pages + 2 * pages_of_list(domain) + 2048 < domain.pages {
             holes.push(PfnRange::new(Pfn::new(start), pages));
         }

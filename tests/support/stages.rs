@@ -1,4 +1,4 @@
-//! Stages run one by one, with their products in hand: what `boot` hides from outside.
+//! Stages run one by one, so that a test has the products that `boot` does not return.
 
 use pv_memory::cleanup::ModuleSpace;
 use pv_memory::direct_map;
@@ -67,13 +67,13 @@ fn stages_1_to_5(
     {
         frames.reserve(PfnRange::new(first, pages_for(ramdisk.bytes)));
     }
-    let tables = direct_map::graft(walked, &layout, facts, &mut frames, xen).unwrap();
-    let p2m = P2m::build(&layout, &tables, &mut frames, xen).unwrap();
+    let mut tables = direct_map::graft(walked, &layout, facts, &mut frames, xen).unwrap();
+    let p2m = P2m::build(&layout, &mut tables, &mut frames, xen).unwrap();
     (layout, tables, frames, p2m)
 }
 
 impl Planted {
-    /// Runs stage 6; on an error, gives back what is left of the domain.
+    /// Runs stage 6; on an error, returns what is left of the domain.
     pub(crate) fn revector(self, strategy: Strategy) -> Result<World, Box<Failed>> {
         let Self { mut built, layout, mut tables, mut frames, p2m } = self;
         let outcome = built.xen.run(|xen| p2m::revector(p2m, strategy, &mut tables, &mut frames, xen));

@@ -49,10 +49,14 @@ impl Walk {
             }
             let below = Mfn::new(word >> 12 & 0xff_ffff_ffff);
             let rights = (rights.0 && word & 2 != 0, rights.1 && word >> 63 == 0);
-            if level > 1 {
+            if level > 1 && word & 0x80 == 0 {
                 self.table(xen, below, level - 1, low, rights);
-            } else {
-                self.leaves.push(Leaf { at, mfn: below, writable: rights.0, executable: rights.1 });
+                continue;
+            }
+            // A large page is as many leaves.
+            for page in 0..span >> 12 {
+                let (at, mfn) = (at + (page << 12), Mfn::new(below.raw() + page));
+                self.leaves.push(Leaf { at, mfn, writable: rights.0, executable: rights.1 });
             }
         }
     }

@@ -1,6 +1,6 @@
-//! What the documents say of the sources, held against the sources: paths, hypercalls, names of tests.
+//! What the documents say of the sources, compared with them: paths, hypercalls, names of tests.
 //!
-//! Transcripts and figures are `make docs-check`'s; this needs no boot.
+//! `make docs-check` compares transcripts and figures; this needs no boot.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -13,7 +13,7 @@ use pv_layout::{
 };
 use std::path::PathBuf;
 
-/// How the answer is told.
+/// How the answer is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     Term,

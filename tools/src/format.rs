@@ -1,4 +1,4 @@
-//! How a layout is shown: `report` and `predict` know the same forms.
+//! How a layout is shown: `report` and `predict` have the same forms.
 
 use clap::ValueEnum;
 use pv_layout::report;

@@ -59,9 +59,9 @@ mod tests {
         fs::remove_dir_all(&folder).unwrap();
     }
 
-    /// What `revector WORDS --help` prints on a terminal of 100 columns.
-    fn help(words: &[&str]) -> String {
-        let typed = [&["revector"], words, &["--help"]].concat();
+    /// What `revector ARGUMENTS --help` prints on a terminal of 100 columns.
+    fn help(arguments: &[&str]) -> String {
+        let typed = [&["revector"], arguments, &["--help"]].concat();
         crate::command().term_width(100).try_get_matches_from(typed).unwrap_err().to_string()
     }
 

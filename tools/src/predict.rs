@@ -1,6 +1,6 @@
 //! `revector predict`: the layout that a domain builder would make, before there is a domain.
 //!
-//! The arithmetic and the words are `pv_layout::predict`'s; here is the command line.
+//! The arithmetic and the text are in `pv_layout::predict`; here is the command line.
 
 use crate::format::Format;
 use anyhow::{Result, bail};
@@ -23,7 +23,7 @@ use std::path::Path;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Nothing is booted. The image's notes INIT_P2M and MOD_START_PFN are followed; for a kernel that\n\
-    is told by its size, --init-p2m and --unmapped-ramdisk stand for them. A bare number is MiB,\n\
+    is given by its size, --init-p2m and --unmapped-ramdisk stand for them. A bare number is MiB,\n\
     0xe43p is pages, 12345b bytes.\n\n\
     Exit codes: 0 the module area is free, 5 something lies in it; 1 and 2 are the command's own.\n\n\
     Example: the guest of 128 GiB in which no module can be loaded\n  \
@@ -54,7 +54,7 @@ pub(crate) struct PredictArgs {
     /// Where the module area starts
     #[arg(long, value_name = "ADDRESS", default_value = "0xffffffffa0000000")]
     module_area: ModulesAt,
-    /// How the layout is told
+    /// How the layout is shown
     #[arg(long, value_enum, default_value = "term")]
     format: Format,
 }

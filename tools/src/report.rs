@@ -1,4 +1,4 @@
-//! `revector report`: which logs, which format, where modules are. What they tell is `pv_layout::report`'s.
+//! `revector report`: which logs, which format, where modules are. `pv_layout::report` reads and explains them.
 
 use crate::format::Format;
 use anyhow::Result;

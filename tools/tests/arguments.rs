@@ -2,17 +2,17 @@
 
 use std::process::{Command, Stdio};
 
-fn output(words: &[&str]) -> (i32, String) {
+fn output(arguments: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_revector"));
-    let output = command.args(words).stdin(Stdio::null()).output().expect("the command runs");
+    let output = command.args(arguments).stdin(Stdio::null()).output().expect("the command runs");
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     (output.status.code().expect("it ends by itself"), complaint)
 }
 
-fn assert_refused(words: &[&str], with: i32) {
-    let (code, complaint) = output(words);
-    assert_eq!(code, with, "{words:?}: {complaint}");
-    assert!(complaint.contains("expected") && complaint.contains("found"), "{words:?}: {complaint}");
+fn assert_refused(arguments: &[&str], with: i32) {
+    let (code, complaint) = output(arguments);
+    assert_eq!(code, with, "{arguments:?}: {complaint}");
+    assert!(complaint.contains("expected") && complaint.contains("found"), "{arguments:?}: {complaint}");
 }
 
 #[test]
@@ -42,9 +42,9 @@ fn a_ramdisk_that_is_no_file_is_called_what_it_is() {
     for (ramdisk, found) in
         [("/", "found a folder"), ("/dev/zero", "found a device"), ("/dev/null/none", "found none")]
     {
-        let words = ["predict", "--memory", "64", "--kernel", "1p", "--ramdisk", ramdisk];
-        assert_refused(&words, 1);
-        assert!(output(&words).1.contains(found), "{ramdisk}");
+        let arguments = ["predict", "--memory", "64", "--kernel", "1p", "--ramdisk", ramdisk];
+        assert_refused(&arguments, 1);
+        assert!(output(&arguments).1.contains(found), "{ramdisk}");
     }
 }
 
@@ -61,8 +61,8 @@ fn reading_ends_at_a_limit_or_before() {
 #[test]
 fn a_collision_ends_with_5_and_none_with_0() {
     let predict = |ramdisk: &str, more: &[&str]| {
-        let words = ["predict", "--memory", "128G", "--kernel", "0xe43p", "--ramdisk", ramdisk];
-        output(&[&words, more].concat()).0
+        let arguments = ["predict", "--memory", "128G", "--kernel", "0xe43p", "--ramdisk", ramdisk];
+        output(&[&arguments, more].concat()).0
     };
     for format in ["term", "json", "svg", "html"] {
         assert_eq!(predict("0x10784p", &["--format", format]), 5);

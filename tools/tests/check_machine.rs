@@ -47,9 +47,9 @@ fn log() -> PathBuf {
         .join("../crates/pv-layout/tests/logs/public/e820-conflict-kernel.log")
 }
 
-fn check(kernel: &Path, words: &[&str]) -> (i32, String) {
+fn check(kernel: &Path, arguments: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_revector"));
-    let output = command.arg("check").arg(kernel).args(words).stdin(Stdio::null()).output();
+    let output = command.arg("check").arg(kernel).args(arguments).stdin(Stdio::null()).output();
     let output = output.expect("the command runs");
     let text = [output.stdout, output.stderr].concat();
     (output.status.code().expect("it ends by itself"), String::from_utf8_lossy(&text).into_owned())

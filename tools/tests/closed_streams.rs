@@ -1,19 +1,19 @@
-//! No verb dies of a stream that nobody reads: it ends with the code that it would have ended with.
+//! No verb dies of a stream without a reader: it ends with the code that it would have ended with.
 //!
 //! `println` and `eprintln` panic there, which ends as SIGABRT (134): `revector check kernel 2>&1 | head -1`. Every
-//! verb of the command line must have its words here.
+//! verb of the command line must be called here.
 
 #[path = "support/streams.rs"]
 mod streams;
 
 use std::process::Command;
-use streams::assert_same_code_whoever_listens;
+use streams::assert_same_code_without_readers;
 
 const REVECTOR: &str = env!("CARGO_BIN_EXE_revector");
 const LOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/pv-layout/tests/logs/seed.log");
 
-/// Words for each verb: some that print a result, some that complain.
-const WORDS: [(&str, &[&[&str]]); 5] = [
+/// Command lines for each verb: some that print a result, some that complain.
+const CALLS: [(&str, &[&[&str]]); 5] = [
     ("check", &[&["--help"], &["/dev/null/none"], &["/dev/zero"], &["--module-area", "5", "x"]]),
     ("manual", &[&["--help"], &["/dev/null/folder"]]),
     (
@@ -38,23 +38,23 @@ const WORDS: [(&str, &[&[&str]]); 5] = [
 ];
 
 #[test]
-fn every_verb_ends_with_its_code_whoever_listens() {
-    for (verb, lines) in WORDS {
+fn every_verb_ends_with_its_code_without_readers() {
+    for (verb, lines) in CALLS {
         for line in lines {
-            assert_same_code_whoever_listens(REVECTOR, &[&[verb], *line].concat());
+            assert_same_code_without_readers(REVECTOR, &[&[verb], *line].concat());
         }
     }
-    for words in [&[][..], &["--help"], &["--version"], &["no-such-verb"]] {
-        assert_same_code_whoever_listens(REVECTOR, words);
+    for arguments in [&[][..], &["--help"], &["--version"], &["no-such-verb"]] {
+        assert_same_code_without_readers(REVECTOR, arguments);
     }
 }
 
 #[test]
-fn every_verb_has_its_words_here() {
+fn every_verb_is_called_here() {
     let command = revector_tools::command();
     let mut verbs: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
     verbs.sort_unstable();
-    assert_eq!(verbs, WORDS.map(|(verb, _)| verb));
+    assert_eq!(verbs, CALLS.map(|(verb, _)| verb));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The user's command installs with a Rust toolchain alone: no crate below it builds or links a C library.
 //!
-//! Such a crate says so in its manifest (`links`), or is called after what it binds (`liblzma-sys`), or compiles with
+//! Such a crate says so in its manifest (`links`), or is named after what it binds (`liblzma-sys`), or compiles with
 //! crate `cc`. libc is none of them: it declares what the standard library is linked with anyway.
 
 use std::process::Command;

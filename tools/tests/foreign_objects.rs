@@ -23,10 +23,10 @@ fn scratch(name: &str) -> PathBuf {
 }
 
 /// Runs a tool of the toolchain; `false`, with a line on standard error, if there is none.
-fn made_by(tool: &str, words: &[&str]) -> bool {
-    match Command::new(tool).args(words).status() {
+fn made_by(tool: &str, arguments: &[&str]) -> bool {
+    match Command::new(tool).args(arguments).status() {
         Ok(status) => {
-            assert!(status.success(), "{tool} {words:?}");
+            assert!(status.success(), "{tool} {arguments:?}");
             true
         }
         Err(_) => {
@@ -43,9 +43,9 @@ fn object(name: &str, source: &str, options: &[&str]) -> Option<String> {
     made_by("gcc", &[options, &["-c", "-o", &output, &input]].concat()).then_some(output)
 }
 
-fn revector(words: &[&str]) -> (i32, String) {
+fn revector(arguments: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_revector"));
-    let output = command.args(words).stdin(Stdio::null()).output().expect("the command runs");
+    let output = command.args(arguments).stdin(Stdio::null()).output().expect("the command runs");
     let text = [output.stdout, output.stderr].concat();
     (output.status.code().expect("it ends by itself"), String::from_utf8_lossy(&text).into_owned())
 }
@@ -55,7 +55,7 @@ fn a_kernel_of_seventy_thousand_sections_is_read() {
     let mut source =
         format!(".text\n.globl _start\n.type _start, @function\n_start: ret\n.size _start, 1\n{NOTES}");
     for n in 0..MANY {
-        writeln!(source, ".section f{n}.code, \"ax\"\n.byte 0xc3").expect("a text takes everything");
+        writeln!(source, ".section f{n}.code, \"ax\"\n.byte 0xc3").expect("a string can grow");
     }
     let Some(object) = object("many.s", &source, &[]) else { return };
     let linked = scratch("many.elf").display().to_string();
@@ -66,7 +66,7 @@ fn a_kernel_of_seventy_thousand_sections_is_read() {
     let count = fs::read(&linked).expect("it was linked")[0x3c..0x3e].to_vec();
     assert_eq!(count, [0, 0], "the header has no count");
     let (code, text) = revector(&["check", &linked]);
-    // Its P2M is where the builder puts one that nobody asked to be elsewhere: at some size that is in the way.
+    // Its P2M is where the builder puts one without `INIT_P2M`: from some size on that is in the way.
     assert_eq!(code, 5, "{text}");
     assert!(text.contains("XEN_VERSION") && text.contains("xen-3.0"), "{text}");
     let log = scratch("many.log");
@@ -80,8 +80,8 @@ fn a_kernel_of_seventy_thousand_sections_is_read() {
 fn an_object_for_link_time_optimization_is_called_one() {
     let source = "int f(void) { return 0; }\n";
     let Some(slim) = object("slim.c", source, &["-flto"]) else { return };
-    for words in [&["check", &slim][..], &["symbolize", "--kernel", &slim, "/dev/null"]] {
-        let (code, text) = revector(words);
+    for arguments in [&["check", &slim][..], &["symbolize", "--kernel", &slim, "/dev/null"]] {
+        let (code, text) = revector(arguments);
         assert_eq!(code, 1, "{text}");
         assert!(text.contains("link-time optimization (.gnu.lto_"), "{text}");
     }

@@ -40,7 +40,7 @@ fn needs(machine: &Path, verbs: &[&str]) -> (Output, String) {
 }
 
 #[test]
-fn a_bare_machine_is_told_everything_at_once() {
+fn all_that_a_bare_machine_lacks_is_named_at_once() {
     let (output, said) = needs(&machine("bare", &[]), &["build", "run", "test", "check", "bench"]);
     assert_eq!(output.status.code(), Some(1), "{said}");
     let missing = "missing on this machine: make, a C compiler (cc), objcopy, a Rust toolchain, 1.";
@@ -64,7 +64,7 @@ fn an_old_compiler_is_named_with_its_version_and_the_cure() {
 }
 
 #[test]
-fn a_machine_with_everything_is_told_nothing() {
+fn a_machine_with_everything_has_no_complaints() {
     let rust = [("cargo", ""), ("rustc", "rustc 1.100.0 (4eb161250 2027-03-15)")];
     let c = [("make", ""), ("cc", ""), ("objcopy", "")];
     let (output, said) = needs(&machine("whole", &[&rust[..], &c].concat()), &["build"]);

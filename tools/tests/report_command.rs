@@ -68,10 +68,10 @@ fn standard_input_is_read_without_a_name_and_with_a_dash() {
 #[test]
 fn colours_are_for_terminals_and_for_those_who_insist() {
     let coloured = |command: &mut Command| output(command).1.contains('\u{1b}');
-    let seed = log("seed");
-    assert!(!coloured(&mut command(&[&seed])));
-    assert!(coloured(command(&[&seed]).env("CLICOLOR_FORCE", "1")));
-    assert!(!coloured(command(&[&seed]).env("NO_COLOR", "1")));
+    let path = log("seed");
+    assert!(!coloured(&mut command(&[&path])));
+    assert!(coloured(command(&[&path]).env("CLICOLOR_FORCE", "1")));
+    assert!(!coloured(command(&[&path]).env("NO_COLOR", "1")));
 }
 
 #[test]

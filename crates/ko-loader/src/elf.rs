@@ -166,31 +166,31 @@ impl Object<'_> {
 }
 
 impl Symbol {
-    /// Tells whether the symbol may stay undefined, and is 0 then.
+    /// Returns whether the symbol may stay undefined, and is 0 then.
     #[must_use]
     pub const fn is_weak(&self) -> bool {
         self.bind == abi::STB_WEAK
     }
 
-    /// Tells whether only this object sees the symbol.
+    /// Returns whether only this object sees the symbol.
     #[must_use]
     pub const fn is_local(&self) -> bool {
         self.bind == abi::STB_LOCAL
     }
 
-    /// Tells whether the symbol names a function.
+    /// Returns whether the symbol names a function.
     #[must_use]
     pub const fn is_function(&self) -> bool {
         self.kind == abi::STT_FUNC
     }
 
-    /// Tells whether the symbol is an offset into a thread's block, not an address.
+    /// Returns whether the symbol is an offset into a thread's block, not an address.
     #[must_use]
     pub const fn is_thread_local(&self) -> bool {
         self.kind == abi::STT_TLS
     }
 
-    /// Tells whether the symbol's address is what a function returns at load time.
+    /// Returns whether the symbol's address is what a function returns at load time.
     #[must_use]
     pub const fn is_indirect(&self) -> bool {
         self.kind == abi::STT_GNU_IFUNC

@@ -31,7 +31,7 @@ pub enum ElfError {
     Overlap { section: u32, with: u32, offset: u64 },
     /// A section's name cannot be read.
     SectionName { index: u32, fault: NameFault },
-    /// A field that points to, or tells, what must be there does not.
+    /// A field that must point to, or count, a table does not.
     Link { section: u32, field: &'static str, needs: &'static str, found: u32 },
     /// A table's entries have the wrong size.
     EntrySize { section: u32, expected: u64, found: u64 },

@@ -85,7 +85,8 @@ fn check_table(header: &FileHeader<LittleEndian>, bytes: &[u8]) -> Result<Tables
     slice(bytes, tables.offset, tables.bytes).map(|_| tables).ok_or(short)
 }
 
-/// Names what a count of 0 stands for: no section, or more than the field can tell, and then section 0 has their number.
+/// Names what a count of 0 stands for: no section, or more than the field can hold, and then section 0 has their
+/// number.
 ///
 /// Such an object is not read: its table of sections alone would take more than the image's heap, and symbols would
 /// name their sections in a table of its own (`SHT_SYMTAB_SHNDX`).

@@ -26,7 +26,7 @@ pub struct Offer<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// Tells whether the object was made for Linux: its exports are listed then, and it may have no init.
+    /// Returns whether the object was made for Linux: its exports are listed then, and it may have no init.
     #[must_use]
     pub fn is_linux(&self) -> bool {
         self.sections().iter().any(|section| section.name == THIS_MODULE)

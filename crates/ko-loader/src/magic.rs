@@ -9,7 +9,7 @@
 
 use core::fmt;
 
-/// Kind of file, as far as its first six bytes tell.
+/// Kind of file, by its first six bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// A gzip stream.
@@ -35,7 +35,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Tells the format of `bytes`.
+    /// Returns the format of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         let mut head = [0; 6];

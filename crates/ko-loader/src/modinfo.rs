@@ -15,7 +15,7 @@ use crate::text;
 /// Section that only objects made for Linux have.
 pub(crate) const THIS_MODULE: &str = ".gnu.linkonce.this_module";
 const MODINFO: &str = ".modinfo";
-/// The name in `struct module`, behind its state and its place in a list.
+/// The name in `struct module`, after its state and its place in a list.
 const NAME_AT: core::ops::Range<usize> = 24..80;
 
 /// What a module says about itself; empty for an object that was not made for Linux.

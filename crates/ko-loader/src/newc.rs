@@ -1,8 +1,8 @@
 //! Reader of a newc cpio archive: the ramdisk, as the domain builder put it into memory.
 //!
-//! A ramdisk may hold hundreds of MiB that nobody asked for (the one of the 128 GiB guest is 263 MiB), so the reader
-//! is lazy: it touches the header and the name of one entry at a time, never a file's bytes, and nothing behind the
-//! trailer. Every number in a header is an allegation: each is checked against the bytes that are there.
+//! A ramdisk may hold hundreds of MiB that the kernel does not need (the one of the 128 GiB guest is 263 MiB), so the
+//! reader is lazy: it touches the header and the name of one entry at a time, never a file's bytes, and nothing after
+//! the trailer. Every number in a header is an allegation: each is checked against the bytes that are there.
 //!
 //! ```text
 //! | header, 110 bytes | name, NUL | pad to 4 | data | pad to 4 | header ... | "TRAILER!!!" | zeros, unread
@@ -89,7 +89,7 @@ pub enum NewcError {
     Short { offset: usize, what: &'static str, expected: usize, available: usize },
     /// A name has no length, or more than PATH_MAX.
     NameLength { offset: usize, found: usize },
-    /// A name does not end with a NUL, or goes on behind one.
+    /// A name does not end with a NUL, or goes on after one.
     NameNul { offset: usize },
     /// A name is not UTF-8, or has control characters.
     NameText { offset: usize },

@@ -34,7 +34,7 @@ fn first_error(bytes: &[u8]) -> Option<NewcError> {
 }
 
 #[test]
-fn entries_come_in_order_and_the_padding_behind_the_trailer_is_ignored() {
+fn entries_come_in_order_and_the_padding_after_the_trailer_is_ignored() {
     let mut bytes = sample();
     bytes.resize(bytes.len() + 10_000, 0);
     let archive = Archive::open(&bytes).unwrap();

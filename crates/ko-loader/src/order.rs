@@ -1,11 +1,11 @@
 //! In which order modules load: each after those that it needs, in the archive's order otherwise.
 //!
-//! A module needs another one if `.modinfo` says so, or if it wants a symbol that the other offers. A circle cannot
-//! be satisfied; it is entered where the archive does, and the loader names the symbols that are missing then.
+//! A module needs another one if `.modinfo` says so, or if it uses a symbol that the other exports. A circle has no
+//! such order: it begins with its first module in the archive, and the loader then names the symbols that are missing.
 //! Objects that cannot be read stay in the list: the loader says why.
 //!
 //! An archive may hold a distribution's thousands of modules and the heap is small: objects are read twice, once for
-//! what they offer, once for what they want, and only the offers are kept meanwhile.
+//! what they offer, once for what they use, and only the offers are kept meanwhile.
 //!
 //! Neighbours: `source` finds the objects, `load` takes them in this order. Lineage: depmod and modprobe.
 
@@ -34,7 +34,7 @@ pub fn order<'a>(found: &[Source<'a>], wanted: &[String]) -> Result<Vec<Source<'
     Ok(sort(chosen, &before).into_iter().map(|module| found[module]).collect())
 }
 
-/// Who has which name, and who offers which symbol: the first of several is the one that counts.
+/// Which module has a name, and which one exports a symbol: of several the first counts.
 #[derive(Debug, Default)]
 struct Known<'a> {
     modules: usize,

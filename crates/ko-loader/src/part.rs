@@ -119,7 +119,7 @@ impl PartKind {
     }
 }
 
-/// Tells the part that a section belongs to; none if it is not loaded.
+/// Returns the part that a section belongs to; none if it is not loaded.
 pub(crate) fn kind_of(section: &Section<'_>) -> Result<Option<PartKind>, PlanError> {
     if !section.is_loaded() {
         return Ok(None);

@@ -29,11 +29,11 @@ const RELA_BYTES: usize = 24;
 
 impl Image<'_> {
     /// Relocates the image for `base`: returns the writes, in an order that does not matter, and makes none.
-    /// `resolve` knows the kernel's exports.
+    /// `resolve` looks up the kernel's exports.
     ///
     /// # Errors
     ///
-    /// `SymbolError::Unknown` with every name that `resolve` does not know; `RelocError::Range` for a symbol out of
+    /// `SymbolError::Unknown` with every name that `resolve` does not find; `RelocError::Range` for a symbol out of
     /// reach; `RelocError::Base`.
     pub fn relocate(
         &self,

@@ -19,7 +19,7 @@ pub struct Entry {
 /// Why an image cannot be relocated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RelocError {
-    /// The base address is not the start of a page, or the image does not fit behind it.
+    /// The base address is not the start of a page, or the image does not fit after it.
     Base { base: u64, pages: u64 },
     /// The type is not served.
     Kind { at: Entry, found: u32 },

@@ -58,7 +58,7 @@ impl Width {
 }
 
 impl RelocKind {
-    /// Tells the type with this number; none for `R_X86_64_NONE`.
+    /// Returns the type with this number; none for `R_X86_64_NONE`.
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl RelocKind {
         }
     }
 
-    /// Tells whether `value` survives the cut to the type's width.
+    /// Returns whether `value` survives the cut to the type's width.
     pub(crate) fn holds(self, value: u64) -> bool {
         match self {
             Self::Abs64 | Self::Pc64 => true,

@@ -41,49 +41,49 @@ pub struct Section<'a> {
 }
 
 impl Section<'_> {
-    /// Tells whether the section takes memory when loaded.
+    /// Returns whether the section takes memory when loaded.
     #[must_use]
     pub const fn is_loaded(&self) -> bool {
         self.has(abi::SHF_ALLOC)
     }
 
-    /// Tells whether the section is written to when it runs.
+    /// Returns whether the section is written to when it runs.
     #[must_use]
     pub const fn is_writable(&self) -> bool {
         self.has(abi::SHF_WRITE)
     }
 
-    /// Tells whether the section holds instructions.
+    /// Returns whether the section holds instructions.
     #[must_use]
     pub const fn is_code(&self) -> bool {
         self.has(abi::SHF_EXECINSTR)
     }
 
-    /// Tells whether the section holds a copy for each thread.
+    /// Returns whether the section holds a copy for each thread.
     #[must_use]
     pub const fn is_thread_local(&self) -> bool {
         self.has(abi::SHF_TLS)
     }
 
-    /// Tells whether the section's bytes are compressed.
+    /// Returns whether the section's bytes are compressed.
     #[must_use]
     pub const fn is_compressed(&self) -> bool {
         self.has(abi::SHF_COMPRESSED)
     }
 
-    /// Tells whether the section has no bytes in the file.
+    /// Returns whether the section has no bytes in the file.
     #[must_use]
     pub const fn is_bss(&self) -> bool {
         self.kind == abi::SHT_NOBITS
     }
 
-    /// Tells whether the section lists functions to be called before or after the module's life.
+    /// Returns whether the section lists functions to be called before or after the module's life.
     #[must_use]
     pub const fn is_function_list(&self) -> bool {
         matches!(self.kind, abi::SHT_INIT_ARRAY | abi::SHT_FINI_ARRAY | abi::SHT_PREINIT_ARRAY)
     }
 
-    /// Tells whether the section is a table of relocations with addends.
+    /// Returns whether the section is a table of relocations with addends.
     pub(crate) const fn is_relocations(&self) -> bool {
         self.kind == abi::SHT_RELA
     }

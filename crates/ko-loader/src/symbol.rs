@@ -1,8 +1,8 @@
-//! Symbols of a module: what it defines, what it wants from the kernel, where it is entered.
+//! Symbols of a module: what it defines, what it takes from the kernel, where it is entered.
 //!
 //! A symbol is local or defined (its section's place decides), absolute (its value is the address) or undefined
-//! (the kernel's exports decide). Unknown names are collected before anything is said about them: whoever writes a
-//! module wants the whole list, not one name a boot.
+//! (the kernel's exports decide). Unknown names are collected and reported together: the author of a
+//! module needs the whole list, not one name for each boot.
 //!
 //! Neighbours: `elf` gives the raw symbols; `reloc` asks for addresses; the loader calls the entry points; a trace
 //! asks which function an address is in. Sources: System V gABI, chapter 4 "Symbol Table"; the entry points' names
@@ -42,7 +42,7 @@ pub enum SymbolError {
     Entry { name: &'static str, needs: &'static str },
 }
 
-/// Names that nobody exports.
+/// Names without an export.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unknown {
     /// The names, in the order of the symbol table; all of them unless they take more than 64 KiB.

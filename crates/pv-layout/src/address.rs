@@ -1,7 +1,7 @@
-//! Addresses as people write them on a command line: one reader for each thing that an address can mean.
+//! Addresses as people write them on a command line: one parser for each meaning of an address.
 //!
-//! Hexadecimal, as the builders' logs have them: `0xffffffffa0000000`, or without the mark. An address that cannot be
-//! what it is given for is refused here, not drawn. `predict`, `check` and `report` take them.
+//! Hexadecimal, as the builders' logs have them: `0xffffffffa0000000`, or without the `0x`. An address that is
+//! impossible for its purpose is refused here, not drawn. `predict`, `check` and `report` take them.
 
 use crate::scene::{HIGH, ModuleArea, PAGE};
 use anyhow::{Context, Result, ensure};
@@ -63,7 +63,7 @@ impl FromStr for ListAt {
     }
 }
 
-/// Reads the address of a page; page 0 is none that anything lies at.
+/// Reads the address of a page; nothing lies at page 0.
 fn page(text: &str, example: &str) -> Result<u64> {
     let digits = text.strip_prefix("0x").unwrap_or(text).replace('_', "");
     let address = u64::from_str_radix(&digits, 16)
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_hexadecimal_with_or_without_their_mark() {
+    fn addresses_are_hexadecimal_with_or_without_0x() {
         assert_eq!(modules("0xffffffffa0000000"), Some(0xffff_ffff_a000_0000));
         assert_eq!(modules("ffffffffc0000000"), Some(0xffff_ffff_c000_0000));
         assert_eq!(modules("0xffff_ffff_a000_0000"), Some(0xffff_ffff_a000_0000));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_of_the_module_area_is_refused_with_words() {
+    fn what_is_no_address_of_the_module_area_is_refused_with_a_message() {
         for text in
             ["", "moon", "-1", "abc", "5", "0x0", "0xffffffffa0000800", "0x1000", "0xffffffffff000000"]
         {

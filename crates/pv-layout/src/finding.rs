@@ -1,4 +1,4 @@
-//! What is wrong with a guest, or worth knowing, in words: what happened, why, what to do.
+//! What is wrong with a guest, or worth knowing: what happened, why, what to do.
 //!
 //! `rules` find them, the term and JSON output and the pictures show them.
 

@@ -1,4 +1,4 @@
-//! All that the commands read: the one place that opens what a person names, with a limit for each kind.
+//! All that the commands read: the one place that opens a file that a person names, with a limit for each kind.
 //!
 //! A name may be a device that never ends, a pipe, a folder. So whatever is read is read up to a limit, and what is
 //! longer is refused instead of being taken for less than it is. `-` is standard input where a log is expected.

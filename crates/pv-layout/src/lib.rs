@@ -1,9 +1,9 @@
-//! Where Xen's domain builders put what in a PV guest's memory: predicted, read from logs, explained, drawn.
+//! Where Xen's domain builders place each part of a PV guest's memory: predicted, read from logs, explained, drawn.
 //!
 //! ```text
 //! image (notes, unpack)  -> predict (domain, tables) -> scene -> draw          a layout without a boot
 //!                           check (limits, loaders, machine), need             for which sizes there is room
-//! logs -> report (dialects -> accounts -> rules)      -> scene, findings       what became of a boot
+//! logs -> report (dialects -> records -> rules)       -> scene, findings       how a boot went
 //!         rows                                                                 layouts, compared row by row
 //! ```
 //!

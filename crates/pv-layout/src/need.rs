@@ -1,4 +1,4 @@
-//! How much memory a guest needs to be built at all: told when the toolstack refuses one.
+//! How much memory a guest needs to be built at all: shown when the toolstack refuses one.
 //!
 //! The builder's own message for "does not fit" names no size. `predict` knows when it would refuse; more memory has a
 //! longer P2M but always more room for it, so that the least is found by halving. `run` asks.

@@ -1,8 +1,9 @@
 //! Objects that hold a compiler's own representation instead of code: what `-flto` leaves for the linker.
 //!
-//! They look like objects, or like nothing known, and every reader would complain about something else. GCC's are ELF
-//! files whose sections are called `.gnu.lto_*`, with the common symbol `__gnu_lto_slim` unless the code is there as
-//! well; LLVM's are bitcode. `image` and `symbolize` ask. Sources: GCC's lto-plugin; LLVM's bitcode file format.
+//! They look like objects, or like nothing known, and a reader that does not know them complains about something else.
+//! GCC's are ELF files whose sections are called `.gnu.lto_*`, with the common symbol `__gnu_lto_slim` unless the code
+//! is there as well; LLVM's are bitcode. `image` and `symbolize` ask. Sources: GCC's lto-plugin; LLVM's bitcode file
+//! format.
 
 use object::{Object, ObjectSection, ObjectSymbol};
 use std::fmt;

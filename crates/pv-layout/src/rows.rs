@@ -2,23 +2,24 @@
 //!
 //! `xl -vvv create` says where the domain builder put everything (`xc_dom_alloc_segment`, `xc_dom_alloc_page`), how
 //! many page tables of each level it made (`nr_page_tables`, since Xen 4.6 `count_pgtables`, which leaves out the one
-//! L4), and where its mapping ends. The guest prints the same rows from what it found by itself. Neither knows of
+//! L4), and where its mapping ends. The guest prints the same rows from what it found by itself. Neither uses
 //! the other, so a row that differs is an error in one of them. Spacing and line prefixes do not count, values do.
 //!
-//! A third opinion comes from `predict`, which knows no log at all. The logs are read by `report`, like all others.
+//! A third opinion comes from `predict`, which reads no log. The logs are read by `report`, like all others.
 //! `suite` compares all three for each case that ran.
 
 use crate::{
     predict::domain::Plan,
     report::{
-        One, one_side,
-        told::{Mark, Row},
+        One,
+        layout_line::{Mark, Row},
+        one_side,
     },
-    scene::PAGE,
+    scene::{HIGH, PAGE},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A layout as one side tells it.
+/// A layout from one side.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Layout {
     rows: BTreeMap<String, Row>,
@@ -40,21 +41,22 @@ impl Layout {
 
     fn of<S: AsRef<str>>(log: &[S], side: One) -> Self {
         let mut layout = Self::default();
-        for told in one_side(log, side) {
-            layout.rows.extend(told.rows);
-            layout.marks.extend(told.marks);
-            for (level, count) in layout.tables.iter_mut().zip(told.tables) {
+        for side in one_side(log, side) {
+            layout.rows.extend(side.rows);
+            layout.marks.extend(side.marks);
+            for (level, count) in layout.tables.iter_mut().zip(side.tables) {
                 *level = count.or(*level);
             }
         }
         layout
     }
 
-    /// The layout that arithmetic predicts; what is not mapped has no row, as in the guest's log.
+    /// The layout that arithmetic predicts; what is not mapped has the address that a toolstack tells of it.
     pub fn of_plan(plan: &Plan) -> Self {
         let mut layout = Self::default();
         for placed in &plan.rows {
-            let Some(start) = placed.address else { continue };
+            let told = || HIGH.saturating_add(placed.pfn.saturating_mul(PAGE));
+            let start = placed.address.unwrap_or_else(told);
             let end = start.saturating_add(placed.pages.saturating_mul(PAGE));
             let row = Row { start, end, pfn: placed.pfn, pages: placed.pages };
             layout.rows.insert(placed.kind.name().to_owned(), row);
@@ -64,23 +66,23 @@ impl Layout {
         layout
     }
 
-    /// The layout of an initial domain, from Xen's log: it tells no pages and no tables, and bytes, not pages.
+    /// The layout of an initial domain, from Xen's log: it has no pfns and no tables, and sizes in bytes.
     pub fn of_xen<S: AsRef<str>>(console: &[S]) -> Self {
         Self::of(console, One::Xen)
     }
 
-    /// Whether the source told nothing.
+    /// Whether the source had nothing.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// Leaves only the rows and marks that `other` has too, for a source that does not tell all.
+    /// Leaves only the rows and marks that `other` has too, for a source that does not print all.
     #[must_use]
     pub fn as_far_as_told_by(mut self, other: &Self) -> Self {
         self.rows.retain(|name, _| other.rows.contains_key(name));
         self.marks.retain(|mark, _| other.marks.contains_key(mark));
-        for (own, told) in self.tables.iter_mut().zip(other.tables) {
-            *own = own.filter(|_| told.is_some());
+        for (own, others) in self.tables.iter_mut().zip(other.tables) {
+            *own = own.filter(|_| others.is_some());
         }
         self
     }

@@ -1,9 +1,9 @@
 //! All that the commands print: the one place that writes to standard output and standard error.
 //!
-//! `println!` panics where nobody reads: `revector check kernel | head -1` would end as a crash. Here a pipe that
-//! nobody reads any more ends the printing and nothing else. The verb goes on to its verdict, so that the exit code
+//! `println!` panics when the reader has gone: `revector check kernel | head -1` would end as a crash. Here a pipe
+//! without a reader ends the printing and nothing else. The verb goes on to its verdict, so that the exit code
 //! of `revector report log | head -1` is the report's; a verb that only prints stops early and ends well. Any other
-//! failure to print, such as a full disk, is kept and told at the end by [`finish`].
+//! failure to print, such as a full disk, is kept and reported at the end by [`finish`].
 //!
 //! clap ignores a closed stream by itself, and so does indicatif, which draws on terminals only.
 
@@ -16,7 +16,7 @@ use std::{
     sync::OnceLock,
 };
 
-/// Whether anybody still reads what is printed.
+/// Whether standard output still has a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Listener {
@@ -24,7 +24,7 @@ pub enum Listener {
     Gone,
 }
 
-/// Why standard output could not be written, if it was not for want of a reader.
+/// Why standard output could not be written, other than for want of a reader.
 static FAILED: OnceLock<String> = OnceLock::new();
 
 /// Prints to standard output as it is.
@@ -44,12 +44,12 @@ pub fn line(line: Arguments<'_>) -> Listener {
     bytes(format!("{line}\n").as_bytes())
 }
 
-/// Says something to the person at the terminal; macro `note` formats it. What nobody can read is lost.
+/// Says something to the person at the terminal; macro `note` formats it. A text that cannot be written is dropped.
 pub fn note(line: Arguments<'_>) {
     let _ = stderr().lock().write_all(format!("{line}\n").as_bytes());
 }
 
-/// Whether standard error is a terminal: somebody may watch what is drawn there.
+/// Whether standard error is a terminal: a person may watch what is drawn there.
 #[must_use]
 pub fn is_watched() -> bool {
     stderr().is_terminal()
@@ -72,13 +72,13 @@ fn heard(written: Result<()>) -> Listener {
     Listener::Gone
 }
 
-/// Prints a line to standard output, as `println` does where somebody reads.
+/// Prints a line to standard output, as `println` does while there is a reader.
 #[macro_export]
 macro_rules! out {
     ($($arguments:tt)*) => {{ let _ = $crate::say::line(format_args!($($arguments)*)); }};
 }
 
-/// Prints a line to standard error, as `eprintln` does where somebody reads.
+/// Prints a line to standard error, as `eprintln` does while there is a reader.
 #[macro_export]
 macro_rules! note {
     ($($arguments:tt)*) => { $crate::say::note(format_args!($($arguments)*)) };

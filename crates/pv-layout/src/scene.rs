@@ -1,4 +1,4 @@
-//! A guest's memory, as a log tells it or as arithmetic predicts it: the one form between readers and pictures.
+//! A guest's memory, as a log describes it or as arithmetic predicts it: the one form between readers and pictures.
 //!
 //! A domain builder places rows (kernel, ramdisk, P2M, ...) at rising pseudo-physical pages, and shows each page at
 //! `HIGH + pfn * 4096`. Whatever lies at or above [`ModuleArea::start`] there is in the way of modules. The direct
@@ -23,7 +23,7 @@ pub enum Kind {
     Console,
     PageTables,
     BootStack,
-    /// A segment that has no part in this story, such as a device tree or a second module.
+    /// A segment that matters to nothing here, such as a device tree or a second module.
     Other,
 }
 
@@ -32,7 +32,7 @@ struct Names {
     kind: Kind,
     /// The toolstack's word, which this project's guest prints too.
     toolstack: &'static str,
-    /// Xen's word in its VIRTUAL MEMORY ARRANGEMENT, if it tells such a row.
+    /// Xen's word in its VIRTUAL MEMORY ARRANGEMENT, if it prints such a row.
     xen: Option<&'static str>,
     /// The word in `--format json`.
     key: &'static str,
@@ -74,7 +74,7 @@ impl Kind {
         self.names().toolstack
     }
 
-    /// Xen's words for it, if Xen tells such a row.
+    /// Xen's words for it, if Xen prints such a row.
     #[must_use]
     pub fn xens_name(self) -> Option<&'static str> {
         self.names().xen
@@ -99,7 +99,7 @@ pub struct Row {
     pub name: String,
     /// First page, if the row has pseudo-physical pages that are known.
     pub pfn: Option<u64>,
-    /// Pages of 4096 bytes; a row that a builder tells in bytes is rounded up.
+    /// Pages of 4096 bytes; a row that a builder prints in bytes is rounded up.
     pub pages: u64,
     /// First address in the high mapping, or wherever an `INIT_P2M` note puts it; nothing if it is not mapped.
     pub address: Option<u64>,
@@ -109,7 +109,7 @@ pub struct Row {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModuleArea {
     pub start: u64,
-    /// First address behind it.
+    /// First address after it.
     pub end: u64,
 }
 
@@ -139,7 +139,7 @@ pub enum After {
     Kept,
     /// The same pages, reached through the direct map; nothing of it in the high mapping any more.
     Aliased,
-    /// New pages, reached through the direct map. The ranges are `(first pfn, pages)` where the source tells them.
+    /// New pages, reached through the direct map. The ranges are `(first pfn, pages)` where the source lists them.
     Copied(Vec<(u64, u64)>),
 }
 
@@ -148,7 +148,7 @@ pub enum After {
 pub struct MapRange {
     /// First byte's address.
     pub start: u64,
-    /// First address behind it.
+    /// First address after it.
     pub end: u64,
     /// The map's own word: `usable`, `reserved`, `ACPI data`, ...
     pub kind: String,
@@ -165,7 +165,7 @@ pub struct Scene {
     pub rows: Vec<Row>,
     /// First address that the builder did not use.
     pub alloc_end: Option<u64>,
-    /// First address behind the initial mapping.
+    /// First address after the initial mapping.
     pub mapped_end: Option<u64>,
     pub tables: Option<TableCounts>,
     pub area: ModuleArea,
@@ -174,7 +174,7 @@ pub struct Scene {
 }
 
 impl Row {
-    /// First address behind the row, if it is mapped.
+    /// First address after the row, if it is mapped.
     #[must_use]
     pub fn end(&self) -> Option<u64> {
         self.address.map(|start| start.saturating_add(self.pages.saturating_mul(PAGE)))
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_seeds_list_has_37_8_mib_in_the_module_area() {
+    fn the_357a3cfb_list_has_37_8_mib_in_the_module_area() {
         let list = Row {
             kind: Kind::P2m,
             name: "phys2mach".to_owned(),

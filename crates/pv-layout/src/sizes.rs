@@ -1,6 +1,6 @@
 //! Sizes as people write them and as this command prints them: one reader, one writer.
 //!
-//! A guest's memory is told in MiB, a ramdisk in bytes, a row in pages. Binary units throughout; `p` is a page of
+//! A guest's memory is given in MiB, a ramdisk in bytes, a row in pages. Binary units throughout; `p` is a page of
 //! 4096 bytes. `predict`, `check`, `run` and the pictures use it.
 
 use crate::scene::PAGE;
@@ -93,14 +93,14 @@ impl FromStr for Pages {
     }
 }
 
-/// The size that `text` tells, if it tells one.
+/// The size that `text` has, if it has one.
 #[must_use]
 pub fn parse(text: &str) -> Option<Size> {
     let (radix, digits_and_unit) = match text.strip_prefix("0x") {
         Some(rest) => (16, rest),
         None => (10, text),
     };
-    // In a hexadecimal number, b is a digit: bytes are told in decimal.
+    // In a hexadecimal number, b is a digit: bytes are given in decimal.
     let end = digits_and_unit.find(|c: char| !c.is_digit(radix)).unwrap_or(digits_and_unit.len());
     let (digits, unit) = digits_and_unit.split_at(end);
     let count = u64::from_str_radix(digits, radix).ok()?;
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seeds_overlap_is_written_as_in_its_log() {
+    fn the_357a3cfb_overlap_is_written_as_in_its_log() {
         assert_eq!(Size(0x25c_7000).to_string(), "37.8 MiB");
         assert_eq!(Size::of_pages(0x1_0784).to_string(), "263.5 MiB");
         assert_eq!(Size::of_pages(0x1_0000).to_string(), "256 MiB");

@@ -1,6 +1,6 @@
-//! What `revector report` finds in a log, says of it and draws of it, one promise a test.
+//! What `revector report` finds in a log, says of it and draws of it, one promise for each test.
 //!
-//! Whole outputs are held by `report_outputs`, the command line by `report_command`, any bytes by `report_properties`.
+//! `report_outputs` checks whole outputs, `report_command` the command line, `report_properties` any bytes.
 
 mod support;
 
@@ -42,7 +42,7 @@ const SEEDS_DRAWING: &str = r"
 ";
 
 #[test]
-fn the_seeds_drawing_comes_out_of_its_log() {
+fn the_357a3cfb_drawing_comes_out_of_its_log() {
     let text = plain(&report_of(&["seed"]));
     let drawn = text
         .lines()
@@ -52,7 +52,7 @@ fn the_seeds_drawing_comes_out_of_its_log() {
 }
 
 #[test]
-fn the_seeds_collision_is_measured_and_explained() {
+fn the_357a3cfb_collision_is_measured_and_explained() {
     let report = report_of(&["seed"]);
     let inside = find(&report, "37.8 MiB of the P2M");
     assert_eq!(inside.severity, Severity::Problem);
@@ -66,7 +66,7 @@ fn the_seeds_collision_is_measured_and_explained() {
 }
 
 #[test]
-fn the_seed_without_its_warning_has_one_problem_and_not_the_other() {
+fn the_357a3cfb_guest_without_its_warning_has_one_problem_and_not_the_other() {
     let text = String::from_utf8(log("seed")).expect("the seed is text");
     let rows: String = text.split_inclusive('\n').take_while(|line| !line.contains("cut here")).collect();
     let report = Report::of_bytes(rows.as_bytes()).expect("memory can be read");
@@ -157,7 +157,7 @@ fn a_conflict_names_what_lies_under_the_kernel() {
 }
 
 #[test]
-fn every_way_in_which_linux_stops_is_told() {
+fn every_way_in_which_linux_stops_is_reported() {
     let log = String::from_utf8(log("xen-4.17-dom0-conflict")).expect("the log is text");
     let with = |message: &str| {
         let old = "xen hypervisor allocated kernel memory conflicts with E820 map";
@@ -173,10 +173,10 @@ fn every_way_in_which_linux_stops_is_told() {
     assert!(find(&report, "no place for its initrd").detail.contains("36.7 MiB"));
     let report = with("Can't find new memory area for p2m needed due to E820 map conflict");
     assert!(find(&report, "no place for its p2m").detail.contains("8 MiB"));
-    // Without any message Linux has not come further either: a machine that stops so early prints nothing more.
+    // Without any message Linux has got no further either: a machine that stops so early prints nothing more.
     let report = with("all is well");
     find(&report, "Linux since 4.3 stops here: its kernel lies on ACPI NVS");
-    // The control: a Linux that tells its memory map came further than where it would have stopped.
+    // The control: a Linux that prints its memory map got further than where it would have stopped.
     let report = with("[    0.000000] Xen: [mem 0x0000000000000000-0x000000000009ffff] usable");
     assert!(!titles(&report, Severity::Problem).iter().any(|title| title.contains("Linux")));
 }
@@ -239,7 +239,7 @@ fn a_linux_that_moves_its_list_is_no_problem_until_it_warns() {
 }
 
 #[test]
-fn a_linux_without_xen_tells_nothing_of_a_guest() {
+fn a_linux_without_xen_is_no_guest() {
     let bare = "\
 [    0.000000] Linux version 6.1.0 (gcc) #1
 [    0.000000] BIOS-e820: [mem 0x0000000000000000-0x000000000009fbff] usable
@@ -287,7 +287,7 @@ fn prefixes_and_their_absence_change_nothing() {
 }
 
 #[test]
-fn xens_complaint_about_its_list_belongs_to_the_rows_behind_it() {
+fn xens_complaint_about_its_list_belongs_to_the_rows_after_it() {
     let report = report_of(&["xen-4.6-dom0-clipped"]);
     assert_eq!(report.scenes.len(), 1, "{}", plain(&report));
     find(&report, "Xen gave the initial domain no more than 30.9 GiB");

@@ -32,7 +32,7 @@ fn a_page_says_which_lines_could_not_be_used() {
     assert!(page.contains("could not be used"), "{page}");
 }
 
-/// A domain of which only its crash is told, and one without a direct map: a picture of them would be invented.
+/// Only the crash of one domain is known, and another has no direct map: a picture of them would be invented.
 #[test]
 fn what_is_not_known_is_not_drawn() {
     for name in ["public/crash-l1tf", "public/pv-grub-console"] {

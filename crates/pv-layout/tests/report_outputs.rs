@@ -1,7 +1,7 @@
-//! `revector report` on logs in every dialect that it reads, held against outputs that a person has read.
+//! `revector report` on logs in every dialect that it reads, compared with outputs that a person has read.
 //!
 //! `logs/NAME.log` is the input, `logs/NAME.txt` the expected text. After a change on purpose, `REVECTOR_BLESS=1 cargo
-//! test -p revector-tools --test report_outputs` writes the outputs anew and fails for each that changed; read the
+//! test -p pv-layout --test report_outputs` writes the outputs anew and fails for each that changed; read the
 //! difference before committing it. Logs of Xen 4.14, 4.17 and 4.20 and of Linux 6.1 are from real boots, with lines
 //! left out, but for xen-4.17-dom0-conflict; that one and the others are written from the formats in Xen's and Linux's
 //! sources.
@@ -124,7 +124,7 @@ fn no_finding_is_longer_than_nine_lines() {
 }
 
 #[test]
-fn the_seeds_json_is_the_one_that_was_read() {
+fn the_357a3cfb_json_is_the_one_that_was_read() {
     let found = Format::Json.show(&report_of(&["seed"])).expect("JSON can be written");
     assert_eq!(hold("seed.json", &found), Ok(()));
 }

@@ -29,7 +29,7 @@ static LOGS: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
     logs
 });
 
-/// Words with which a kernel or Xen says that it ended; written down here apart from those that the report knows.
+/// Words with which a kernel or Xen says that it ended; written down here apart from those in the report's tables.
 const DEATHS: [&str; 22] = [
     "kernel BUG at ",
     "BUG: unable to handle ",
@@ -71,7 +71,7 @@ fn holds(log: &[u8]) {
     serde_json::from_str::<serde_json::Value>(&json).expect("JSON is JSON");
 }
 
-/// The logs that a test is about; it would prove nothing about none.
+/// The logs that a test is about; a test of none would prove nothing.
 fn chosen(wanted: impl Fn(&[u8]) -> bool) -> Vec<&'static (String, Vec<u8>)> {
     let chosen: Vec<_> = LOGS.iter().filter(|(_, log)| wanted(log)).collect();
     assert!(chosen.len() > 5, "{} logs", chosen.len());
@@ -108,7 +108,7 @@ fn no_prefix_with_a_death_in_it_is_well() {
     assert!(deaths > 100, "only {deaths} prefixes have a death");
 }
 
-/// Wherever a log is cut off: a death that is there in words is a problem.
+/// Wherever a log is cut off: a death that is still in the text is a problem.
 #[test]
 fn no_cut_hides_a_death() {
     let mut deaths = 0;
@@ -126,8 +126,8 @@ fn no_cut_hides_a_death() {
     assert!(deaths > 1000, "only {deaths} prefixes have a death");
 }
 
-/// What a finding offers in numbers is held against the builder's arithmetic: the last size that fits, and the next
-/// one that does not.
+/// The sizes in a finding are checked against the builder's arithmetic: the last that fits, and the next one that does
+/// not.
 #[test]
 fn no_cure_is_refuted_by_the_arithmetic() {
     let mut held = 0;
@@ -180,17 +180,17 @@ fn crashed(log: &str) -> Vec<u32> {
     log.lines().filter_map(number).collect()
 }
 
-/// A crash is told of the domain that Xen names, in the guest of that domain, and of no other.
+/// A crash is reported for the domain that Xen names, in the guest of that domain, and for no other.
 #[test]
 fn no_finding_is_about_another_domain() {
-    let mut told = 0;
+    let mut reported = 0;
     for (name, log) in LOGS.iter() {
         for end in log.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1) {
             let domains = crashed(&String::from_utf8_lossy(&log[..end]));
             let report = Report::of_bytes(&log[..end]).expect("memory can be read");
             let titles: Vec<_> = report.findings.iter().map(|finding| &finding.title).collect();
             for domain in &domains {
-                told += 1;
+                reported += 1;
                 let who =
                     if *domain == 0 { "the initial domain".to_owned() } else { format!("domain {domain}") };
                 let says = format!("Xen says that {who} crashed");
@@ -200,11 +200,15 @@ fn no_finding_is_about_another_domain() {
                 report.findings.iter().filter(|finding| finding.title.contains("Xen says that domain "))
             {
                 let title = &report.scenes[finding.guest].title;
-                assert!(!title.contains("initial domain"), "{name}: {} is told of {title}", finding.title);
+                assert!(
+                    !title.contains("initial domain"),
+                    "{name}: {} is reported for {title}",
+                    finding.title
+                );
             }
         }
     }
-    assert!(told > 30, "only {told} prefixes have a crash");
+    assert!(reported > 30, "only {reported} prefixes have a crash");
 }
 
 /// Whether a good log has a part before the guest put something right.
@@ -228,7 +232,7 @@ fn any_log_from_any_line_on_can_be_shown() {
     }
 }
 
-/// A line of some log, whole or cut, behind some prefix; or no text at all.
+/// A line of some log, whole or cut, after some prefix; or no text at all.
 fn line() -> impl Strategy<Value = Vec<u8>> {
     let lines: Vec<Vec<u8>> =
         LOGS.iter().flat_map(|(_, log)| log.split(|byte| *byte == b'\n').map(<[u8]>::to_vec)).collect();

@@ -1,7 +1,7 @@
 //! The list of messages with which a builder can end: each makes the finding that docs/refusals.md says, and is in a
 //! builder's binary; and what looks like one in libxenguest is in the list.
 //!
-//! The binaries are those that `scripts/fetch-xen` unpacks; where there are none, only the list is held. The list's
+//! The binaries are those that `scripts/fetch-xen` unpacks; where there are none, only the list is checked. The list's
 //! page is written anew with `REVECTOR_BLESS=1`.
 
 #![expect(clippy::disallowed_methods, reason = "files of the tests themselves")]
@@ -135,8 +135,8 @@ fn every_message_is_in_a_builders_binary_or_says_where_it_is() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What in libxenguest reads like a refusal and is none: saving and restoring, lines of detail, Arm, and what comes right
-/// before `unable to ... decompress kernel`.
+/// What in libxenguest reads like a refusal but is not: saving and restoring, lines of detail, Arm, and what comes
+/// right before `unable to ... decompress kernel`.
 const NONE: [&str; 26] = [
     "data corrupted",
     "output buffer overflow",
@@ -168,7 +168,7 @@ const NONE: [&str; 26] = [
 
 #[test]
 fn what_reads_like_a_refusal_in_libxenguest_is_in_the_list() {
-    const TELLING: [&str; 14] = [
+    const TELLTALE: [&str; 14] = [
         "unable to ",
         "unavailable",
         "too large",
@@ -187,7 +187,7 @@ fn what_reads_like_a_refusal_in_libxenguest_is_in_the_list() {
     let mut missing = Vec::new();
     for (path, bytes) in binaries().iter().filter(|(path, _)| path.contains("libxenguest")) {
         let texts = bytes.split(|byte| *byte == 0).filter_map(|text| std::str::from_utf8(text).ok());
-        for text in texts.filter(|text| text.len() > 8 && TELLING.iter().any(|word| text.contains(word))) {
+        for text in texts.filter(|text| text.len() > 8 && TELLTALE.iter().any(|word| text.contains(word))) {
             let known = messages().any(|message| text.contains(message.words[0].trim_end()));
             if !known && !NONE.iter().any(|words| text.contains(words)) {
                 missing.push(format!("{path}: {text:?}"));

@@ -3,12 +3,15 @@
 //! The builder's mapping runs on, without a gap, behind the image: ramdisk, P2M, start_info, rings, page tables,
 //! stack. Whatever lies at 0xffffffffa0000000 keeps modules out. An L2 entry that holds no part of the image is
 //! cleared whole (its L1 table stays hooked under the direct map); in the image's last slot, the L1 entries behind
-//! the image are cleared one by one. Cleared means zero: a non-present entry that keeps an address is a way to read
+//! the image are cleared one by one. A list with a mapping of its own (`INIT_P2M`) goes by the L4 entries that lead to
+//! it, last and alone: such a mapping may have large pages, and only a builder can hook those, so that there is no
+//! taking back. Its page tables are plain pages then. Cleared means zero: a non-present entry that keeps an address is a way to read
 //! other domains' memory on processors with the L1TF flaw, and Xen crashes the domain for it.
 //!
 //! Takes [`Retired`] from `p2m::revector`, gives [`ModuleSpace`] to `vmalloc`; the controls, which must fail, take one unproved. Lineage: Linux
 //! `cleanup_highmap`, `xen_cleanhighmap`.
 
+use crate::builder_list::{Apart, l4_slots};
 use crate::commit::Batch;
 use crate::error::MmError;
 use crate::frames::give_back;
@@ -49,8 +52,10 @@ pub struct Cleaned {
     pub slots: u64,
     /// L1 entries cleared, in slots shared with the image.
     pub pages: u64,
-    /// Pages given back to the allocator.
+    /// Pages of the old list given back to the allocator.
     pub freed: u64,
+    /// Pages given back that were tables of the list's own mapping.
+    pub tables: u64,
 }
 
 impl Retired {
@@ -75,10 +80,41 @@ impl Retired {
         if let Some((at, level, entry)) = tables.first_entry(xen, area::MODULES)? {
             return Err(MmError::Leftover { at, level, entry: entry.word() });
         }
+        if let Some(apart) = self.apart {
+            cleaned.tables = drop_mapping(&apart, memory, xen)?;
+        }
         cleaned.freed = self.pages.iter().map(|run| run.pages().pages()).sum();
         give_back(self.pages, memory.frames)?;
         Ok((ModuleSpace { range: area::MODULES }, cleaned))
     }
+}
+
+/// Clears the L4 entries of a list's own mapping, and gives its tables back; returns how many pages they were.
+fn drop_mapping<X: Hypervisor>(
+    apart: &Apart,
+    memory: &mut Memory<'_, Moved>,
+    xen: &mut X,
+) -> Result<u64, MmError> {
+    let Memory { tables, frames, .. } = memory;
+    let root = tables.root();
+    let mut batch = Batch::new();
+    for at in l4_slots(apart.addresses) {
+        batch.change(root.slot(at), tables.entry(xen, root, at), Pte::ABSENT);
+    }
+    batch.commit(xen)?;
+    let mut batch = Batch::new();
+    for pfn in apart.tables.iter().flat_map(|range| range.iter()) {
+        tables.release_alias(xen, &mut batch, pfn)?;
+        batch.commit_if_full(xen)?;
+    }
+    batch.commit(xen)?;
+    let mut freed = 0;
+    for pages in &apart.tables {
+        tables.unseal(*pages);
+        freed += pages.pages();
+        frames.give_back(frames.adopt(*pages)?)?;
+    }
+    Ok(freed)
 }
 
 /// An entry for each of the builder's L1 tables, and each page that shares a slot with the image.

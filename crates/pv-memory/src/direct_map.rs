@@ -108,15 +108,26 @@ pub fn extend<X: Hypervisor, S: State>(
     pages: &[PfnRange],
     xen: &mut X,
 ) -> Result<(), MmError> {
-    let window = memory.window();
+    extend_by(memory.p2m, memory.tables, pages, memory.frames, xen)
+}
+
+/// As [`extend`], while the builder's list is the only P2M.
+pub(crate) fn extend_by<X: Hypervisor>(
+    p2m: &impl Leaves,
+    tables: &mut Tables,
+    pages: &[PfnRange],
+    frames: &mut Frames,
+    xen: &mut X,
+) -> Result<(), MmError> {
+    let window = tables.window();
     let hidden: Vec<PfnRange> = pages.iter().flat_map(|range| window.hidden(*range)).collect();
-    let mut growth = Growth::new(memory.tables);
+    let mut growth = Growth::new(tables);
     growth.reserve(most_tables(&hidden));
     let mut parts = hidden.iter().flat_map(|range| by_slot(*range));
-    let filled = parts.try_for_each(|part| show(&mut growth, part, memory.p2m, memory.frames, xen));
-    growth.commit(filled, memory.frames, xen)?;
+    let filled = parts.try_for_each(|part| show(&mut growth, part, p2m, frames, xen));
+    growth.commit(filled, frames, xen)?;
     for part in hidden {
-        memory.tables.window_mut().extend(part);
+        tables.window_mut().extend(part);
     }
     Ok(())
 }

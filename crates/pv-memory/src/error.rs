@@ -6,6 +6,7 @@
 
 use core::fmt;
 
+pub use crate::builder_list::ListError;
 use crate::commit::MmuError;
 use crate::frames::FrameError;
 use xen::addr::{Mfn, Pfn, VirtAddr, VirtRange};
@@ -62,6 +63,8 @@ pub enum MmError {
         /// What it should allow.
         expected: Access,
     },
+    /// The P2M list's own mapping is not what start_info says.
+    List(ListError),
     /// An area to be mapped is not empty.
     Occupied {
         /// Where.
@@ -82,6 +85,12 @@ pub enum MmError {
     },
 }
 
+impl From<ListError> for MmError {
+    fn from(error: ListError) -> Self {
+        Self::List(error)
+    }
+}
+
 impl From<FrameError> for MmError {
     fn from(error: FrameError) -> Self {
         Self::Frames(error)
@@ -99,6 +108,7 @@ impl core::error::Error for MmError {}
 impl fmt::Display for MmError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::List(error) => error.fmt(f),
             Self::Frames(error) => error.fmt(f),
             Self::Mmu(error) => error.fmt(f),
             Self::StrangeTable { at, level, entry } => {

@@ -12,10 +12,10 @@
 use crate::error::MmError;
 use crate::frames::Frames;
 use crate::growth::Growth;
-use crate::layout::{Layout, Name};
-use crate::tables::pages_of;
+use crate::layout::Layout;
+use crate::tables::{confirm, pages_of};
 use xen::Hypervisor;
-use xen::addr::{ENTRIES, L1_SPAN, Mfn, VirtAddr, VirtRange};
+use xen::addr::{L1_SPAN, VirtAddr, VirtRange};
 use xen::area;
 use xen::pte::{Access, Level, Pte, Reach};
 use xen::start_info::Facts;
@@ -84,12 +84,8 @@ fn restore_shared_info_page<X: Hypervisor>(
 ) -> Result<(), MmError> {
     let at = facts.shared_info;
     let pfn = area::high_pfn(at);
-    let list = layout.pages(Name::Phys2mach).start.plus(pfn.raw() / ENTRIES);
-    // Below 512: fits any usize.
-    let own = Mfn::new(growth.tables().window().word(xen, list, (pfn.raw() % ENTRIES) as usize));
-    if !xen.m2p(own).is_some_and(|claim| claim.names(pfn)) {
-        return Err(MmError::NoFrame { pfn });
-    }
+    let own = layout.list().frame(xen, pfn).ok_or(MmError::NoFrame { pfn })?;
+    let own = confirm(xen, pfn, own)?;
     let (slot, shared_info) = growth.tables().leaf(xen, at)?.ok_or(MmError::NotMapped { at })?;
     growth.batch.change(slot, shared_info, Pte::leaf(own, Access::Data));
     Ok(())

@@ -22,6 +22,7 @@ extern crate std;
 #[global_allocator]
 static HEAP: xen_model::GuestHeap = xen_model::GuestHeap;
 
+mod builder_list;
 pub mod cleanup;
 pub mod commit;
 pub mod direct_map;
@@ -32,6 +33,7 @@ pub mod growth;
 pub mod image;
 pub mod layout;
 pub mod limits;
+mod listed;
 pub mod memory;
 pub mod p2m;
 mod ranges;

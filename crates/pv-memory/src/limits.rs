@@ -85,7 +85,7 @@ fn copies_and_fills<X: Hypervisor + Gauge, S: State>(
     let window = memory.tables.window();
     let pages = from.pages().min(to.pages().pages());
     let part = |pages: u64| PfnRange::new(from.start, pages);
-    let nanos = time(xen, |xen| window.copy(xen, part(pages), to, 0));
+    let nanos = time(xen, |xen| window.copy(xen, window, part(pages), to, 0));
     emit(Limit::FirstCopy(kib(pages)), nanos);
     for by in Loop::ALL {
         let pages = pages.min(share(by));

@@ -10,6 +10,9 @@
 //! it, and maps nothing else for a domain without privileges. One page is an exception, and checked as one: in the
 //! place of a page of the image lies shared_info, a frame of Xen's that start_info names.
 //!
+//! A list with a mapping of its own (`INIT_P2M`) is left out: nothing maps its page tables, so they cannot be read yet.
+//! `builder_list` walks them when there is a direct map.
+//!
 //! Takes rows from `layout`; next is `direct_map`. Sources: xen/include/public/xen.h, "Start-of-day memory layout".
 
 use core::fmt;
@@ -18,17 +21,25 @@ pub use super::walk_error::WalkError;
 
 use crate::dump::{Line, Merger, Rights};
 use crate::error::MmError;
-use crate::layout::{Layout, Name};
+use crate::layout::{Layout, Name, Shown};
+use crate::listed::Listed;
 use crate::tables::{Table, Tables};
 use crate::window::Window;
-use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr};
+use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
 use xen::area;
 use xen::pte::{Level, Pte};
 use xen::start_info::Facts;
-use xen::{Hypervisor, List, Words};
+use xen::{Hypervisor, Words};
 
-/// First and last L4 slot of the hypervisor; the walk never looks there.
-const XEN_SLOTS: core::ops::RangeInclusive<u64> = 256..=271;
+/// Reaches the L4 entry of an address.
+const fn l4_slot(at: u64) -> u64 {
+    at / Level::L4.span() % ENTRIES
+}
+
+/// Tells whether an L4 slot holds a part of the range.
+const fn is_slot_of(index: u64, range: VirtRange) -> bool {
+    index >= l4_slot(range.start.as_u64()) && index <= l4_slot(range.end_raw() - 1)
+}
 
 /// Tables per level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +49,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, level: Level) {
+    pub(crate) const fn add(&mut self, level: Level) {
         self.tables[match level {
             Level::L4 => 0,
             Level::L3 => 1,
@@ -89,15 +100,16 @@ impl BootTables {
             xen,
             row,
             window: &window,
-            list: layout.list(),
-            list_pages: layout.pages(Name::Phys2mach),
-            list_window: Window::new(area::HIGH, Pfn::ZERO),
+            layout,
+            listed: Listed::new(layout.list()),
+            apart: layout.list_is_apart().then_some(layout.mfn_list),
             shared_info: (facts.shared_info, layout.shared_info),
             counts: Counts::default(),
             next: Pfn::ZERO,
             merger: Merger::new(emit),
         };
         walk.table(root, 0, Rights::ALL)?;
+        walk.unmapped()?;
         let (counts, end) = walk.finish(layout)?;
         let window = Window::new(area::HIGH, end);
         Ok(Self { counts, end, tables: Tables::new(root, window) })
@@ -134,7 +146,8 @@ fn root_table<X: Hypervisor>(
     let mfn = list.frame(xen, pfn).ok_or(unreadable)?;
     if !xen.m2p(mfn).is_some_and(|claim| claim.names(pfn)) {
         let found = list.page_of(xen, mfn);
-        return Err(WalkError::WrongPage { at: window.address(pfn), expected: pfn, found });
+        let of = Some(Name::PageTables);
+        return Err(WalkError::WrongPage { at: window.address(pfn), expected: pfn, found, of });
     }
     Ok(Table { pfn, mfn, level: Level::L4 })
 }
@@ -143,10 +156,10 @@ struct Walk<'w, X, F: FnMut(Line)> {
     xen: &'w X,
     row: PfnRange,
     window: &'w Window,
-    list: List,
-    list_pages: PfnRange,
-    /// Shows the pages of the list that were tried.
-    list_window: Window,
+    layout: &'w Layout,
+    listed: Listed,
+    /// The list's addresses, if they are not of the high mapping.
+    apart: Option<VirtRange>,
     /// Where shared_info is mapped, and its frame.
     shared_info: (VirtAddr, Mfn),
     counts: Counts,
@@ -163,8 +176,7 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
         for (index, &word) in (0..ENTRIES).zip(&words) {
             let entry = Pte::from_word(word);
             let at = VirtAddr::new_truncate(base + index * table.level.span());
-            let skipped = table.level == Level::L4 && XEN_SLOTS.contains(&index);
-            if !skipped && entry.is_present() {
+            if entry.is_present() && !(table.level == Level::L4 && self.is_skipped(index)) {
                 let below = self.below(at, entry, level)?;
                 self.table(below, at.as_u64(), above.and(entry))?;
             }
@@ -172,10 +184,15 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
         Ok(())
     }
 
-    fn below(&self, at: VirtAddr, entry: Pte, level: Level) -> Result<Table, WalkError> {
+    /// Xen's slots are not ours to read; those of a list with a mapping of its own are walked later.
+    fn is_skipped(&self, l4_index: u64) -> bool {
+        is_slot_of(l4_index, area::XEN) || self.apart.is_some_and(|list| is_slot_of(l4_index, list))
+    }
+
+    fn below(&mut self, at: VirtAddr, entry: Pte, level: Level) -> Result<Table, WalkError> {
         let strange =
             WalkError::Unreadable(MmError::StrangeTable { at, level: level.above(), entry: entry.word() });
-        let pfn = self.list.page_of(self.xen, entry.mfn()).filter(|_| !entry.is_large()).ok_or(strange)?;
+        let pfn = self.listed.page_of(self.xen, entry.mfn()).filter(|_| !entry.is_large()).ok_or(strange)?;
         if self.row.contains(pfn) {
             Ok(Table { pfn, mfn: entry.mfn(), level })
         } else {
@@ -187,7 +204,7 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
     /// M2P, at once if they can be.
     fn pages(&mut self, words: &Words, base: u64, above: Rights) -> Result<(), WalkError> {
         let first = self.next.slot_start();
-        let listed = self.listed(first)?;
+        let listed = *self.listed.page(self.xen, first).map_err(WalkError::Unreadable)?;
         let differences = words
             .iter()
             .zip(&listed)
@@ -207,22 +224,6 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
         Ok(())
     }
 
-    /// Copies the list's entries of the 512 pages from `first` on, after a trial read; all ones after the end.
-    fn listed(&mut self, first: Pfn) -> Result<Words, WalkError> {
-        let page = self.list_pages.start.plus(first.raw() / ENTRIES);
-        if !self.list_pages.contains(page) {
-            return Ok([u64::MAX; 512]);
-        }
-        let at = self.list_window.address(page);
-        self.xen.probe(at).map_err(|_| WalkError::Unreadable(MmError::NotMapped { at }))?;
-        self.list_window.extend(PfnRange::new(page, 1));
-        let mut words = self.list_window.page(self.xen, page);
-        let used = self.list.entries().saturating_sub(first.raw()).min(ENTRIES);
-        // Below 512: fits any usize.
-        words[used as usize..].fill(u64::MAX);
-        Ok(words)
-    }
-
     /// Pages follow each other: the next one mapped must be the next one of the domain.
     fn in_place(&self, at: VirtAddr) -> Result<(), WalkError> {
         let expected = area::high(self.next);
@@ -230,7 +231,7 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
     }
 
     /// Checks that the frame mapped at `at` is the next page's, by its entry in the P2M and by M2P.
-    fn frame(&self, at: VirtAddr, mfn: Mfn, listed: u64) -> Result<(), WalkError> {
+    fn frame(&mut self, at: VirtAddr, mfn: Mfn, listed: u64) -> Result<(), WalkError> {
         let expected = self.next;
         let (shared_info, shared_frame) = self.shared_info;
         if at == shared_info && mfn == shared_frame {
@@ -241,8 +242,9 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
             (true, true) => Ok(()),
             (true, false) => Err(WalkError::NotListed { pfn: expected, mfn, listed }),
             (false, _) => {
-                let found = self.list.page_of(self.xen, mfn);
-                Err(WalkError::WrongPage { at, expected, found })
+                let found = self.listed.page_of(self.xen, mfn);
+                let of = self.layout.rows().find(|row| row.pages.contains(expected)).map(|row| row.name);
+                Err(WalkError::WrongPage { at, expected, found, of })
             }
         }
     }
@@ -253,6 +255,22 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
         }
         self.merger.add(at, PAGE_SIZE, rights);
         self.next = self.next.plus(1);
+        Ok(())
+    }
+
+    /// Checks the frames of a ramdisk that nothing maps (`MOD_START_PFN`): it is mapped as late as it is read.
+    fn unmapped(&mut self) -> Result<(), WalkError> {
+        for row in self.layout.rows().filter(|row| row.shown == Shown::Nowhere) {
+            for pfn in row.pages.iter() {
+                // Below 512: fits any usize.
+                let listed = self.listed.page(self.xen, pfn).map_err(WalkError::Unreadable)?
+                    [(pfn.raw() % ENTRIES) as usize];
+                let claim = Mfn::from_p2m(listed).and_then(|mfn| self.xen.m2p(mfn));
+                if !claim.is_some_and(|claim| claim.names(pfn)) {
+                    return Err(WalkError::NotBacked { pfn, listed, of: row.name });
+                }
+            }
+        }
         Ok(())
     }
 

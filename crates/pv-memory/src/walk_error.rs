@@ -5,6 +5,7 @@
 use core::fmt;
 
 use crate::error::MmError;
+use crate::layout::Name;
 use xen::addr::{Mfn, Pfn, PfnRange, VirtAddr};
 
 /// What the walk may find wrong.
@@ -27,6 +28,8 @@ pub enum WalkError {
         expected: Pfn,
         /// The page found there, if P2M and M2P agree that it is one of ours.
         found: Option<Pfn>,
+        /// What start_info has there.
+        of: Option<Name>,
     },
     /// A page is mapped, and the P2M has another frame for it, or none.
     NotListed {
@@ -36,6 +39,15 @@ pub enum WalkError {
         mfn: Mfn,
         /// Its entry in the P2M.
         listed: u64,
+    },
+    /// A page that nothing maps has a frame that is not its own, or none.
+    NotBacked {
+        /// The page.
+        pfn: Pfn,
+        /// Its entry in the P2M.
+        listed: u64,
+        /// What start_info has there.
+        of: Name,
     },
     /// A page between the start of the mapping and its end is not mapped.
     Hole {
@@ -70,13 +82,24 @@ impl core::error::Error for WalkError {}
 impl fmt::Display for WalkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TableOutside { pfn, row } => write!(f, "a page table is {pfn}: expected one of {row}"),
-            Self::Unreadable(error) => error.fmt(f),
-            Self::WrongPage { at, expected, found: Some(found) } => {
-                write!(f, "{at:#x} maps {found}: expected {expected}")
+            Self::TableOutside { pfn, row } => {
+                write!(f, "a page table is {pfn}: expected one of {row} (start_info.pt_base, nr_pt_frames)")
             }
-            Self::WrongPage { at, expected, found: None } => {
-                write!(f, "{at:#x} maps a frame that is no page's by M2P and P2M: expected {expected}")
+            Self::Unreadable(error) => error.fmt(f),
+            Self::WrongPage { at, expected, found, of } => {
+                write!(f, "{at:#x} maps ")?;
+                match found {
+                    Some(found) => write!(f, "{found}")?,
+                    None => f.write_str("a frame that is no page's by M2P and P2M")?,
+                }
+                write!(f, ": expected {expected}")?;
+                of.map_or(Ok(()), |name| write!(f, " of the {name}"))
+            }
+            Self::NotBacked { pfn, listed, of } => {
+                write!(
+                    f,
+                    "{pfn} of the {of} has {listed:#x} in the P2M: expected a frame that M2P gives to it"
+                )
             }
             Self::NotListed { pfn, mfn, listed } => {
                 write!(f, "{pfn} is mapped with machine frame {mfn}, but the P2M has {listed:#x} for it")
@@ -84,7 +107,8 @@ impl fmt::Display for WalkError {
             Self::Hole { at } => write!(f, "{at:#x} is not mapped: expected no hole in the initial mapping"),
             Self::WrongRight { at, entry } => write!(
                 f,
-                "{at:#x} has entry {entry:#x}: expected page tables read-only and everything else writable"
+                "{at:#x} has entry {entry:#x}: expected page tables (start_info.pt_base, nr_pt_frames) read-only and \
+                 everything else writable"
             ),
             Self::Count { expected, found } => {
                 write!(f, "{found} page tables found: start_info.nr_pt_frames says {expected}")

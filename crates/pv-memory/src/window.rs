@@ -139,19 +139,19 @@ impl Window {
         unsafe { xen.bytes(at, len) }
     }
 
-    /// Copies pages into the run, starting at its page `index`.
+    /// Copies pages that `source` shows into the run, starting at its page `index`.
     ///
     /// # Panics
-    /// If the run is too small or the window does not show both.
+    /// If the run is too small, `source` does not show the pages or this window not the run.
     #[expect(unsafe_code, reason = "copies through the seam")]
-    pub fn copy<X: Hypervisor>(&self, xen: &mut X, from: PfnRange, to: &Run, index: u64) {
+    pub fn copy<X: Hypervisor>(&self, xen: &mut X, source: &Self, from: PfnRange, to: &Run, index: u64) {
         let target = PfnRange::new(to.first().plus(index), from.pages());
         assert!(
             target.end <= to.pages().end && !from.overlaps(target),
             "{from} into {target} of {}",
             to.pages()
         );
-        let source = self.checked(from);
+        let source = source.checked(from);
         let target = self.checked(target);
         // SAFETY: both mapped (checked above) and disjoint; the target is owned by the caller, who holds the run.
         unsafe { xen.copy_pages(source, target, from.pages()) }

@@ -4,13 +4,13 @@
 
 use alloc::vec::Vec;
 
+use crate::builder::Builder;
 use crate::heap::{Lease, Running};
 use crate::mapping::Use;
 use crate::state::{Published, Xen};
 use crate::watch::Event;
 use xen::abi::{MACH2PHYS_BYTES, MACH2PHYS_START, MmuExtOp, MmuUpdate};
 use xen::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
-use xen::start_info::Role;
 use xen::{
     CallKind, Claim, Counters, Errno, Faulted, Gauge, Lookup, Loop, ModuleNames, PageTables, Pages, Platform,
     Stopped, Trapped, Words,
@@ -24,14 +24,16 @@ impl Xen {
     }
 
     /// M2P, which every PV guest may read: all ones where nobody has the frame. When Xen has built its initial domain
-    /// there is no other.
+    /// there is no other; nor in the shim, where M2P keeps what it had for the frames that the rings took the place of.
     fn read_m2p(&self, at: VirtAddr) -> Option<u64> {
         let offset = at.as_u64().checked_sub(MACH2PHYS_START).filter(|offset| *offset < MACH2PHYS_BYTES)?;
         let mfn = Mfn::new(offset / 8);
         let backed = mfn <= self.memory.machine.limit();
-        let page = || match self.role {
-            Role::Guest => self.memory.machine.m2p(mfn),
-            Role::InitialDomain => self.memory.machine.pfn(mfn),
+        let machine = &self.memory.machine;
+        let page = || match self.builder {
+            Builder::Toolstack | Builder::Grub => machine.m2p(mfn),
+            Builder::Xen => machine.pfn(mfn),
+            Builder::Shim => machine.pfn(mfn).or_else(|| machine.replaced(mfn)),
         };
         backed.then(|| page().map_or(u64::MAX, Pfn::raw))
     }

@@ -26,7 +26,7 @@
 //! seen through the seam, which lends its arguments. Time is the host's. `call` runs no code: it answers from a list.
 //!
 //! Each rule names the function of Xen it mirrors; facts only. Sources: xen/arch/x86/mm.c, xen/arch/x86/pv/mm.h,
-//! xen/arch/x86/pv/dom0_build.c, tools/libs/guest/xg_dom_x86.c.
+//! xen/arch/x86/pv/dom0_build.c, tools/libs/guest/xg_dom_x86.c; of GRUB grub-core/loader/i386/xen.c.
 
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
@@ -55,7 +55,8 @@ mod update;
 mod watch;
 
 pub use builder::{
-    BuildError, Built, Domain, Hardware, ImageShape, Notes, P2mNote, Part, Piece, Ramdisk, RamdiskNote, Rows,
+    BuildError, Builder, Built, Domain, Fault, Hardware, ImageShape, Notes, P2mNote, Part, Piece, Ramdisk,
+    RamdiskNote, Rows,
 };
 pub use faults::Refusal;
 pub use flushes::Stale;

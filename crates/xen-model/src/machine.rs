@@ -4,8 +4,8 @@
 //! need no memory at any size. At least half of the machine's frames are not the domain's: another one of the same
 //! size has as many, pages from 0 on like ours, frames of our holes among them; the rest is free.
 //!
-//! Xen maps the initial domain's list by large pages, whose frames are adjacent and aligned. Such pages get blocks of
-//! frames above the scattered ones.
+//! Xen maps the initial domain's list by large pages, whose frames are adjacent and aligned; the shim's rings lie in
+//! frames of Xen's. Such pages get blocks of frames above the scattered ones.
 
 use alloc::vec::Vec;
 
@@ -90,6 +90,14 @@ impl Machine {
         let number = self.number(mfn)?;
         let theirs = number.checked_sub(self.pages).filter(|page| *page < self.pages);
         if number < self.pages { Some(Pfn::new(number)) } else { theirs.map(Pfn::new) }
+    }
+
+    /// Returns the page of which a frame was before one of Xen's own took its place: one page alone, as the shim's
+    /// rings.
+    pub(crate) fn replaced(&self, mfn: Mfn) -> Option<Pfn> {
+        let pfn = self.number(mfn).map(Pfn::new)?;
+        let is_replaced = |block: &Block| block.pages.pages() == 1 && block.pages.contains(pfn);
+        self.blocks.iter().any(is_replaced).then_some(pfn)
     }
 
     /// Returns another domain's frame for which M2P has the number of this page.

@@ -36,7 +36,7 @@ impl Domain {
         output::redirect(keep);
         let mut built = self.build().expect("a builder can make the domain");
         CONSOLE.take();
-        let (raw, role, facts) = (&built.start_info, self.role, built.facts);
+        let (raw, role, facts) = (&built.start_info, self.builder.role(), built.facts);
         let verdict = built.xen.run(|xen| main(Boot::new(raw, role, facts, xen)).verdict());
         Run { verdict, console: CONSOLE.take() }
     }

@@ -9,7 +9,7 @@ use core::cell::RefCell;
 use core::fmt;
 use std::time::Instant;
 
-use crate::builder::Hardware;
+use crate::builder::{Builder, Hardware};
 use crate::faults::{Refusal, Script};
 use crate::heap::Lease;
 use crate::kind::{Kind, Pin, Typed};
@@ -18,8 +18,8 @@ use crate::machine::Machine;
 use crate::mapping::Mapping;
 use crate::memory::{FrameMap, Memory};
 use crate::watch::{Event, Watchers};
-use xen::addr::{Mfn, VirtAddr};
-use xen::start_info::{Facts, Role};
+use xen::addr::{Mfn, Pfn, VirtAddr};
+use xen::start_info::Facts;
 use xen::{Counters, ModuleNames, Trapped, Words};
 
 /// Where the guest said its P2M is.
@@ -35,7 +35,7 @@ pub struct Published {
 pub struct Xen {
     pub(crate) memory: Memory,
     pub(crate) types: FrameMap<Typed>,
-    pub(crate) role: Role,
+    pub(crate) builder: Builder,
     pub(crate) hardware: Hardware,
     pub(crate) root: Mfn,
     pub(crate) shared_info: Mfn,
@@ -59,21 +59,18 @@ pub struct Xen {
 /// Short: a failed test prints it.
 impl fmt::Debug for Xen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { role, root, published, .. } = self;
-        write!(f, "Xen({role:?}, root {root}, {published:?}, {} hypercalls)", self.work.calls.all())
+        let Self { builder, root, published, .. } = self;
+        write!(f, "Xen({builder:?}, root {root}, {published:?}, {} hypercalls)", self.work.calls.all())
     }
 }
 
 impl Xen {
-    pub(crate) fn new(memory: Memory, role: Role, hardware: Hardware, root: Mfn) -> Self {
+    pub(crate) fn new(memory: Memory, builder: Builder, hardware: Hardware, root: Mfn) -> Self {
         let shared_info = memory.machine.limit();
-        let mut types = FrameMap::default();
-        // Mirrors `share_xen_page_with_guest`: Xen itself holds it as writable, it can never be a table.
-        types.insert(shared_info.raw(), Typed { kind: Kind::Writable, count: 1, pin: Pin::Loose });
-        Self {
+        let mut xen = Self {
             memory,
-            types,
-            role,
+            types: FrameMap::default(),
+            builder,
             hardware,
             root,
             shared_info,
@@ -90,7 +87,20 @@ impl Xen {
             answers: VecDeque::new(),
             watchers: Watchers::NOBODY,
             names: Vec::new(),
-        }
+        };
+        xen.hold(shared_info);
+        xen
+    }
+
+    /// Makes a page's frame one that Xen itself holds.
+    pub(crate) fn share(&mut self, pfn: Pfn) {
+        let mfn = self.memory.machine.mfn(pfn).expect("builders place nothing in a hole");
+        self.hold(mfn);
+    }
+
+    /// Mirrors `share_xen_page_with_guest`: Xen holds the frame as writable, it can never be a table.
+    fn hold(&mut self, mfn: Mfn) {
+        self.types.insert(mfn.raw(), Typed { kind: Kind::Writable, count: 1, pin: Pin::Loose });
     }
 
     /// Plans to refuse a hypercall, besides those planned before.

@@ -3,13 +3,13 @@
 //! Mirrors `_get_page_type`, `_put_page_type`, `alloc_l1_table` to `alloc_l4_table`, `free_l1_table` to
 //! `free_l4_table` and `get_page_from_l1e` to `get_page_from_l4e` in xen/arch/x86/mm.c.
 
+use crate::builder::Builder;
 use crate::entry::{self, XEN_SLOTS};
 use crate::kind::{Kind, Pin, Typed};
 use crate::state::Xen;
 use xen::Errno;
 use xen::addr::{Mfn, PAGE_SIZE, VirtAddr};
 use xen::pte::Level;
-use xen::start_info::Role;
 
 /// The frames that an entry of this level maps.
 fn frames(word: u64, level: Level) -> impl Iterator<Item = Mfn> {
@@ -121,7 +121,7 @@ impl Xen {
         const NO_FRAME: u64 = (1 << 40) - 1;
         /// Below 1 MiB: the machine's own.
         const FIRST_RAM: u64 = 0x100;
-        if self.role == Role::InitialDomain && mfn.raw() < FIRST_RAM {
+        if self.builder == Builder::Xen && mfn.raw() < FIRST_RAM {
             return Ok(());
         }
         if !self.owns(mfn) {

@@ -23,6 +23,8 @@
 
 use crate::addr::{L3_SPAN, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
 
+/// Xen's own part, the same in every PV guest: entries of the L4 table that no guest may change.
+pub const XEN: VirtRange = VirtRange::between(VirtAddr::new(0xffff_8000_0000_0000), DIRECT);
 /// Start of the direct map.
 pub const DIRECT: VirtAddr = VirtAddr::new(0xffff_8800_0000_0000);
 /// The direct map: as much as a P2M tree can describe.

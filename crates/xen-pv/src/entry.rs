@@ -35,8 +35,8 @@ macro_rules! entry {
         ::core::arch::global_asm!($crate::__memory_assembly!());
 
         #[cfg(not(test))]
-        extern "C" fn __xen_start(rsi: u64) -> ! {
-            $crate::rt::start(rsi, $main)
+        extern "C" fn __xen_start(rsi: u64, rsp: u64) -> ! {
+            $crate::rt::start($crate::rt::Entered { rsi, rsp }, $main)
         }
 
         #[cfg(not(test))]

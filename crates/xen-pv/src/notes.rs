@@ -5,6 +5,8 @@
 //!
 //! Sources: xen/include/public/elfnote.h.
 
+use crate::area;
+
 /// Address of the image's first page, the hypercall page.
 pub const IMAGE: u64 = 0xffff_ffff_8100_0000;
 /// Address of `_start`, in the page after it.
@@ -48,19 +50,18 @@ impl Notes {
         Self { name, init_p2m: None, mod_start_pfn: None }
     }
 
-    /// Has the builder map the P2M at `at` and not after the ramdisk: a page-aligned, canonical address below the
-    /// image's base, outside Xen's own part (0xffff_8000_0000_0000 to 0xffff_87ff_ffff_ffff).
-    ///
-    /// [`Boot::start_info`](crate::Boot::start_info) does not know such a list yet and refuses it.
+    /// Has the builder map the P2M at `at` and not after the ramdisk. The L4 slot around `at` must hold nothing else:
+    /// so a page-aligned address of the lower half, or one after [`area::VMALLOC`] and below the slot of the image.
+    /// Linux takes 0x80_0000_0000, and so does the unikernel.
     ///
     /// # Panics
     /// If `at` is another address: builders ignore such a note without a word, or fail.
     #[must_use]
     pub const fn init_p2m(self, at: u64) -> Self {
         let low = at < 0x8000_0000_0000;
-        let high = at >= 0xffff_8800_0000_0000 && at < VIRT_BASE;
+        let high = at >= area::VMALLOC.end_raw() && at < 0xffff_ff80_0000_0000;
         assert!(at.is_multiple_of(4096), "expected the address of a page");
-        assert!(low || high, "expected a canonical address below the kernel mapping and outside Xen's part");
+        assert!(low || high, "expected a canonical address in an L4 slot that nothing else uses");
         Self { init_p2m: Some(at), ..self }
     }
 

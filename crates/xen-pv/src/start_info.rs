@@ -7,7 +7,7 @@
 //! Sources: xen/include/public/xen.h, "Start-of-day memory layout".
 
 use crate::abi::{SIF_MOD_START_PFN, StartInfo};
-use crate::addr::{ENTRIES, L2_SPAN, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange, pages_for};
+use crate::addr::{ENTRIES, L2_SPAN, L3_SPAN, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange, pages_for};
 use crate::area;
 use crate::early::Early;
 pub use crate::field::{Fault, FieldError};
@@ -23,6 +23,8 @@ pub const MAX_PAGES: u64 = ENTRIES * ENTRIES * ENTRIES;
 pub struct Facts {
     /// Where the builder put start_info (%rsi at entry).
     pub start_info: VirtAddr,
+    /// Where the builder's stack ends (%rsp at entry).
+    pub boot_stack_end: VirtAddr,
     /// The kernel image, from its linker symbols, whole pages.
     pub image: VirtRange,
     /// Its executable part.
@@ -53,6 +55,15 @@ pub struct Ramdisk {
     pub bytes: u64,
 }
 
+/// Where the builder left the P2M list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListPlace {
+    /// In the high mapping, which shows the pages of the domain in order.
+    High,
+    /// In a mapping of its own (`XEN_ELFNOTE_INIT_P2M`): in these pages, together with the page tables that map it.
+    Own(PfnRange),
+}
+
 /// start_info, validated.
 #[derive(Clone, Copy, Debug)]
 pub struct BootInfo {
@@ -66,8 +77,10 @@ pub struct BootInfo {
     pub shared_info: Mfn,
     /// The ramdisk, if there is one.
     pub ramdisk: Option<Ramdisk>,
-    /// The P2M list.
+    /// The addresses of the P2M list.
     pub mfn_list: VirtRange,
+    /// Its pages.
+    pub list_place: ListPlace,
     /// Page of the xenstore ring.
     pub store: Option<Pfn>,
     /// Page of the console ring.
@@ -85,39 +98,45 @@ impl BootInfo {
         let Early { role, nr_pages, shared_info, .. } = Early::parse(raw)?;
         high_page("(own address)", facts.start_info.as_u64())?;
         within_limit(nr_pages)?;
+        let mfn_list = mfn_list(raw, nr_pages)?;
+        let list = List::new(mfn_list.start, nr_pages);
+        is_a_list(list, facts, xen)?;
         let mut info = Self {
             facts,
             role,
             nr_pages,
             shared_info,
             ramdisk: ramdisk(raw, nr_pages)?,
-            mfn_list: mfn_list(raw, nr_pages)?,
+            mfn_list,
+            list_place: list_place(raw, mfn_list, nr_pages)?,
             store: None,
             console: None,
             page_tables: page_tables(raw)?,
         };
         info.check_order()?;
         if role == Role::Guest {
-            let list = List::new(info.mfn_list.start, nr_pages);
             info.store = Some(ring("store_mfn", raw.store_mfn, list, xen)?);
             info.console = Some(ring("console.mfn", raw.console_mfn, list, xen)?);
         }
         Ok(info)
     }
 
-    /// The builder appends its elements in one order; each must start behind the one before.
+    /// The header names one order for what is in the high mapping; each must start after the one before. (The order of
+    /// the rings, which GRUB does not keep, is no matter.)
     fn check_order(&self) -> Result<(), FieldError> {
         let image_end = self.facts.image.end_raw();
         let mut end = image_end;
         if let Some(Ramdisk { place: RamdiskPlace::Mapped(at), bytes }) = self.ramdisk {
-            behind("mod_start", "the end of the kernel image or more", at, image_end)?;
+            after("mod_start", "the end of the kernel image or more", at, image_end)?;
             end = at.as_u64().saturating_add(pages_for(bytes) * PAGE_SIZE);
         }
-        behind("mfn_list", "an address behind kernel and ramdisk", self.mfn_list.start, end)?;
-        let list_end = self.mfn_list.end_raw().next_multiple_of(PAGE_SIZE);
-        behind("(own address)", "an address behind the P2M list", self.facts.start_info, list_end)?;
+        if self.list_place == ListPlace::High {
+            after("mfn_list", "an address after kernel and ramdisk", self.mfn_list.start, end)?;
+            end = self.mfn_list.end_raw().next_multiple_of(PAGE_SIZE);
+        }
+        after("(own address)", "an address after kernel, ramdisk and P2M list", self.facts.start_info, end)?;
         let end = self.facts.start_info.as_u64().saturating_add(PAGE_SIZE);
-        behind("pt_base", "an address behind start_info", self.page_tables.start, end)?;
+        after("pt_base", "an address after start_info", self.page_tables.start, end)?;
         self.check_unmapped_ramdisk()
     }
 
@@ -134,7 +153,7 @@ impl BootInfo {
     }
 }
 
-fn behind(field: &'static str, expected: &'static str, at: VirtAddr, end: u64) -> Result<(), FieldError> {
+fn after(field: &'static str, expected: &'static str, at: VirtAddr, end: u64) -> Result<(), FieldError> {
     checked(field, expected, at.as_u64(), |at| at >= end).map(|_| ())
 }
 
@@ -152,22 +171,62 @@ const fn within_limit(pages: u64) -> Result<(), FieldError> {
     })
 }
 
+/// The list's addresses: in the high mapping, or anywhere else that a kernel may have asked for by `INIT_P2M`.
 fn mfn_list(raw: &StartInfo, nr_pages: u64) -> Result<VirtRange, FieldError> {
-    if raw.mfn_list < area::HIGH.as_u64() {
-        return Err(FieldError {
-            field: "mfn_list",
-            expected: "an address of the high mapping",
-            found: raw.mfn_list,
-            advice: "the image carries the INIT_P2M note, which this boot does not handle: build it without",
-            fault: Fault::Limit,
-        });
-    }
-    let start = high_page("mfn_list", raw.mfn_list)?;
     let bytes = nr_pages * 8;
-    checked("mfn_list", "a list that ends within 2 GiB", raw.mfn_list, |at| {
-        at - area::HIGH.as_u64() + bytes <= 2 * L2_SPAN - L2_SPAN / 64
+    if raw.mfn_list >= area::HIGH.as_u64() {
+        let start = high_page("mfn_list", raw.mfn_list)?;
+        let expected = "a list that ends within 2 GiB of the high mapping's start";
+        checked("mfn_list", expected, raw.mfn_list, |at| {
+            at - area::HIGH.as_u64() + bytes <= 2 * L2_SPAN - L2_SPAN / 64
+        })?;
+        return Ok(VirtRange::new(start, bytes));
+    }
+    let expected = "a page-aligned address, and canonical ones to the list's end";
+    let canonical = |at| VirtAddr::try_new(at).is_ok();
+    let last = raw.mfn_list.saturating_add(bytes - 1);
+    checked("mfn_list", expected, raw.mfn_list, |at| {
+        at % PAGE_SIZE == 0 && canonical(at) && canonical(last) && at >> 47 == last >> 47
     })?;
-    Ok(VirtRange::new(start, bytes))
+    let list = VirtRange::new(VirtAddr::new_truncate(raw.mfn_list), bytes);
+    let expected = "a list with L4 slots of its own: none of Xen, direct map, vmalloc and high mapping";
+    checked("mfn_list", expected, raw.mfn_list, |_| has_slots_of_its_own(list))?;
+    Ok(list)
+}
+
+/// The page that start_info is in must be found in the list, or it is none, whatever its address: then not the frames
+/// that are looked up in it are false.
+fn is_a_list(list: List, facts: Facts, xen: &impl Lookup) -> Result<(), FieldError> {
+    let expected = "the P2M list, which has for start_info's page a frame that M2P gives to it";
+    let own = area::high_pfn(facts.start_info);
+    let names_own = list.frame(xen, own).and_then(|mfn| xen.m2p(mfn)).is_some_and(|claim| claim.names(own));
+    checked("mfn_list", expected, list.address(Pfn::ZERO).as_u64(), |_| names_own).map(|_| ())
+}
+
+/// Tells whether the L4 entries that lead to the list lead to nothing that this crate gives another use.
+fn has_slots_of_its_own(list: VirtRange) -> bool {
+    let slot = |at: u64| at / L3_SPAN;
+    let (first, last) = (slot(list.start.as_u64()), slot(list.end_raw() - 1));
+    let others = [area::XEN, area::DIRECT_MAP, area::VMALLOC, area::HIGH_MAP];
+    others.iter().all(|other| last < slot(other.start.as_u64()) || first > slot(other.end_raw() - 1))
+}
+
+/// The pages of a list with a mapping of its own: at least the list's, and one table, if that maps pages of 1 GiB.
+fn list_place(raw: &StartInfo, list: VirtRange, nr_pages: u64) -> Result<ListPlace, FieldError> {
+    if list.start >= area::HIGH {
+        return Ok(ListPlace::High);
+    }
+    let least = pages_for(list.bytes) + 1;
+    let expected = "the pages of the P2M list and of its page tables, INIT_P2M being asked for";
+    let pages =
+        checked("nr_p2m_frames", expected, raw.nr_p2m_frames, |pages| (least..=nr_pages).contains(&pages))?;
+    let first = checked(
+        "first_p2m_pfn",
+        "a pfn whose nr_p2m_frames pages the domain has",
+        raw.first_p2m_pfn,
+        |pfn| pfn <= nr_pages - pages,
+    )?;
+    Ok(ListPlace::Own(PfnRange::new(Pfn::new(first), pages)))
 }
 
 fn ramdisk(raw: &StartInfo, nr_pages: u64) -> Result<Option<Ramdisk>, FieldError> {

@@ -8,8 +8,7 @@ use pv_memory::p2m::Slot;
 use pv_memory::p2m::Strategy;
 use pv_memory::vmalloc::{Near, Vmalloc};
 use xen::addr::{Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
-use xen::start_info::Role;
-use xen_model::{Built, Domain, ImageShape, Ramdisk};
+use xen_model::{Builder, Built, Domain, ImageShape, Ramdisk};
 
 use super::{ODD, booted, frames_of, odd};
 use crate::support::stages::{World, drain, moved, plant};
@@ -118,7 +117,7 @@ fn c6_clearing_stops_at_the_end_of_the_last_table() {
 }
 
 #[test]
-fn c7_nothing_is_left_behind_the_image_wherever_the_tables_start() {
+fn c7_nothing_is_left_after_the_image_wherever_the_tables_start() {
     let mut ends = BTreeSet::new();
     for step in 0..64 {
         let image = ImageShape { pages: 100 + step * 17, text: 40, rodata: 20 };
@@ -152,8 +151,8 @@ fn d6_a_slot_with_a_hole_in_it_is_cleared_to_its_last_entry() {
 
 #[test]
 fn d8_what_the_guest_still_uses_is_never_handed_out() {
-    for (role, strategy) in [(Role::Guest, Strategy::Copy), (Role::InitialDomain, Strategy::Alias)] {
-        let mut world = moved(&Domain { role, ..odd() }, strategy);
+    for (builder, strategy) in [(Builder::Toolstack, Strategy::Copy), (Builder::Xen, Strategy::Alias)] {
+        let mut world = moved(&Domain { builder, ..odd() }, strategy);
         world.clean();
         let rows = world.built.rows.clone();
         let saved = toolstack::map_p2m(&world.built.xen).unwrap();
@@ -221,7 +220,7 @@ fn e7_a_page_above_the_p2m_is_an_error_and_no_crash() {
 }
 
 #[test]
-fn e8_an_image_that_ends_behind_the_ramdisks_start_is_refused() {
+fn e8_an_image_that_ends_past_the_ramdisks_start_is_refused() {
     let mut built = odd().build().unwrap();
     built.facts.image.bytes += PAGE_SIZE;
     let error = boot(&mut built, "").unwrap_err().to_string();

@@ -1,4 +1,5 @@
-//! Rules about translations that outlive their entry: who forgets them, and what a guest meets that does not.
+//! Rules about translations that outlive their entry: when they are flushed, and what happens to a guest that does not
+//! flush.
 
 use xen::abi::MmuUpdate;
 use xen::addr::VirtAddr;
@@ -86,7 +87,7 @@ fn a_page_made_writable_again_faults_without_a_flush() {
 
 #[expect(unsafe_code, reason = "the seam's unsafe half is what is tested")]
 fn store(xen: &mut Xen, at: VirtAddr) {
-    // SAFETY: the model checks the access itself; the page is nobody's.
+    // SAFETY: the model checks the access itself; nothing else uses the page.
     let words = unsafe { xen.page_mut(at) };
     words[0] = 1;
 }

@@ -16,14 +16,14 @@ pub(super) struct Seen {
     pub(super) known: usize,
     /// Places that the log has other names for than the image.
     pub(super) others: usize,
-    /// Places without a name, of which nothing shows whose they are.
+    /// Places without a name, of which nothing shows which image they are in.
     pub(super) unproven: usize,
 }
 
-/// What a log has shown of whose it is.
+/// What a log has shown of its image.
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
-    /// Its build-id is the image's, or a name in it was.
+    /// Its build-id is the image's, or a name in it agreed.
     ours: bool,
     /// A name in it was another's, and its build-id has not been the image's.
     others: bool,
@@ -41,7 +41,7 @@ impl Evidence {
                 self.others = true;
                 seen.others += 1;
             }
-            Belongs::Untold => {
+            Belongs::Unnamed => {
                 let shown = self.ours && !self.others || unproven == Unproven::Trusted;
                 seen.unproven += usize::from(!shown);
                 return shown;

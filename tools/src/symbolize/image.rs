@@ -21,7 +21,7 @@ pub(super) struct Image {
     loader: Loader,
     /// Address and size of each function of a name.
     pub(super) functions: HashMap<String, Vec<(u64, u64)>>,
-    /// Where its code is: debug information also tells of functions that the linker left out, at addresses near 0.
+    /// Where its code is: debug information also lists functions that the linker left out, at addresses near 0.
     code: Vec<Range<u64>>,
     here: Option<PathBuf>,
     /// In hexadecimal, if it has one.
@@ -36,7 +36,7 @@ pub(super) enum Belongs {
     /// The log has another name for it, or a function that the image does not have in this form.
     Others,
     /// The log has an address and no name.
-    Untold,
+    Unnamed,
 }
 
 impl Image {
@@ -70,7 +70,7 @@ impl Image {
         self.build_id.as_deref()
     }
 
-    /// Whether a log that tells this build-id is of this image.
+    /// Whether a log with this build-id is of this image.
     pub(super) fn is_built_as(&self, build_id: &str) -> bool {
         self.build_id.as_ref().is_some_and(|own| own.starts_with(build_id))
     }
@@ -87,7 +87,7 @@ impl Image {
                 true => Belongs::Ours,
                 false => Belongs::Others,
             },
-            (Code::Address(_), None) => Belongs::Untold,
+            (Code::Address(_), None) => Belongs::Unnamed,
         }
     }
 
@@ -102,7 +102,7 @@ impl Image {
     /// What a place stands for; nothing if it is not in this image.
     pub(super) fn lines(&self, place: &Place, stopped_at: &mut Option<u64>) -> Vec<String> {
         let Some(address) = self.address(&place.code) else { return Vec::new() };
-        // A trace begins with the instruction that the registers were told for, which nothing returns to.
+        // A trace begins with the instruction that the registers were printed for, which nothing returns to.
         let exact = place.role == Role::Stopped || *stopped_at == Some(address);
         if place.role == Role::Stopped {
             *stopped_at = Some(address);
@@ -127,25 +127,25 @@ impl Image {
 
     /// Inlined functions first, the function itself last.
     fn frames(&self, probe: u64) -> Vec<String> {
-        let mut told = Vec::new();
-        let Ok(mut frames) = self.loader.find_frames(probe) else { return told };
+        let mut lines = Vec::new();
+        let Ok(mut frames) = self.loader.find_frames(probe) else { return lines };
         while let Ok(Some(frame)) = frames.next() {
             let name = frame.function.as_ref().and_then(|name| name.demangle().ok());
             let Some(place) = frame.location.as_ref().and_then(|location| self.file_and_line(location))
             else {
                 continue;
             };
-            told.push(format!("{place}  {}", name.as_deref().map_or("?", without_hash)));
+            lines.push(format!("{place}  {}", name.as_deref().map_or("?", without_hash)));
         }
         // Debug information often has the last part of a name only; the symbol table has all of it.
-        if let (Some(last), Some(name)) = (told.last_mut(), self.name(probe))
+        if let (Some(last), Some(name)) = (lines.last_mut(), self.name(probe))
             && let Some((place, _)) = last.split_once("  ")
         {
             *last = format!("{place}  {name}");
         }
-        let inlined = told.len().saturating_sub(1);
-        told.iter_mut().take(inlined).for_each(|line| line.push_str(" (inlined)"));
-        told
+        let inlined = lines.len().saturating_sub(1);
+        lines.iter_mut().take(inlined).for_each(|line| line.push_str(" (inlined)"));
+        lines
     }
 
     fn file_and_line(&self, location: &addr2line::Location<'_>) -> Option<String> {
@@ -178,7 +178,7 @@ pub(super) fn short_path(path: &str) -> &str {
     path.strip_prefix("/rustc/").and_then(|rest| rest.split_once('/')).map_or(path, |(_, file)| file)
 }
 
-/// A Rust name ends with a hash that tells a reader nothing.
+/// A Rust name ends with a hash that means nothing to a reader.
 pub(super) fn without_hash(name: &str) -> &str {
     match name.rsplit_once("::h") {
         Some((short, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => short,

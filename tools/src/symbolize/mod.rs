@@ -3,9 +3,9 @@
 //! The log goes through as it is, each line followed by what its addresses stand for: functions inlined there first,
 //! innermost first. `trace` finds the addresses, `image` looks them up.
 //!
-//! An address alone does not say whose it is: every kernel has code at 0xffffffff81001180. So an address is looked up
-//! if the log's name for it is the image's too; without a name, if the log has shown by then that it is of this image,
-//! by its build-id or by a name that agreed. Everything else is left alone, and counted.
+//! An address alone does not say which image it is in: every kernel has code at 0xffffffff81001180. So an address is
+//! looked up if the log's name for it is the image's too; without a name, if the log has shown by then that it is of
+//! this image, by its build-id or by a name that agreed. Everything else is left alone, and counted.
 
 mod evidence;
 mod image;
@@ -23,7 +23,7 @@ use std::{
     io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
-use trace::{Place, build_id, places, tells};
+use trace::{Place, build_id, may_have_place, places};
 
 /// Bytes of a line that are looked at as one; what is longer goes through in pieces.
 const LONGEST: u64 = 1 << 16;
@@ -86,33 +86,33 @@ fn complaint(seen: &Seen, image: &Path) -> Option<String> {
 /// Where the log goes on to.
 type Out<'a> = &'a mut dyn FnMut(&[u8]) -> Listener;
 
-/// Writes the log through, with lines added, until nobody listens any more.
+/// Writes the log through, with lines added, until the output has no reader any more.
 fn copy(image: &mut Image, unproven: Unproven, mut log: impl BufRead, out: Out<'_>) -> io::Result<Seen> {
     let mut seen = Seen::default();
     let mut evidence = Evidence::default();
     let mut stopped_at = None;
     loop {
-        let mut told = Vec::new();
-        if log.by_ref().take(LONGEST).read_until(b'\n', &mut told)? == 0 {
+        let mut output = Vec::new();
+        if log.by_ref().take(LONGEST).read_until(b'\n', &mut output)? == 0 {
             break;
         }
-        let text = match tells(&told) {
-            true => String::from_utf8_lossy(told.trim_ascii_end()).into_owned(),
+        let text = match may_have_place(&output) {
+            true => String::from_utf8_lossy(output.trim_ascii_end()).into_owned(),
             false => String::new(),
         };
         if build_id(&text).is_some_and(|id| image.is_built_as(&id)) {
             evidence = Evidence::OURS;
         }
         let places = places(&text);
-        if !places.is_empty() && !told.ends_with(b"\n") {
-            told.push(b'\n');
+        if !places.is_empty() && !output.ends_with(b"\n") {
+            output.push(b'\n');
         }
         for place in places {
             seen.places += 1;
             let lines = lookup(image, &place, (&mut evidence, unproven), &mut seen, &mut stopped_at);
-            lines.iter().for_each(|line| told.extend(format!("        {line}\n").bytes()));
+            lines.iter().for_each(|line| output.extend(format!("        {line}\n").bytes()));
         }
-        if out(&told) == Listener::Gone {
+        if out(&output) == Listener::Gone {
             break;
         }
     }
@@ -153,11 +153,11 @@ mod tests {
         Image::open(&env::current_exe().unwrap()).unwrap()
     }
 
-    fn told(log: &str) -> (String, Seen) {
-        told_of(&mut this_program(), log)
+    fn symbolized(log: &str) -> (String, Seen) {
+        symbolized_by(&mut this_program(), log)
     }
 
-    fn told_of(image: &mut Image, log: &str) -> (String, Seen) {
+    fn symbolized_by(image: &mut Image, log: &str) -> (String, Seen) {
         let mut out = Vec::new();
         let mut print = |bytes: &[u8]| {
             out.extend_from_slice(bytes);
@@ -177,10 +177,10 @@ mod tests {
         let (name, places) =
             image.functions.iter().find(|(name, _)| name.ends_with("tests::marked")).unwrap();
         let (start, size) = places[0];
-        let (text, found) = told(&format!("RIP: e033:[<{start:016x}>] {name}+0x0/{size:#x}\nlast\n"));
+        let (text, found) = symbolized(&format!("RIP: e033:[<{start:016x}>] {name}+0x0/{size:#x}\nlast\n"));
         assert!(text.contains("symbolize/mod.rs:") && text.ends_with("last\n"), "{text}");
         assert_eq!(found, seen(1, 1, 0, 0));
-        let (by_name, found) = told(&format!("RIP: 0010:{name}+0x0/{size:#x}\n"));
+        let (by_name, found) = symbolized(&format!("RIP: 0010:{name}+0x0/{size:#x}\n"));
         assert!(by_name.contains("symbolize/mod.rs:"), "{by_name}");
         assert_eq!((found.known, marked() > 0), (1, true));
     }
@@ -196,13 +196,14 @@ mod tests {
     fn an_address_that_another_image_has_a_name_for_is_left_alone() {
         let mut image = this_program();
         let (start, name, size) = place(&image);
-        let mut told = |log: &str| told_of(&mut image, log);
-        let mut at =
-            |name: &str, offset: u64| told(&format!(" [<{:016x}>] {name}+{offset:#x}/0x9\n", start + 2));
+        let mut symbolized = |log: &str| symbolized_by(&mut image, log);
+        let mut at = |name: &str, offset: u64| {
+            symbolized(&format!(" [<{:016x}>] {name}+{offset:#x}/0x9\n", start + 2))
+        };
         assert_eq!(at(&name, 2).1, seen(1, 1, 0, 0));
-        // Another name, the same name at another place, a function of another size: other images' all of them.
+        // Another name, the same name at another place, a function of another size: all of them belong to other images.
         let others = [at("some::other", 2), at(&name, 3)];
-        let other_size = told(&format!(" {name}+0x2/{:#x}\n", size + 1));
+        let other_size = symbolized(&format!(" {name}+0x2/{:#x}\n", size + 1));
         for (text, found) in others.into_iter().chain([other_size]) {
             assert_eq!(found, seen(1, 0, 1, 0), "{text}");
             assert!(!text.contains(".rs:"), "{text}");
@@ -213,16 +214,16 @@ mod tests {
     fn an_address_without_a_name_needs_a_name_or_a_build_id_before_it() {
         let mut image = this_program();
         let (start, name, size) = place(&image);
-        let mut told = |log: &str| told_of(&mut image, log);
+        let mut symbolized = |log: &str| symbolized_by(&mut image, log);
         let bare = format!("(XEN) RIP:    e033:[<{start:016x}>]\n");
         let named = format!(" {name}+0x2/{size:#x}\n");
-        assert_eq!(told(&bare).1, seen(1, 0, 0, 1));
-        assert_eq!(told(&format!("{named}{bare}")).1, seen(2, 2, 0, 0));
+        assert_eq!(symbolized(&bare).1, seen(1, 0, 0, 1));
+        assert_eq!(symbolized(&format!("{named}{bare}")).1, seen(2, 2, 0, 0));
         let other = " some_other+0x1/0x9\n";
-        assert_eq!(told(&format!("{named}{other}{bare}")).1, seen(3, 1, 1, 1));
+        assert_eq!(symbolized(&format!("{named}{other}{bare}")).1, seen(3, 1, 1, 1));
         if let Some(id) = image.build_id().map(str::to_owned) {
             let log = format!("(XEN) build-id: {id}\n{bare}");
-            assert_eq!(told_of(&mut image, &log).1, seen(1, 1, 0, 0));
+            assert_eq!(symbolized_by(&mut image, &log).1, seen(1, 1, 0, 0));
         }
         let trusted = copy(&mut image, Unproven::Trusted, bare.as_bytes(), &mut |_| Listener::Here).unwrap();
         assert_eq!(trusted, seen(1, 1, 0, 0));
@@ -251,11 +252,11 @@ mod tests {
     #[test]
     fn a_log_without_addresses_comes_out_as_it_went_in() {
         let log = "nothing here\n\u{fffd} [<1>] nowhere\n";
-        assert_eq!(told(log), (log.to_owned(), seen(1, 0, 0, 1)));
+        assert_eq!(symbolized(log), (log.to_owned(), seen(1, 0, 0, 1)));
     }
 
     #[test]
-    fn what_is_no_program_is_refused_with_words() {
+    fn what_is_no_program_is_refused_with_a_message() {
         let folder = env::temp_dir().join(format!("revector-symbolize-{}", std::process::id()));
         fs::write(&folder, "no ELF").unwrap();
         let error = format!("{:#}", Image::open(&folder).err().unwrap());

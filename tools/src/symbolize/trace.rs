@@ -3,7 +3,7 @@
 //! Three dialects: `[<ffffffff810719fa>] name+0x7a/0xb0`, printed by this project's image, by Linux up to 4.9 and by
 //! Xen; `name+0x7a/0xb0` alone, printed by newer Linux; and `RIP: e033:` before either, where the processor stopped.
 
-/// What a line tells about a place in code.
+/// What a line says about a place in code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) code: Code,
@@ -19,7 +19,7 @@ pub(super) struct Named {
     pub(super) offset: u64,
 }
 
-/// How the place is told.
+/// How the place is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Code {
     Address(u64),
@@ -40,13 +40,13 @@ pub(super) enum Role {
     Returns,
 }
 
-/// Whether a line may tell a place or a build-id, which most lines do not.
-pub(super) fn tells(line: &[u8]) -> bool {
+/// Whether a line may have a place or a build-id, which most lines do not.
+pub(super) fn may_have_place(line: &[u8]) -> bool {
     let has = |word: &[u8]| memchr::memmem::find(line, word).is_some();
     memchr::memchr2(b'[', b'+', line).is_some() || has(b"uild") || has(b"UILD")
 }
 
-/// The places that a line tells, in its order.
+/// The places in a line, in its order.
 pub(super) fn places(line: &str) -> Vec<Place> {
     let role = if line.contains("RIP") { Role::Stopped } else { Role::Returns };
     let bracketed: Vec<_> = line
@@ -69,7 +69,7 @@ fn named(rest: &str) -> Option<Named> {
     }
 }
 
-/// The build-id that a line tells: 16 or more digits after that word.
+/// The build-id in a line: 16 or more digits after that word.
 pub(super) fn build_id(line: &str) -> Option<String> {
     let lower = line.to_ascii_lowercase();
     let at =

@@ -1,4 +1,4 @@
-//! Runs a command with streams that nobody reads; included by the tests of both commands.
+//! Runs a command with streams without a reader; included by the tests of both commands.
 
 use std::{
     os::unix::process::ExitStatusExt,
@@ -29,20 +29,20 @@ impl Stream {
 }
 
 /// The exit code, or minus the signal that ended it.
-fn code(program: &str, words: &[&str], (out, err): (Stream, Stream)) -> i32 {
+fn code(program: &str, arguments: &[&str], (out, err): (Stream, Stream)) -> i32 {
     let mut command = Command::new(program);
-    command.args(words).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command.args(arguments).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     command.stdin(Stdio::null()).stdout(out.stdio()).stderr(err.stdio());
     let status = command.status().expect("the command runs");
     status.code().unwrap_or_else(|| -status.signal().unwrap_or(0))
 }
 
-/// Holds the code with each stream closed against the one with both open.
-pub(crate) fn assert_same_code_whoever_listens(program: &str, words: &[&str]) {
+/// Compares the code with each stream closed to the one with both open.
+pub(crate) fn assert_same_code_without_readers(program: &str, arguments: &[&str]) {
     use Stream::{Closed, Open};
-    let expected = code(program, words, (Open, Open));
-    assert!((0..=7).contains(&expected), "{words:?}: {expected}");
+    let expected = code(program, arguments, (Open, Open));
+    assert!((0..=7).contains(&expected), "{arguments:?}: {expected}");
     for streams in [(Closed, Open), (Open, Closed), (Closed, Closed)] {
-        assert_eq!(code(program, words, streams), expected, "{words:?} with {streams:?}");
+        assert_eq!(code(program, arguments, streams), expected, "{arguments:?} with {streams:?}");
     }
 }

@@ -26,7 +26,7 @@ pub enum Fate {
     Refused,
 }
 
-/// From which ramdisk on each fate begins, for one memory size; none if never.
+/// From which ramdisk on each outcome begins, for one memory size; none if never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     pub memory: Size,
@@ -77,7 +77,7 @@ impl Question {
         self.table().iter().any(|limits| limits.collides_from.is_some())
     }
 
-    /// The smallest ramdisk with a wanted fate. Fates are ordered: fits, small rows, P2M, refused.
+    /// The smallest ramdisk with a wanted outcome. Outcomes are ordered: fits, small rows, P2M, refused.
     fn first(&self, memory: Size, wanted: impl Fn(Fate) -> bool) -> Option<Size> {
         let at_least = |pages: u64| rank(self.fate(memory, Size::of_pages(pages))) >= rank_of(&wanted);
         // No ramdisk is larger than the memory that holds it.
@@ -114,7 +114,7 @@ mod tests {
         Question { kernel, builder: Builder::Toolstack, area: ModuleArea::CLASSIC }
     }
 
-    /// Holds a limit against its two neighbours, by the predicate that it is about.
+    /// Checks a limit and its two neighbours against the condition that it is the limit of.
     #[test]
     fn one_page_less_than_the_limit_does_not_collide_and_the_limit_does() {
         let question = question(Kernel::of_pages(0xe43));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seeds_guest_collides_from_a_ramdisk_that_is_smaller_than_the_seeds() {
+    fn the_357a3cfb_guest_collides_from_a_ramdisk_smaller_than_its_own() {
         let limits = question(Kernel::of_pages(0xe43)).limits(Size::of_mib(131_072));
         let p2m = limits.p2m_from.unwrap();
         assert!(p2m < Size::of_pages(0x1_0784) && p2m > Size::of_mib(220), "{p2m}");

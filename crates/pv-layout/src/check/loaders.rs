@@ -39,8 +39,8 @@ impl Kinds {
         }
     }
 
-    /// In words, with the note that decides.
-    pub(super) const fn words(self) -> &'static str {
+    /// As text, with the note that decides.
+    pub(super) const fn describe(self) -> &'static str {
         match self {
             Self::Pv => "PV (it has no note PHYS32_ENTRY, so not PVH)",
             Self::Pvh => "PVH only (it has neither ENTRY nor VIRT_BASE, so not PV)",
@@ -87,7 +87,7 @@ pub(super) fn answers(packing: Packing, kinds: Kinds) -> Vec<Answer> {
 /// All of it as text.
 pub(super) fn text(image: &PvImage) -> String {
     let kinds = Kinds::of(image);
-    let mut out = format!("\nkinds of guest\n  {}\n\nloaders\n", kinds.words());
+    let mut out = format!("\nkinds of guest\n  {}\n\nloaders\n", kinds.describe());
     for (who, refuses) in answers(image.packing, kinds) {
         let answer = refuses.map_or_else(|| "boots it".to_owned(), |why| format!("no: {why}"));
         out += &format!("  {who:38} {answer}\n");
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn every_method_is_refused_by_whom_it_should_be() {
+    fn every_method_is_refused_by_the_loaders_that_lack_it() {
         let grub = "GRUB as a PV guest (grub-xen)";
         assert_eq!(refused(Packing::Plain), [""; 0]);
         assert_eq!(refused(Packing::BzImage(Method::Gzip)), [""; 0]);

@@ -59,8 +59,8 @@ fn answer(kernel: Kernel, map: &[MapRange]) -> Result<(String, Verdict)> {
     for part in &parts {
         let hole = what_is_there(map, part);
         conflicts |= hole.is_some();
-        let told = hole.unwrap_or_else(|| "RAM".to_owned());
-        out += &format!("  {:12} {:#x} -> {:#x}: {told}\n", part.kind.name(), part.start, part.end);
+        let under = hole.unwrap_or_else(|| "RAM".to_owned());
+        out += &format!("  {:12} {:#x} -> {:#x}: {under}\n", part.kind.name(), part.start, part.end);
     }
     if !conflicts {
         return Ok((out + "  No conflict: Linux finds RAM where it cannot move.\n", Verdict::Fine));

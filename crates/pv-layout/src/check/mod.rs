@@ -1,7 +1,7 @@
 //! What a kernel asks its builder for, and for which sizes its modules could not be loaded.
 //!
 //! `image` reads the notes, `loaders` says who boots the kernel, `limits` asks `predict` about many sizes, `curve`
-//! shows the answer, `machine` holds the kernel against a machine's memory map.
+//! shows the answer, `machine` compares the kernel with a machine's memory map.
 
 mod curve;
 mod limits;
@@ -61,7 +61,7 @@ pub fn about(path: &Path, image: &PvImage) -> String {
     out + &loaders::text(image)
 }
 
-/// What builders would stumble over, or this command does not know.
+/// What builders would refuse, or this command does not know.
 fn warnings(image: &PvImage) -> Vec<&'static str> {
     let mut found = Vec::new();
     if image.text(notes::XEN_VERSION).is_none_or(|version| !version.starts_with("xen-3.0")) {
@@ -80,7 +80,7 @@ fn warnings(image: &PvImage) -> Vec<&'static str> {
     found
 }
 
-/// Where one builder puts things, and the limits that follow.
+/// Where one builder puts each row, and the limits that follow.
 #[must_use]
 pub fn answer(question: &Question) -> String {
     let table = question.table();
@@ -101,7 +101,7 @@ pub fn answer(question: &Question) -> String {
 }
 
 fn row(limits: &Limits) -> String {
-    let told = |size: Option<Size>| match size {
+    let from_ramdisk = |size: Option<Size>| match size {
         None => "never".to_owned(),
         Some(Size(0)) => "0".to_owned(),
         Some(size) => size.to_string(),
@@ -109,9 +109,9 @@ fn row(limits: &Limits) -> String {
     format!(
         "  {:>8}  {:>14} {:>14} {:>12}\n",
         limits.memory.to_string(),
-        told(limits.collides_from),
-        told(limits.p2m_from),
-        told(limits.refused_from)
+        from_ramdisk(limits.collides_from),
+        from_ramdisk(limits.p2m_from),
+        from_ramdisk(limits.refused_from)
     )
 }
 

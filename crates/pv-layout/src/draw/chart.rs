@@ -122,11 +122,11 @@ fn y(size: Size) -> i32 {
     BOTTOM - i32::try_from(up).unwrap_or(0)
 }
 
-/// The curve in words.
+/// The curve as text.
 fn describe(chart: &Chart) -> String {
-    let told = chart.points.iter().step_by(4).map(|point| {
+    let points = chart.points.iter().step_by(4).map(|point| {
         let size = |size: Option<Size>| size.map_or("never".to_owned(), |size| format!("from {size}"));
         format!("{}: collides {}, refused {}", point.memory, size(point.collides), size(point.refused))
     });
-    told.collect::<Vec<_>>().join("; ")
+    points.collect::<Vec<_>>().join("; ")
 }

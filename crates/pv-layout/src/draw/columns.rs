@@ -1,12 +1,12 @@
-//! What each column shows at each stripe: a block with a look and words.
+//! What each column shows at each stripe: a block with a look and a text.
 //!
-//! Five columns tell the story: the pages; the high mapping and the direct map as the builder leaves them; and both
+//! There are five columns: the pages; the high mapping and the direct map as the builder leaves them; and both
 //! when the guest has moved its P2M. `picture` puts them side by side or below each other.
 
 use super::{
     canvas::Face,
     notes,
-    rows::{short, told},
+    rows::{sentence, short},
     stripes::{self, Cuts, Reach, Stripe, What},
 };
 use crate::{
@@ -28,7 +28,7 @@ pub(super) enum Column {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
     Of(Kind),
-    /// Memory without a part in the story.
+    /// Memory that is neither P2M nor in the way.
     Ram,
     /// Nothing there.
     Empty,
@@ -36,7 +36,7 @@ pub(super) enum Look {
     Free,
     /// Where the P2M could be reached.
     Could,
-    /// Behind the end of memory.
+    /// Past the end of memory.
     Nothing,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Block {
     pub(super) y1: i32,
     pub(super) look: Look,
     /// Lines of text, from the fullest to the shortest that will do.
-    pub(super) words: Vec<Vec<(Face, String)>>,
+    pub(super) texts: Vec<Vec<(Face, String)>>,
     /// Bytes of it that are in the way of modules.
     pub(super) in_the_way: Option<Size>,
     /// Bytes of it that the memory map says are no memory.
@@ -66,7 +66,7 @@ pub(super) enum Broken {
     No,
 }
 
-/// Which size a block tells: the row's, or that of the stripe's part of it.
+/// Which size a block names: the row's, or that of the stripe's part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shown {
     Whole,
@@ -104,7 +104,7 @@ fn splits(cuts: &Cuts<'_>, column: Column, stripe: &Stripe) -> bool {
 }
 
 fn merges(one: &Block, other: &Block) -> bool {
-    let same = one.look == other.look && one.words == other.words && one.title == other.title;
+    let same = one.look == other.look && one.texts == other.texts && one.title == other.title;
     same && one.broken == Broken::No && one.in_the_way == other.in_the_way
 }
 
@@ -173,7 +173,7 @@ fn high_rows(cuts: &Cuts<'_>, stripe: &Stripe, rows: &[usize]) -> Block {
         Reach::Elsewhere(address) => {
             let mut block = plain(stripe, Look::Could, "");
             let at = format!("{address:#x}");
-            block.words = vec![
+            block.texts = vec![
                 vec![(Face::Name, format!("{} is at", short(row))), (Face::Mono, at.clone())],
                 vec![(Face::Mono, at)],
                 vec![(Face::Plain, "elsewhere".to_owned())],
@@ -213,7 +213,7 @@ fn direct(cuts: &Cuts<'_>, stripe: &Stripe) -> Block {
 
 fn could(stripe: &Stripe) -> Block {
     let mut block = plain(stripe, Look::Could, "");
-    block.words = vec![
+    block.texts = vec![
         vec![(Face::Name, "the same pages,".to_owned()), (Face::Plain, "out of the way".to_owned())],
         vec![(Face::Plain, "the same pages".to_owned())],
         vec![(Face::Plain, "same".to_owned())],
@@ -226,7 +226,7 @@ fn copy(stripe: &Stripe) -> Block {
     let size = stripe.pages.map(|(first, end)| Size::of_pages(end - first));
     let mut block = plain(stripe, Look::Of(Kind::P2m), "");
     let second = size.map_or("in other pages".to_owned(), |size| size.to_string());
-    block.words = vec![
+    block.texts = vec![
         vec![(Face::OnP2mBold, "P2M, copied".to_owned()), (Face::OnP2m, second)],
         vec![(Face::OnP2mBold, "P2M, copied".to_owned())],
         vec![(Face::OnP2mBold, "P2M".to_owned())],
@@ -253,7 +253,7 @@ fn of_rows(cuts: &Cuts<'_>, stripe: &Stripe, rows: &[usize], size: Shown) -> Blo
     let first = short(rows[0]).to_owned();
     let more = if rows.len() > 1 { format!("{first}, rings") } else { first.clone() };
     Block {
-        words: vec![
+        texts: vec![
             vec![(bold, names.clone()), (normal, size.clone())],
             vec![(bold, format!("{names} {size}"))],
             vec![(bold, format!("{more} {size}"))],
@@ -261,7 +261,7 @@ fn of_rows(cuts: &Cuts<'_>, stripe: &Stripe, rows: &[usize], size: Shown) -> Blo
             vec![(bold, more)],
             vec![(normal, first)],
         ],
-        title: rows.iter().map(|row| told(row)).collect::<Vec<_>>().join("; "),
+        title: rows.iter().map(|row| sentence(row)).collect::<Vec<_>>().join("; "),
         ..plain(stripe, Look::Of(kind), "")
     }
 }
@@ -269,7 +269,7 @@ fn of_rows(cuts: &Cuts<'_>, stripe: &Stripe, rows: &[usize], size: Shown) -> Blo
 fn gap(stripe: &Stripe, word: &str) -> Block {
     let size = stripe.pages.map_or(String::new(), |(first, end)| Size::of_pages(end - first).to_string());
     Block {
-        words: vec![vec![(Face::Plain, format!("{word}, {size}"))], vec![(Face::Plain, word.to_owned())]],
+        texts: vec![vec![(Face::Plain, format!("{word}, {size}"))], vec![(Face::Plain, word.to_owned())]],
         broken: if stripe.y1 - stripe.y0 < stripes::BROKEN { Broken::No } else { Broken::Yes },
         title: format!("{word}: {size} in no row"),
         ..plain(stripe, Look::Ram, "")
@@ -281,7 +281,7 @@ fn plain(stripe: &Stripe, look: Look, word: &str) -> Block {
         y0: stripe.y0,
         y1: stripe.y1,
         look,
-        words: vec![vec![(Face::Plain, word.to_owned())]],
+        texts: vec![vec![(Face::Plain, word.to_owned())]],
         in_the_way: None,
         reserved: None,
         broken: Broken::No,

@@ -1,7 +1,7 @@
 //! What texts look like, and how much room they take.
 //!
-//! Nobody knows which font a reader has: widths are those of the widest usual ones, so that a text never takes more
-//! than it is given. `theme` has the matching style sheet.
+//! The reader's font is not known: widths are those of the widest usual ones, so that a text never takes more than it
+//! is given. `theme` has the matching style sheet.
 
 /// What a text looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,10 +5,11 @@
 use super::{
     Page,
     canvas::escape,
+    description,
     picture::{Form, Headline, picture},
     rows,
     svg::{self, Style},
-    theme, words,
+    theme,
 };
 use crate::{
     finding::{Finding, Severity},
@@ -35,7 +36,7 @@ pub(super) fn html(pages: &[Page]) -> String {
 
 fn section(index: usize, page: &Page) -> String {
     let findings: String = page.findings.iter().map(finding).collect();
-    let description = words::describe(&page.scene);
+    let description = description::describe(&page.scene);
     let drawn = |form, class: &str| {
         let canvas = picture(&page.scene, form, Headline::Elsewhere);
         svg::document(
@@ -49,7 +50,7 @@ fn section(index: usize, page: &Page) -> String {
     let figure =
         || format!("<figure>\n{}{}</figure>\n", drawn(Form::Wide, "wide"), drawn(Form::Narrow, "narrow"));
     let title = if index == 0 { String::new() } else { format!("<h2>{}</h2>\n", escape(&page.scene.title)) };
-    // A picture of a guest that tells no rows, or that has neither direct map nor modules, would be an invention.
+    // Without rows, or without direct map and modules, a picture would be an invention.
     let figure = if is_drawn(&page.scene) { figure() } else { String::new() };
     let table = if page.scene.rows.is_empty() { String::new() } else { table(&page.scene) };
     format!("<section>\n{title}{findings}{figure}{table}</section>\n")
@@ -138,7 +139,7 @@ fn table_row(row: &Row, scene: &Scene) -> String {
          <td class=\"a\" data-what=\"end\">{}</td><td class=\"n a\" data-what=\"pfn\">{}</td>\
          <td class=\"n a\" data-what=\"pages\">{:#x}</td><td class=\"n\" data-what=\"size\">{}</td>\
          <td class=\"n\" data-what=\"in the module area\">{inside}</td></tr>\n",
-        escape(&rows::told(row)),
+        escape(&rows::sentence(row)),
         escape(&row.name),
         address(row.address),
         address(row.end()),

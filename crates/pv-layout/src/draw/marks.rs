@@ -1,6 +1,6 @@
 //! What is drawn across the columns: addresses, the line where the module area starts, the P2M's way.
 //!
-//! `picture` calls this between the blocks and their words.
+//! `picture` calls this between the blocks and their texts.
 
 use super::{
     canvas::{Align, Canvas, Face, Frame},
@@ -35,9 +35,9 @@ fn tick(canvas: &mut Canvas, (x, y): (i32, i32), align: Align, address: Option<S
     canvas.text((x, y + 4), align, Face::Mono, &address.unwrap_or_default());
 }
 
-/// The address that a column shows a page at; pages are told by their number.
+/// The address that a column shows a page at; pages are known by their number.
 ///
-/// None behind the last address.
+/// None past the last address.
 fn address(cuts: &Cuts<'_>, column: Column, pfn: u64) -> Option<String> {
     let base = match column {
         Column::Pages => return Some(format!("pfn {pfn:#x}")),

@@ -5,11 +5,12 @@
 //!                                                                                        canvas (shapes, labels)
 //! ```
 //!
-//! `predict`, `check`, `run` and `report` hand in scenes. Same scene, same bytes.
+//! `predict`, `check`, `run` and `report` pass in scenes. Same scene, same bytes.
 
 mod canvas;
 pub(crate) mod chart;
 mod columns;
+mod description;
 mod face;
 mod html;
 mod marks;
@@ -21,7 +22,6 @@ mod rows;
 mod stripes;
 mod svg;
 mod theme;
-mod words;
 
 pub use page::Page;
 
@@ -32,7 +32,13 @@ use picture::{Form, Headline, picture};
 #[must_use]
 pub fn svg(scene: &Scene) -> String {
     let canvas = picture(scene, Form::Wide, Headline::Drawn);
-    svg::document(&canvas, "layout", "wide", (&scene.title, &words::describe(scene)), svg::Style::Inside)
+    svg::document(
+        &canvas,
+        "layout",
+        "wide",
+        (&scene.title, &description::describe(scene)),
+        svg::Style::Inside,
+    )
 }
 
 /// Makes a page of scenes and what was found out about them.

@@ -1,6 +1,6 @@
 //! Puts the columns together: side by side for a wide page, in two parts below each other for a narrow one.
 //!
-//! What a builder left behind the start of the module area is hatched and says how much it is. `columns` gives the
+//! What a builder left past the start of the module area is hatched and says how much it is. `columns` gives the
 //! blocks, `marks` draws what lies across them: addresses, the line where the module area starts, the P2M's way.
 
 use super::{
@@ -159,7 +159,7 @@ fn frame(place: &Place, block: &Block) -> Frame {
     Frame::new(place.x0, block.y0, place.x1, block.y1)
 }
 
-/// A block without its words, so that the band can lie between the two.
+/// A block without its text, so that the band can lie between the two.
 fn ground(canvas: &mut Canvas, place: &Place, block: &Block) {
     if block.look == Look::Nothing {
         return;
@@ -177,7 +177,7 @@ fn ground(canvas: &mut Canvas, place: &Place, block: &Block) {
     }
 }
 
-/// A block's words, and the mark that something is left out.
+/// A block's text, and the mark that something is left out.
 fn inside(canvas: &mut Canvas, place: &Place, block: &Block) {
     let frame = frame(place, block);
     match block.in_the_way {
@@ -185,15 +185,15 @@ fn inside(canvas: &mut Canvas, place: &Place, block: &Block) {
         Some(_) => line_chip(canvas, frame, block),
         // Above the band, which may cross the column.
         None if place.column == Column::DirectBefore => {
-            words(canvas, Frame { y1: frame.y0 + 40, ..frame }, block)
+            label(canvas, Frame { y1: frame.y0 + 40, ..frame }, block)
         }
         None if block.broken == Broken::Yes => torn(canvas, frame, block),
-        None => words(canvas, frame, block),
+        None => label(canvas, frame, block),
     }
 }
 
 fn torn(canvas: &mut Canvas, frame: Frame, block: &Block) {
-    words(canvas, Frame { y1: frame.y1 - 12, ..frame }, block);
+    label(canvas, Frame { y1: frame.y1 - 12, ..frame }, block);
     let y = frame.y1 - 8;
     let around = Frame::new(frame.x0, y - 6, frame.x1, y + 1);
     canvas.path(zigzag((frame.x0, y), frame.x1), "tear", around);
@@ -214,13 +214,13 @@ const fn class(look: Look) -> &'static str {
 }
 
 /// The first of a block's texts that fits, in the middle of `frame`.
-fn words(canvas: &mut Canvas, frame: Frame, block: &Block) {
+fn label(canvas: &mut Canvas, frame: Frame, block: &Block) {
     let (room, height) = (frame.x1 - frame.x0 - 8, frame.y1 - frame.y0 - 4);
     let fits = |lines: &&Vec<(Face, String)>| {
         lines.iter().map(|(face, _)| face.size() + 4).sum::<i32>() <= height
             && lines.iter().all(|(face, text)| face.width(text) <= room)
     };
-    if let Some(lines) = block.words.iter().find(fits) {
+    if let Some(lines) = block.texts.iter().find(fits) {
         centred(canvas, frame, lines);
     }
 }
@@ -253,7 +253,7 @@ fn chip(canvas: &mut Canvas, frame: Frame, size: Size) {
 fn line_chip(canvas: &mut Canvas, frame: Frame, block: &Block) {
     let room = frame.x1 - frame.x0 - 16;
     let single = |lines: &&Vec<(Face, String)>| lines.len() == 1 && lines[0].0.width(&lines[0].1) <= room;
-    let Some((face, text)) = block.words.iter().find(single).and_then(|lines| lines.first()) else { return };
+    let Some((face, text)) = block.texts.iter().find(single).and_then(|lines| lines.first()) else { return };
     let (x, y) = frame.middle();
     let half = face.width(text) / 2 + 4;
     canvas.rect(Frame::new(x - half, y - 10, x + half, y + 10), "chip quiet", "");

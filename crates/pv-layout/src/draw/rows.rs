@@ -1,4 +1,4 @@
-//! Rows in words: for the blocks of a picture, its titles, and the table below it.
+//! Rows as text: for the blocks of a picture, its titles, and the table below it.
 
 use crate::{
     scene::{Kind, Row},
@@ -17,7 +17,7 @@ pub(super) fn short(row: &Row) -> &str {
 }
 
 /// A row in one sentence.
-pub(super) fn told(row: &Row) -> String {
+pub(super) fn sentence(row: &Row) -> String {
     let size = Size::of_pages(row.pages);
     let pages = row.pfn.map_or_else(
         || format!("{:#x} pages, {size}", row.pages),

@@ -13,8 +13,8 @@ fn predicted(builder: Builder, mib: u64, kernel: Kernel, ramdisk: Option<u64>) -
     scene(&domain, &domain.plan().unwrap(), ModuleArea::CLASSIC)
 }
 
-/// The guest that the project is about.
-pub(super) fn seed(after: After) -> Scene {
+/// The guest of Linux commit 357a3cfb, which the project started from.
+pub(super) fn guest_357a3cfb(after: After) -> Scene {
     let scene = predicted(Builder::Toolstack, 131_072, Kernel::of_pages(0xe43), Some(0x1_0784 * PAGE));
     Scene { title: "128 GiB guest, by xl 4.17".to_owned(), after, ..scene }
 }
@@ -25,11 +25,11 @@ pub(super) fn all() -> Vec<(&'static str, Scene)> {
     let unmapped = Kernel { ramdisk: RamdiskPlace::Unmapped, ..Kernel::of_pages(0x1000) };
     let small = || predicted(Builder::Toolstack, 64, Kernel::of_pages(0x9b), None);
     vec![
-        ("seed-copied", seed(After::Copied(vec![(0x2_2800, 0x1_0000)]))),
-        ("seed-copied-somewhere", seed(After::Copied(Vec::new()))),
-        ("seed-aliased", seed(After::Aliased)),
-        ("seed-kept", seed(After::Kept)),
-        ("seed-unknown", seed(After::Unknown)),
+        ("guest-copied", guest_357a3cfb(After::Copied(vec![(0x2_2800, 0x1_0000)]))),
+        ("guest-copied-somewhere", guest_357a3cfb(After::Copied(Vec::new()))),
+        ("guest-aliased", guest_357a3cfb(After::Aliased)),
+        ("guest-kept", guest_357a3cfb(After::Kept)),
+        ("guest-unknown", guest_357a3cfb(After::Unknown)),
         ("tiny", Scene { after: After::Copied(Vec::new()), ..small() }),
         ("tiny-unknown", small()),
         ("dom0", predicted(Builder::Xen, 4096, Kernel::of_pages(0x9b), Some(30 << 20))),
@@ -57,10 +57,13 @@ pub(super) fn all() -> Vec<(&'static str, Scene)> {
             "kaslr",
             Scene {
                 area: ModuleArea { start: 0xffff_ffff_c000_0000, ..ModuleArea::CLASSIC },
-                ..seed(After::Unknown)
+                ..guest_357a3cfb(After::Unknown)
             },
         ),
-        ("scattered", seed(After::Copied((0..9).map(|n| (0x3_0000 + n * 0x4000, 0x2000)).collect()))),
+        (
+            "scattered",
+            guest_357a3cfb(After::Copied((0..9).map(|n| (0x3_0000 + n * 0x4000, 0x2000)).collect())),
+        ),
         ("nothing", Scene { rows: Vec::new(), pages: None, alloc_end: None, mapped_end: None, ..small() }),
     ]
 }

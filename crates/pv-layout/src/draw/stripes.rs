@@ -8,7 +8,7 @@
 use crate::scene::{After, HIGH, Kind, ModuleArea, PAGE, Row, Scene};
 use std::collections::BTreeSet;
 
-/// Rows beyond this number are told in words only.
+/// Rows beyond this number are only described.
 pub(super) const MOST_ROWS: usize = 24;
 /// Ranges of a copied list beyond this number are not drawn one by one.
 pub(super) const MOST_RANGES: usize = 3;
@@ -33,14 +33,14 @@ pub(super) enum What {
     Gap,
     /// One range of the pages that the list was copied to.
     Copy,
-    /// The pages that the list was copied to, if nobody says which.
+    /// The pages that the list was copied to, where the log does not say which.
     CopySomewhere,
 }
 
 /// A stripe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stripe {
-    /// First page and the one behind the last, if they are known.
+    /// First page and the one after the last, if they are known.
     pub(super) pages: Option<(u64, u64)>,
     pub(super) what: What,
     pub(super) y0: i32,
@@ -65,7 +65,7 @@ pub(super) struct Cuts<'a> {
     pub(super) base: u64,
     /// The page that the module area's start would show.
     pub(super) area: Option<u64>,
-    /// First page behind the initial mapping.
+    /// First page after the initial mapping.
     pub(super) mapped: Option<u64>,
     pub(super) stripes: Vec<Stripe>,
 }
@@ -96,7 +96,7 @@ impl<'a> Cuts<'a> {
         self.base.wrapping_add(pfn.wrapping_mul(PAGE))
     }
 
-    /// A row's pages, told or from its address.
+    /// A row's pages, from its pfn or its address.
     pub(super) fn pages(&self, row: &Row) -> Option<(u64, u64)> {
         let from_address = || Some(row.address?.checked_sub(self.base)? / PAGE);
         let first = row.pfn.or_else(from_address)?;
@@ -138,7 +138,7 @@ impl<'a> Cuts<'a> {
         }
     }
 
-    /// First page behind the whole picture.
+    /// First page after the whole picture.
     fn last(&self, points: &BTreeSet<u64>) -> u64 {
         let drawn = points.last().copied().unwrap_or(0);
         let area = self.area.map_or(0, |area| area + (16 << 20) / PAGE);
@@ -201,7 +201,7 @@ impl<'a> Cuts<'a> {
         self.stripes.push(stripe);
     }
 
-    /// Rows whose pages nobody knows, and a copy that is somewhere.
+    /// Rows whose pages are not known, and a copy whose place is not.
     fn add_unplaced(&mut self, copy_unknown: bool) {
         let unplaced: Vec<usize> =
             self.rows().filter(|(_, row)| self.pages(row).is_none()).map(|(index, _)| index).collect();
@@ -211,9 +211,9 @@ impl<'a> Cuts<'a> {
         if copy_unknown && matches!(self.scene.after, After::Copied(_)) {
             let stripe = Stripe { pages: None, what: What::CopySomewhere, y0: 0, y1: 0 };
             let free = |stripe: &Stripe| {
-                let behind =
+                let after_mapping =
                     stripe.pages.zip(self.mapped).is_some_and(|((first, _), mapped)| first >= mapped);
-                stripe.what == What::Gap && behind
+                stripe.what == What::Gap && after_mapping
             };
             let at = self.stripes.iter().position(free).unwrap_or(self.stripes.len());
             self.stripes.insert(at, stripe);
@@ -242,7 +242,7 @@ impl<'a> Cuts<'a> {
         least.max(i32::try_from(scaled).unwrap_or(0))
     }
 
-    /// Whether the stripe lies behind the start of the module area; without pages of its own, as drawn.
+    /// Whether the stripe lies past the start of the module area; without pages of its own, as drawn.
     pub(super) fn is_in_area(&self, stripe: &Stripe) -> bool {
         match stripe.pages.zip(self.area) {
             Some(((first, _), area)) => first >= area && self.in_area(first),
@@ -282,9 +282,9 @@ const fn is_single_page(kind: Kind) -> bool {
 
 /// Most images are mapped from `HIGH` on; one without `VIRT_BASE` is mapped from 0.
 fn base(scene: &Scene) -> u64 {
-    let told = |row: &Row| {
+    let base_of = |row: &Row| {
         let (address, first) = row.address.zip(row.pfn)?;
         address.checked_sub(first.checked_mul(PAGE)?)
     };
-    scene.rows.iter().find(|row| row.kind == Kind::Kernel).and_then(told).unwrap_or(HIGH)
+    scene.rows.iter().find(|row| row.kind == Kind::Kernel).and_then(base_of).unwrap_or(HIGH)
 }

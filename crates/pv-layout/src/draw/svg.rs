@@ -16,8 +16,8 @@ pub(super) enum Style {
 }
 
 /// The document; `id` must be used once in a page.
-pub(super) fn document(canvas: &Canvas, id: &str, class: &str, words: (&str, &str), style: Style) -> String {
-    let (title, description) = words;
+pub(super) fn document(canvas: &Canvas, id: &str, class: &str, texts: (&str, &str), style: Style) -> String {
+    let (title, description) = texts;
     let (width, height) = (canvas.width, canvas.height);
     let style = match style {
         Style::Inside => format!("<style>\n{}</style>\n", theme::PICTURE),

@@ -1,4 +1,4 @@
-//! Holds every picture to what makes it readable: well-formed, nothing cut, no label on another.
+//! Checks that every picture is readable: well-formed, nothing cut, no label on another.
 
 use super::{
     Page,
@@ -86,8 +86,8 @@ fn two_labels_in_one_place_and_a_shape_outside_are_noticed() {
 }
 
 #[test]
-fn the_seeds_picture_tells_its_overlap_and_its_addresses_exactly() {
-    let text = svg(&samples::seed(After::Copied(vec![(0x2_2800, 0x1_0000)])));
+fn the_357a3cfb_picture_shows_its_overlap_and_its_addresses_exactly() {
+    let text = svg(&samples::guest_357a3cfb(After::Copied(vec![(0x2_2800, 0x1_0000)])));
     for expected in [
         ">37.8 MiB<",
         ">0xffffffff925c7000<",
@@ -110,12 +110,12 @@ fn a_guest_without_collision_has_no_hatching_and_one_with_it_has() {
         svg(&scene).contains("class=\"hatch\"")
     };
     assert!(!hatched("tiny") && !hatched("list-elsewhere") && !hatched("kaslr"));
-    assert!(hatched("seed-kept") && hatched("huge"));
+    assert!(hatched("guest-kept") && hatched("huge"));
 }
 
 #[test]
 fn the_same_scene_gives_the_same_bytes() {
-    let scene = || samples::seed(After::Aliased);
+    let scene = || samples::guest_357a3cfb(After::Aliased);
     assert_eq!(svg(&scene()), svg(&scene()));
     let page = || html(&[Page { scene: scene(), findings: Vec::new() }]);
     assert_eq!(page(), page());
@@ -134,7 +134,8 @@ fn names_in_a_page_of_several_pictures_are_used_once() {
     assert!(all > 30 && !page.contains("<script"));
 }
 
-/// Writes every sample into a folder, to be looked at: `REVECTOR_PICTURES=some/folder cargo test pictures -- --ignored`.
+/// Writes every sample into a folder, to be looked at:
+/// `REVECTOR_PICTURES=some/folder cargo test pictures -- --ignored`.
 #[test]
 #[ignore = "writes files, for people"]
 fn pictures() {

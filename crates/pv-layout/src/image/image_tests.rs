@@ -82,7 +82,7 @@ fn an_images_place_and_notes_are_read() {
 }
 
 #[test]
-fn every_prefix_of_a_good_image_is_refused_with_words_and_the_whole_is_not() {
+fn every_prefix_of_a_good_image_is_refused_with_a_message_and_the_whole_is_not() {
     let whole = good();
     for length in 0..whole.len() {
         assert!(message(&whole[..length]).len() > 20, "{length}");
@@ -180,7 +180,7 @@ const LZMA: [u8; 42] = [
 ];
 
 #[test]
-fn a_payload_of_lzma_is_read_with_the_length_behind_it_and_a_cut_or_greedy_one_is_refused() {
+fn a_payload_of_lzma_is_read_with_the_length_after_it_and_a_cut_or_greedy_one_is_refused() {
     // The stream's last byte, and the four bytes of the length that Linux adds.
     let payload = [&LZMA[..], &[0, 37, 0, 0, 0]].concat();
     let file = bz_image(&payload);

@@ -38,7 +38,7 @@ pub struct PvImage {
     pub base: u64,
     /// First address of what is loaded.
     pub start: u64,
-    /// First address behind it.
+    /// First address after it.
     pub end: u64,
     pub entry: u64,
     /// In the file's order.
@@ -159,7 +159,7 @@ fn header(file: &[u8]) -> Result<&Header> {
     Ok(header)
 }
 
-/// Lowest address, and the one behind the highest, of what is loaded.
+/// Lowest address, and the one after the highest, of what is loaded.
 fn loaded(segments: &[elf::ProgramHeader64<LittleEndian>]) -> Result<(u64, u64)> {
     let mut range: Option<(u64, u64)> = None;
     for segment in segments.iter().filter(|segment| segment.p_type(LE) == elf::PT_LOAD) {

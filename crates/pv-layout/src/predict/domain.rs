@@ -1,10 +1,10 @@
-//! The domain builders' arithmetic: where each puts what, from sizes and notes alone.
+//! The domain builders' arithmetic: where each row goes, from sizes and notes alone.
 //!
-//! Written from what the builders do, and on purpose without the kernel's own copy of it (`src/fake/builder`): two
-//! accounts that agree are worth more than one. Both builders hand out pages one after the other, so that page `n`
-//! would be at `VIRT_BASE + n * 4096`. They differ in the rings, which only a guest has, and in where they put what
-//! they do not map there: the toolstack directly behind the initial mapping, Xen behind the power of two of pages that
-//! it allocated for it.
+//! Written from what the builders do, and on purpose without the model's copy of it (`crates/xen-model`): two
+//! independent implementations that agree are worth more than one. Both builders hand out pages one after the other, so
+//! that page `n` would be at `VIRT_BASE + n * 4096`. They differ in the rings, which only a guest has, and in where
+//! they put what they do not map there: the toolstack directly after the initial mapping, Xen after the power of two of
+//! pages that it allocated for it.
 //!
 //! Sources: tools/libs/guest/xg_dom_core.c (`xc_dom_build_image`), xg_dom_x86.c (`alloc_magic_pages_pv`,
 //! `alloc_p2m_list_x86_64`); xen/arch/x86/pv/dom0_build.c (`dom0_construct_pv`). `tables` finds the page tables.
@@ -30,7 +30,7 @@ pub struct Kernel {
     pub base: u64,
     /// First address of the image.
     pub start: u64,
-    /// First address behind it.
+    /// First address after it.
     pub end: u64,
     /// `INIT_P2M`: the address that the image wants the list at.
     pub list_at: Option<u64>,
@@ -40,9 +40,9 @@ pub struct Kernel {
 /// `MOD_START_PFN`: whether the ramdisk is mapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RamdiskPlace {
-    /// Without the note: behind the image.
+    /// Without the note: after the image.
     Mapped,
-    /// With it: in memory only, and told by its page.
+    /// With it: in memory only; start_info has its page.
     Unmapped,
 }
 
@@ -81,9 +81,9 @@ pub struct Placed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     pub rows: Vec<Placed>,
-    /// First address behind the boot stack.
+    /// First address after the boot stack.
     pub alloc_end: u64,
-    /// First address behind the initial mapping.
+    /// First address after the initial mapping.
     pub mapped_end: u64,
     /// Page tables of the initial mapping, L1 first.
     pub tables: TableCounts,
@@ -97,7 +97,7 @@ impl Domain {
     /// # Errors
     /// [`Refusal`] where the builder would refuse.
     pub fn plan(&self) -> Result<Plan, Refusal> {
-        let mut next = Next::behind(self.kernel.base);
+        let mut next = Next::from(self.kernel.base);
         let list_at = self.list_address();
         next.skip_to(self.kernel.start, &self.kernel)?;
         next.mapped(Kind::Kernel, (self.kernel.end.saturating_sub(self.kernel.start)).div_ceil(PAGE))?;
@@ -160,7 +160,7 @@ impl Domain {
         }
     }
 
-    /// The toolstack goes on behind its mapping; Xen has allocated a power of two of pages for it, less those of a
+    /// The toolstack goes on after its mapping; Xen has allocated a power of two of pages for it, less those of a
     /// mapped ramdisk, which it already has.
     fn first_unmapped(&self, plan: &Plan) -> u64 {
         let mapped = plan.mapped_end.wrapping_sub(self.kernel.base) / PAGE;
@@ -189,7 +189,7 @@ impl Domain {
 }
 
 impl Plan {
-    /// Adds a row outside the initial mapping, and returns the first page behind it.
+    /// Adds a row outside the initial mapping, and returns the first page after it.
     fn unmapped(&mut self, kind: Kind, pfn: u64, pages: u64, address: Option<u64>) -> u64 {
         self.rows.push(Placed { kind, pfn, pages, address });
         pfn.saturating_add(pages)
@@ -204,7 +204,7 @@ struct Next {
 }
 
 impl Next {
-    const fn behind(base: u64) -> Self {
+    const fn from(base: u64) -> Self {
         Self { base, pfn: 0, rows: Vec::new() }
     }
 

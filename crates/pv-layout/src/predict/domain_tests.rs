@@ -21,7 +21,7 @@ fn row(plan: &Plan, kind: Kind) -> Placed {
 }
 
 #[test]
-fn the_seeds_guest_has_the_seeds_rows() {
+fn the_357a3cfb_guest_has_the_rows_of_its_log() {
     let plan = guest(131_072, 0xe43, Some(0x1_0784 * PAGE)).plan().unwrap();
     let rows: Vec<_> = plan.rows.iter().map(|row| (row.address.unwrap(), row.pfn, row.pages)).collect();
     let expected = [
@@ -67,11 +67,11 @@ fn an_initial_domain_without_notes_has_one_page_before_its_tables() {
 }
 
 #[test]
-fn the_toolstack_puts_what_it_does_not_map_behind_its_mapping() {
+fn the_toolstack_puts_what_it_does_not_map_after_its_mapping() {
     let plan = Domain { kernel: LINUX, ..guest(1024, 0, Some(5000)) }.plan().unwrap();
-    let behind = (plan.mapped_end - HIGH) / PAGE;
-    assert_eq!(row(&plan, Kind::Ramdisk).pfn, behind);
-    assert_eq!(row(&plan, Kind::P2m).pfn, behind + 2);
+    let first_free = (plan.mapped_end - HIGH) / PAGE;
+    assert_eq!(row(&plan, Kind::Ramdisk).pfn, first_free);
+    assert_eq!(row(&plan, Kind::P2m).pfn, first_free + 2);
     assert_eq!(plan.list_tables, Some(TableCounts([1, 1, 1, 0])));
 }
 
@@ -86,7 +86,7 @@ fn the_toolstack_ignores_a_list_address_that_it_cannot_use_and_xen_does_not() {
 }
 
 #[test]
-fn a_list_that_ends_behind_the_last_address_is_refused_and_one_that_ends_there_is_not() {
+fn a_list_that_ends_past_the_last_address_is_refused_and_one_that_ends_there_is_not() {
     let with = |list_at| {
         let kernel = Kernel { list_at: Some(list_at), ..Kernel::of_pages(100) };
         Domain { kernel, ..guest(64, 0, None) }.plan()
@@ -108,7 +108,7 @@ fn a_domain_that_is_too_small_is_refused_and_the_next_larger_one_is_not() {
 
 #[test]
 fn a_mapping_that_ends_on_its_boundary_with_all_its_padding_is_not_made_larger() {
-    // 4 + 2 tables and a stack behind `used`, then exactly 128 pages up to 4 MiB.
+    // 4 + 2 tables and a stack after `used`, then exactly 128 pages up to 4 MiB.
     let used = HIGH + (4 << 20) - (5 + 1 + 128) * PAGE;
     let exact = tables::initial_mapping(HIGH, used).unwrap();
     assert_eq!(exact.end, HIGH + (4 << 20));

@@ -4,16 +4,16 @@
 //! image, sizes -> Domain -> plan (tables) -> text | json | a Scene, which draw makes a picture of
 //! ```
 //!
-//! `domain` holds the arithmetic, `check` asks it for many sizes, `suite` holds it against each guest that it boots.
+//! `domain` holds the arithmetic, `check` asks it for many sizes, `suite` compares it with each guest that it boots.
 
 mod collision;
 pub mod domain;
+mod output;
 mod refusal;
 mod tables;
-mod words;
 
 pub use collision::collision;
-pub use words::{json, text};
+pub use output::{json, text};
 
 use crate::{
     finding::{Finding, Severity},
@@ -45,7 +45,7 @@ pub fn findings(scene: &Scene) -> Vec<Finding> {
             Size(others),
             scene.area.start
         ),
-        cures: words::CURES.map(str::to_owned).to_vec(),
+        cures: output::CURES.map(str::to_owned).to_vec(),
         guest: 0,
     }]
 }
@@ -58,7 +58,7 @@ pub enum Gzip {
     Kept,
 }
 
-/// How long the ramdisk is when it is in place: who unpacks gzip believes the length at its end.
+/// How long the ramdisk is when it is in place: a builder that unpacks gzip uses the length at its end.
 ///
 /// # Errors
 /// If a file cannot be read.

@@ -1,4 +1,4 @@
-//! Why a builder gives up on a domain, in words.
+//! Why a builder gives up on a domain.
 
 use crate::sizes::Size;
 use std::fmt;
@@ -10,7 +10,7 @@ pub enum Refusal {
     NoMemory { needed: u64, found: u64 },
     /// The initial mapping does not fit below the end of the address space.
     NoAddresses,
-    /// The image's addresses do not lie behind its base, page by page.
+    /// The image's addresses do not follow its base, page by page.
     BadImage { base: u64, start: u64, end: u64 },
 }
 

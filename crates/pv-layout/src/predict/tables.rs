@@ -11,7 +11,7 @@ use crate::scene::{PAGE, TableCounts};
 
 /// The mapping ends on a multiple of this.
 const ALIGN: u64 = 4 << 20;
-/// Pages left free behind the stack.
+/// Pages left free after the stack.
 const PADDING: u64 = (512 << 10) / PAGE;
 const STACK: u64 = 1;
 /// Address bits that an entry of each level above covers: a table of L1 maps 2 MiB, of L2 1 GiB, of L3 512 GiB.
@@ -22,7 +22,7 @@ const TRANSLATED: u64 = (1 << 48) - 1;
 /// The initial mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mapping {
-    /// First address behind it.
+    /// First address after it.
     pub(super) end: u64,
     pub(super) counts: TableCounts,
 }

@@ -9,7 +9,7 @@
 //! (XEN) ****************************************
 //! ```
 //!
-//! Source: Xen's `drivers/char/console.c`, `panic`. `reader` shows it every line of Xen's that has no other use.
+//! Source: Xen's `drivers/char/console.c`, `panic`. `reader` passes it every line of Xen's that has no other use.
 
 use super::{
     fact::Event,
@@ -45,7 +45,8 @@ impl Banner {
         }
     }
 
-    /// Takes a line, and returns what it told of Xen's end. A message that is known by its words tells itself.
+    /// Takes a line, and returns what it says of Xen's end. A message that is in the table of known words is read by
+    /// its own reader.
     pub(super) fn take(&mut self, line: &str, words: &Words) -> Option<Event> {
         let text = message(line);
         if text.contains(BANNER) {

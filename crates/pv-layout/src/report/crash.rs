@@ -1,4 +1,4 @@
-//! The dialect in which Xen tells how a domain crashed.
+//! The dialect in which Xen reports how a domain crashed.
 //!
 //! ```text
 //! (XEN) mm.c:2165:d7v0 Bad L1 flags 800000                     what Xen refused before, if it is a debugging Xen
@@ -19,11 +19,11 @@
 use super::{
     crash_facts::{Context, Entry, Seen, Trap, What},
     fact::{Fact, Facts, Missing, nothing},
-    keyword::{Hit, Teller, Word},
+    keyword::{Hit, Word, Writer},
     text::clip,
 };
 
-const BY: Option<Teller> = Some(Teller::Crash);
+const BY: Option<Writer> = Some(Writer::Crash);
 
 pub(super) const WORDS: &[Word] = &[
     (" crashed on cpu#", BY, crashed),

@@ -1,6 +1,6 @@
-//! What Xen tells of a domain's crash: the parts, a line each, and what they come to.
+//! What Xen says of a domain's crash: the parts, a line each, and what they come to.
 //!
-//! `crash` and `refused_by_xen` read the lines, an account gathers them, `rules::crash` says what they mean.
+//! `crash` and `refused_by_xen` read the lines, a record gathers them, `rules::crash` says what they mean.
 
 /// Lines before a crash that are kept.
 const MOST_REASONS: usize = 6;
@@ -12,7 +12,7 @@ pub(super) enum Context {
     Hvm,
 }
 
-/// A part of Xen's account of a crash, with the domain if the line names it.
+/// A part of Xen's report of a crash, with the domain if the line names it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Seen {
     pub domain: Option<u32>,
@@ -56,7 +56,7 @@ pub(super) struct Entry {
     pub value: u64,
 }
 
-/// One crash, as far as it was told.
+/// One crash, as far as the log has it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Crash {
     pub domain: u32,
@@ -102,10 +102,10 @@ impl Crash {
         self.walked.or(self.cr2.filter(|at| *at != 0 && faulted && self.trap.is_some()))
     }
 
-    /// Takes a line in; what was told already stays.
+    /// Takes a line in; what is known already stays.
     pub(super) fn take(&mut self, seen: Seen) {
         self.domain = seen.domain.unwrap_or(self.domain);
-        let told = self.happened;
+        let complete = self.happened;
         match seen.what {
             What::Reason(text) if self.reasons.len() < MOST_REASONS && !self.reasons.contains(&text) => {
                 self.reasons.push(text);
@@ -113,8 +113,8 @@ impl Crash {
             What::Reason(_) => {}
             What::Unhandled(trap) => self.trap = self.trap.or(Some(trap)),
             What::Dying => self.dying = true,
-            What::Walk(at) if !told => self.walked = self.walked.or(Some(at)),
-            What::Entry(entry) if !told && self.entries.iter().all(|old| old.level > entry.level) => {
+            What::Walk(at) if !complete => self.walked = self.walked.or(Some(at)),
+            What::Entry(entry) if !complete && self.entries.iter().all(|old| old.level > entry.level) => {
                 self.entries.push(entry);
             }
             What::Walk(_) | What::Entry(_) => {}

@@ -15,12 +15,12 @@
 use super::{
     banner::BANNER,
     fact::{Event, Fact, Facts, Missing, Width, nothing, one},
-    keyword::{Hit, Teller, Word},
-    told::hex_numbers,
+    keyword::{Hit, Word, Writer},
+    layout_line::hex_numbers,
 };
 use crate::scene::{HIGH, Kind, MapRange, PAGE};
 
-const BY: Option<Teller> = Some(Teller::Xen);
+const BY: Option<Writer> = Some(Writer::Xen);
 /// Kinds of memory, as Xen and Linux write them; the text of a cut line is none of them.
 pub(super) const KINDS: [&str; 9] = [
     "usable",
@@ -84,7 +84,7 @@ fn map(hit: &Hit<'_>) -> Facts {
     if start >= end { nothing() } else { Ok(vec![Fact::Map(MapRange { start, end, kind })]) }
 }
 
-/// The two addresses that end a text, if they are an entry of a map that Xen handed out: not `BIOS-e820: ...` of a
+/// The two addresses that end a text, if they are an entry of a map that Xen gave: not `BIOS-e820: ...` of a
 /// machine without Xen, not `e820 update range: ...`.
 fn last_two(text: &str) -> Option<(u64, u64)> {
     let (head, end) = last_number(text);
@@ -106,7 +106,7 @@ fn address(text: &str) -> Option<u64> {
     (text.len() == 16).then(|| u64::from_str_radix(text, 16).ok()).flatten()
 }
 
-/// Two addresses of 16 digits, or of 8 if Xen is a 32-bit one or tells a 32-bit kernel's.
+/// Two addresses of 16 digits, or of 8 if Xen is a 32-bit one or prints a 32-bit kernel's.
 fn pair(text: &str) -> Option<(u64, u64)> {
     let (start, rest) = text.trim().split_once("->")?;
     let (start, end) = (start.trim(), rest.trim_start().split(|c: char| !c.is_ascii_hexdigit()).next()?);
@@ -140,10 +140,10 @@ fn ramdisk(hit: &Hit<'_>) -> Facts {
 
 fn total(hit: &Hit<'_>) -> Facts {
     let (start, end) = pair(hit.rest).ok_or(MISSING)?;
-    Ok(vec![Fact::Base(start), Fact::Mark(super::told::Mark::MappedEnd, end)])
+    Ok(vec![Fact::Base(start), Fact::Mark(super::layout_line::Mark::MappedEnd, end)])
 }
 
-/// The pages of the first block and those to come; a ramdisk that is handed over counts on top.
+/// The pages of the first block and those to come; a ramdisk whose pages are passed on counts on top.
 fn allocation(hit: &Hit<'_>) -> Facts {
     let (start, end) = pair(hit.rest).ok_or(MISSING)?;
     let first = end.saturating_sub(start) / PAGE;

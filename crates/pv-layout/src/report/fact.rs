@@ -1,17 +1,17 @@
-//! What a line of a log can say: the vocabulary between the dialects' readers and `account`.
+//! What a line of a log can say: the vocabulary between the dialects' readers and `record`.
 //!
 //! A dialect's reader turns a hit (a known word and the text around it) into facts and knows nothing of what came
-//! before; an account gathers the facts of one boot as one side tells it.
+//! before; a record gathers the facts of one boot from one side.
 
 use super::{
     crash_facts::Seen,
-    told::{Counted, Mark, Row},
+    layout_line::{Counted, Mark, Row},
 };
 use crate::{scene::MapRange, verdict::Outcome};
 
-/// Who tells.
+/// Who wrote a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Teller {
+pub(super) enum Writer {
     /// `xl -vvv create`: the toolstack's domain builder.
     Toolstack,
     /// Xen itself, building the initial domain (or a shim its only guest).
@@ -28,7 +28,7 @@ pub(super) enum Teller {
     MiniOs,
 }
 
-/// The part that a teller has in a boot.
+/// The part that a writer has in a boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Builder,
@@ -36,7 +36,7 @@ pub(super) enum Side {
     Crash,
 }
 
-impl Teller {
+impl Writer {
     pub(super) fn side(self) -> Side {
         match self {
             Self::Toolstack | Self::Xen | Self::Grub => Side::Builder,
@@ -56,7 +56,7 @@ impl Teller {
 pub(super) enum Fact {
     /// A boot, or the building of a guest, begins.
     Begin,
-    /// A builder begins to tell rows; what it said before is about the same guest.
+    /// A builder begins to list rows; what it said before is about the same guest.
     BeginRows,
     Row(String, Row),
     /// Xen's row of bytes, without a pfn; nothing if it says that there is none.
@@ -101,7 +101,7 @@ pub(super) enum Fact {
     ListAt(u64),
     /// Bytes of memory that the kernel's command line allows (`mem=`).
     MemoryLimit(u64),
-    /// A part of Xen's account of a crash.
+    /// A part of Xen's report of a crash.
     Crash(Seen),
     Record(String),
     Event(Event),
@@ -153,7 +153,7 @@ pub(super) enum Event {
     },
     /// A line in which a builder says why it gives up, or that it does.
     Refused(String),
-    /// Xen itself died, with these words.
+    /// Xen itself died, with this message.
     Panicked(String),
     /// What Xen printed last before it died.
     BeforePanic(String),

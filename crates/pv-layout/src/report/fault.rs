@@ -1,4 +1,4 @@
-//! Traps, page-fault error codes, page-table flags and addresses, in words.
+//! Traps, page-fault error codes, page-table flags and addresses, as text.
 //!
 //! Sources: Intel's manual, volume 3, chapter 6 (vectors, error codes); Xen's `asm/x86_64/page.h` for the form in which
 //! Xen prints an entry's flags (bits 0 to 11 as they are, bits 52 to 63 above them); Linux's

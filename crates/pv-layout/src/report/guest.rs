@@ -2,15 +2,15 @@
 
 use super::{
     fact::{Event, Fact, Facts, Missing, Moved, nothing},
-    keyword::{Hit, Teller, Word},
-    told::{Told, guest_tables, hex_numbers, told},
+    keyword::{Hit, Word, Writer},
+    layout_line::{self, LayoutLine, Row, guest_tables, hex_numbers},
 };
 use crate::{
-    scene::{DIRECT, PAGE},
+    scene::{DIRECT, HIGH, PAGE},
     verdict::Outcome,
 };
 
-const BY: Option<Teller> = Some(Teller::Revector);
+const BY: Option<Writer> = Some(Writer::Revector);
 /// Pages below this number are a count; the log's other hexadecimal numbers are addresses.
 const MOST_PAGES: u64 = 1 << 40;
 /// More pages than a direct map shows: 1 TiB.
@@ -46,20 +46,37 @@ fn record(hit: &Hit<'_>) -> Facts {
     Ok(vec![Fact::Record(format!("{}{}", hit.word.trim_start_matches("] "), hit.rest))])
 }
 
-/// Whether the word is a stage's name and not somebody's prose: only a prefix is in front of it.
+/// Whether the word is a stage's name and not ordinary prose: only a prefix is in front of it.
 fn is_stage(hit: &Hit<'_>) -> bool {
     let before = hit.before.trim_end();
     before.is_empty() || before.ends_with([']', ')'])
 }
 
 fn layout(hit: &Hit<'_>) -> Facts {
-    match told(hit.rest) {
-        Some(Told::Row(name, row)) => Ok(vec![Fact::Row(name, row)]),
-        Some(Told::Mark(mark, address)) => Ok(vec![Fact::Mark(mark, address)]),
+    if let Some(row) = hit.rest.split_once(": not mapped ").and_then(unmapped) {
+        return Ok(vec![Fact::ModStartPfn, Fact::Row("ramdisk".to_owned(), row)]);
+    }
+    match layout_line::parse(hit.rest) {
+        Some(LayoutLine::Row(name, row)) => Ok(vec![Fact::Row(name, without_tables(row))]),
+        Some(LayoutLine::Mark(mark, address)) => Ok(vec![Fact::Mark(mark, address)]),
         None if !is_stage(hit) => nothing(),
         None if hit.rest.contains(" : ") => Err(Missing("expected a row as docs/boot-log.md has it")),
         None => record(hit),
     }
+}
+
+/// `ramdisk : not mapped  (pfn 0x1400 + 0x2 pages)`, at the address that a toolstack tells for such a row.
+fn unmapped((name, value): (&str, &str)) -> Option<Row> {
+    let [pfn, pages] = *hex_numbers(value) else { return None };
+    let start = HIGH.checked_add(pfn.checked_mul(PAGE)?)?;
+    let end = start.checked_add(pages.checked_mul(PAGE)?)?;
+    (name.trim() == "ramdisk").then_some(Row { start, end, pfn, pages })
+}
+
+/// A list at an address of its own has its page tables among its pages, but not among its addresses.
+fn without_tables(row: Row) -> Row {
+    let shown = row.end.saturating_sub(row.start) / PAGE;
+    if row.start < HIGH && shown < row.pages { Row { pages: shown, ..row } } else { row }
 }
 
 fn tables(hit: &Hit<'_>) -> Facts {

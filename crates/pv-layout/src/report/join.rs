@@ -1,22 +1,22 @@
-//! Brings together the accounts that tell of the same guest: whoever built it, and the guest itself.
+//! Joins the records of one guest: its builder's and its own.
 //!
-//! A guest that tells its rows belongs to the builder that told the same kernel and the same P2M. A Linux guest tells
-//! no rows; it belongs to the builder before it in its stream, or to the only one there is.
+//! A guest that prints its rows belongs to the builder that printed the same kernel and the same P2M. A Linux guest
+//! prints no rows; it belongs to the builder before it in its stream, or to the only one there is.
 
 use super::{
-    account::Account,
-    fact::{Side, Teller},
+    fact::{Side, Writer},
+    record::Record,
     speaker::Stream,
 };
 
-/// A guest, by all that is told of it. At least one side is there.
+/// A guest, by all that the logs say of it. At least one side is there.
 #[derive(Debug, Clone)]
 pub(super) struct Guest {
-    pub builder: Option<Account>,
-    pub inside: Option<Account>,
-    /// What Xen tells of its crash.
-    pub crash: Option<Account>,
-    /// Where its first account stands among all.
+    pub builder: Option<Record>,
+    pub inside: Option<Record>,
+    /// What Xen says of its crash.
+    pub crash: Option<Record>,
+    /// Where its first record stands among all.
     place: usize,
 }
 
@@ -25,24 +25,24 @@ impl Guest {
         Self { builder: None, inside: None, crash: None, place }
     }
 
-    /// Those who tell of its memory: its builder and the guest itself.
-    pub(super) fn sides(&self) -> impl Iterator<Item = &Account> {
+    /// Those that describe its memory: its builder and the guest itself.
+    pub(super) fn sides(&self) -> impl Iterator<Item = &Record> {
         self.builder.iter().chain(&self.inside)
     }
 
-    /// All who tell of it.
-    pub(super) fn tellers(&self) -> impl Iterator<Item = &Account> {
+    /// All that say something of it.
+    pub(super) fn writers(&self) -> impl Iterator<Item = &Record> {
         self.sides().chain(&self.crash)
     }
 
     /// The first answer of a side, the builder's before the guest's.
-    pub(super) fn ask<T>(&self, question: impl Fn(&Account) -> Option<T>) -> Option<T> {
+    pub(super) fn ask<T>(&self, question: impl Fn(&Record) -> Option<T>) -> Option<T> {
         self.sides().find_map(question)
     }
 
     /// Whether it is the initial domain.
     pub(super) fn is_initial(&self) -> bool {
-        let built = |side: &Account| side.teller == Teller::Xen && side.stream == Stream::Host;
+        let built = |side: &Record| side.writer == Writer::Xen && side.stream == Stream::Host;
         match (&self.builder, &self.crash) {
             (Some(builder), _) => built(builder),
             (None, Some(crash)) => crash.stream == Stream::Domain(0),
@@ -50,11 +50,11 @@ impl Guest {
         }
     }
 
-    /// The number of its domain, if anybody names it.
+    /// The number of its domain, if a line names it.
     pub(super) fn domain(&self) -> Option<u32> {
-        let told = self.builder.as_ref().and_then(|side| side.domain);
-        told.or_else(|| {
-            self.tellers().find_map(|side| match side.stream {
+        let known = self.builder.as_ref().and_then(|side| side.domain);
+        known.or_else(|| {
+            self.writers().find_map(|side| match side.stream {
                 Stream::Domain(domain) => Some(domain),
                 Stream::Host => None,
             })
@@ -62,45 +62,45 @@ impl Guest {
     }
 }
 
-/// Makes guests of accounts, in the order of their first lines. What says nothing of use by itself, such as a version,
+/// Makes guests of records, in the order of their first lines. What says nothing of use by itself, such as a version,
 /// may still go with a builder that has found no better match.
-pub(super) fn guests(accounts: Vec<Account>) -> Vec<Guest> {
+pub(super) fn guests(records: Vec<Record>) -> Vec<Guest> {
     let mut guests = Vec::new();
     let (mut insides, mut crashes) = (Vec::new(), Vec::new());
-    for (place, account) in accounts.into_iter().enumerate() {
-        match account.teller.side() {
-            Side::Builder => guests.push(Guest { builder: Some(account), ..Guest::new(place) }),
-            Side::Inside => insides.push((place, account)),
-            Side::Crash => crashes.push((place, account)),
+    for (place, record) in records.into_iter().enumerate() {
+        match record.writer.side() {
+            Side::Builder => guests.push(Guest { builder: Some(record), ..Guest::new(place) }),
+            Side::Inside => insides.push((place, record)),
+            Side::Crash => crashes.push((place, record)),
         }
     }
-    insides.sort_by_key(|(place, account)| (!account.is_usable(), *place));
-    for (place, account) in insides {
-        match partner(&guests, place, &account) {
+    insides.sort_by_key(|(place, record)| (!record.is_usable(), *place));
+    for (place, record) in insides {
+        match partner(&guests, place, &record) {
             Some(at) => {
                 guests[at].place = guests[at].place.min(place);
-                guests[at].inside = Some(account);
+                guests[at].inside = Some(record);
             }
-            None => guests.push(Guest { inside: Some(account), ..Guest::new(place) }),
+            None => guests.push(Guest { inside: Some(record), ..Guest::new(place) }),
         }
     }
-    for (place, account) in crashes {
-        match crashed(&guests, place, &account) {
-            Some(at) => guests[at].crash = Some(account),
-            None => guests.push(Guest { crash: Some(account), ..Guest::new(place) }),
+    for (place, record) in crashes {
+        match crashed(&guests, place, &record) {
+            Some(at) => guests[at].crash = Some(record),
+            None => guests.push(Guest { crash: Some(record), ..Guest::new(place) }),
         }
     }
-    guests.retain(|guest| guest.tellers().any(Account::is_usable));
+    guests.retain(|guest| guest.writers().any(Record::is_usable));
     guests.sort_by_key(|guest| guest.place);
     guests
 }
 
 /// The guest that Xen says has crashed: the last before that with the number of its domain. The initial domain has
 /// number 0 and no number in its lines.
-fn crashed(guests: &[Guest], place: usize, crash: &Account) -> Option<usize> {
+fn crashed(guests: &[Guest], place: usize, crash: &Record) -> Option<usize> {
     let is_it = |guest: &Guest| match crash.stream {
         Stream::Domain(0) => {
-            let linux = |side: &Account| side.stream == Stream::Host && side.source == crash.source;
+            let linux = |side: &Record| side.stream == Stream::Host && side.source == crash.source;
             guest.is_initial() || guest.builder.is_none() && guest.inside.as_ref().is_some_and(linux)
         }
         _ => guest.domain().is_some_and(|domain| crash.stream == Stream::Domain(domain)),
@@ -111,8 +111,8 @@ fn crashed(guests: &[Guest], place: usize, crash: &Account) -> Option<usize> {
     found.max_by_key(|(_, guest)| guest.place).map(|(at, _)| at)
 }
 
-/// The guest whose builder's account goes with a guest's own.
-fn partner(guests: &[Guest], place: usize, inside: &Account) -> Option<usize> {
+/// The guest whose builder's record goes with a guest's own.
+fn partner(guests: &[Guest], place: usize, inside: &Record) -> Option<usize> {
     let free = |at: &usize| guests[*at].inside.is_none();
     let builder = |at: &usize| guests[*at].builder.as_ref();
     let mut fitting: Vec<_> = (0..guests.len())
@@ -124,7 +124,7 @@ fn partner(guests: &[Guest], place: usize, inside: &Account) -> Option<usize> {
         return fitting.first().copied();
     }
     let near = |at: &usize| {
-        let same = |side: &Account| (side.source, side.stream) == (inside.source, inside.stream);
+        let same = |side: &Record| (side.source, side.stream) == (inside.source, inside.stream);
         guests[*at].place < place && builder(at).is_some_and(same)
     };
     let nearest = fitting.iter().copied().find(near);
@@ -134,18 +134,18 @@ fn partner(guests: &[Guest], place: usize, inside: &Account) -> Option<usize> {
     })
 }
 
-fn may_have_built(builder: &Account, inside: &Account) -> bool {
+fn may_have_built(builder: &Record, inside: &Record) -> bool {
     let agrees = |name| match (builder.row(name), inside.row(name)) {
         (Some(said), Some(found)) => (said.start, said.pages) == (found.start, found.pages),
         _ => true,
     };
-    let streams = match builder.teller {
-        Teller::Xen | Teller::Grub => builder.stream == inside.stream,
+    let streams = match builder.writer {
+        Writer::Xen | Writer::Grub => builder.stream == inside.stream,
         _ => true,
     };
     let sizes = builder
         .pages
         .zip(inside.pages)
-        .is_none_or(|(said, found)| said == found || builder.teller == Teller::Xen);
+        .is_none_or(|(said, found)| said == found || builder.writer == Writer::Xen);
     streams && sizes && agrees("kernel") && agrees("phys2mach")
 }

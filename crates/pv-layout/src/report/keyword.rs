@@ -7,7 +7,7 @@
 use super::fact::Facts;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, MatchKind};
 
-pub(super) use super::fact::Teller;
+pub(super) use super::fact::Writer;
 
 /// A word found in a line.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +27,8 @@ pub(super) struct Hit<'a> {
 /// Reads a hit's facts.
 pub(super) type Reader = fn(&Hit<'_>) -> Facts;
 
-/// A word, who says it (nothing: whoever spoke last), and how to read what is around it.
-pub(super) type Word = (&'static str, Option<Teller>, Reader);
+/// A word, who writes it (none: the last writer), and how to read what is around it.
+pub(super) type Word = (&'static str, Option<Writer>, Reader);
 
 /// Finds words in lines.
 #[derive(Debug)]

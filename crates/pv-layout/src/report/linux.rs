@@ -8,12 +8,12 @@ use super::{
     crash,
     dom0_builder::KINDS,
     fact::{Event, Fact, Facts, ModuleStart, Moved, nothing, one},
-    keyword::{Hit, Teller, Word},
-    told::hex_numbers,
+    keyword::{Hit, Word, Writer},
+    layout_line::hex_numbers,
 };
 use crate::scene::{HIGH, MapRange, PAGE};
 
-const BY: Option<Teller> = Some(Teller::Linux);
+const BY: Option<Writer> = Some(Writer::Linux);
 
 pub(super) const WORDS: &[Word] = &[
     ("Linux version ", BY, begin),
@@ -116,7 +116,8 @@ fn moved(_: &Hit<'_>) -> Facts {
     Ok(vec![Fact::Moved(Moved::Copied)])
 }
 
-/// `released 99 pages of unused memory` (3.0), `Released 99 pages of unused memory`, `Released 0 page(s)` (3.17), `Remapped 440771 page(s)`
+/// `released 99 pages of unused memory` (3.0), `Released 99 pages of unused memory`, `Released 0 page(s)` (3.17),
+/// `Remapped 440771 page(s)`
 fn released(hit: &Hit<'_>) -> Facts {
     let count = hit.rest.split_once(" page").and_then(|(count, _)| count.parse::<u64>().ok());
     let Some(count) = count.filter(|count| *count > 0) else { return nothing() };
@@ -184,7 +185,7 @@ fn stuck(hit: &Hit<'_>) -> Facts {
 }
 
 /// `e030:blkfront_probe+0x1d4/0x6b0`, `e030:[<ffffffff8100af1e>]  [<ffffffff8100af1e>] name+0xe/0x13`; Xen prints more
-/// spaces and tells of a domain.
+/// spaces and names a domain.
 fn rip(hit: &Hit<'_>) -> Facts {
     if hit.before.contains("(XEN)") || hit.rest.starts_with("   ") {
         return Ok(crash::rip(hit.rest).into_iter().collect());

@@ -15,12 +15,12 @@
 
 use super::{
     fact::{Event, Fact, Facts, Missing, nothing, one},
-    keyword::{Hit, Teller, Word},
-    told::{Row, hex_numbers},
+    keyword::{Hit, Word, Writer},
+    layout_line::{Row, hex_numbers},
 };
 use crate::scene::PAGE;
 
-const BY: Option<Teller> = Some(Teller::MiniOs);
+const BY: Option<Writer> = Some(Writer::MiniOs);
 
 pub(super) const WORDS: &[Word] = &[
     ("Xen Minimal OS", BY, |_| Ok(vec![Fact::Begin])),

@@ -1,9 +1,9 @@
-//! `revector report`: reads the logs of a PV guest's birth, rebuilds its memory, and says what is wrong.
+//! `revector report`: reads the logs of a PV guest's boot, rebuilds its memory, and says what is wrong.
 //!
 //! ```text
 //! logs -> lines -> mail -> dialects -> toolstack | dom0_builder | refusals | crash     one line at a time
 //!                          (keyword)   guest | linux | mini_os            -> fact
-//!      -> reader -> account                                             one boot, as one side tells it
+//!      -> reader -> record                                              one boot, as one side says it
 //!      -> join   -> picture -> scene, rules -> findings                 one guest
 //!      -> term | drawn | json                                           for people, for programs
 //! ```
@@ -11,9 +11,8 @@
 //! It is also the only reader of logs for `rows` and `run`, which ask for one side of a boot (`sides`).
 //!
 //! A guest that dies early leaves a log that a few people can read: a toolstack's list of segments, Xen's block of
-//! addresses, half a Linux boot. All of them tell the same few rows. docs/report.md describes the output.
+//! addresses, half a Linux boot. All of them name the same few rows. docs/report.md describes the output.
 
-mod account;
 mod banner;
 mod crash;
 mod crash_facts;
@@ -27,6 +26,7 @@ mod guest;
 mod join;
 mod json;
 mod keyword;
+pub(crate) mod layout_line;
 mod lines;
 mod linux;
 mod mail;
@@ -36,6 +36,7 @@ mod open;
 mod picture;
 mod reader;
 mod reading;
+mod record;
 mod refusals;
 mod refused_by_xen;
 mod rules;
@@ -44,7 +45,6 @@ mod speaker;
 mod summary;
 mod term;
 mod text;
-pub(crate) mod told;
 mod toolstack;
 mod what_if;
 
@@ -86,7 +86,7 @@ impl Format {
 }
 
 impl Report {
-    /// Reads inputs by name, one after the other, and examines what they tell. Modules start where the caller knows
+    /// Reads inputs by name, one after the other, and examines what they say. Modules start where the caller knows
     /// that they do, else where a log says, else where they do without KASLR.
     pub fn of<R: Read>(
         inputs: impl IntoIterator<Item = Result<(String, R)>>,
@@ -97,8 +97,8 @@ impl Report {
             let (name, input) = input?;
             reader.read(&name, input)?;
         }
-        let (accounts, reading) = reader.finish();
-        let guests = join::guests(accounts);
+        let (records, reading) = reader.finish();
+        let guests = join::guests(records);
         let scenes: Vec<_> = guests.iter().map(|guest| picture::scene(guest, modules_at)).collect();
         let cases = guests.iter().zip(&scenes).enumerate();
         let cases = cases.map(|(index, (guest, scene))| Case { guest, scene, index });

@@ -1,15 +1,15 @@
-//! Which accounts are open in a stream, so that a fact goes on with the account that it belongs to.
+//! Which records are open in a stream, so that a fact goes to the record that it belongs to.
 
-use super::fact::{Side, Teller};
+use super::fact::{Side, Writer};
 
-/// The accounts that are open in a stream, by their index.
+/// The records that are open in a stream, by their index.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Open {
     builder: Option<usize>,
     inside: Option<usize>,
     crash: Option<usize>,
-    /// Who spoke last of those who are not Xen about a crash.
-    pub last: Option<Teller>,
+    /// Who wrote last, leaving aside Xen about a crash.
+    pub last: Option<Writer>,
 }
 
 impl Open {
@@ -25,10 +25,10 @@ impl Open {
         [self.builder, self.inside, self.crash].contains(&Some(index))
     }
 
-    /// An account that has just been told something.
-    pub(super) fn remember(&mut self, by: Teller, index: usize) {
+    /// A record that a fact has just gone to.
+    pub(super) fn remember(&mut self, by: Writer, index: usize) {
         if by.builds() && self.builder != Some(index) {
-            // Another guest is being built: what comes next from inside is not the one before.
+            // Another guest is being built: the next line from inside is not from the guest before.
             *self = Self { builder: Some(index), last: Some(by), ..Self::default() };
             return;
         }

@@ -1,14 +1,14 @@
-//! Turns a guest's accounts into a scene: the form that pictures and rules are made from.
+//! Turns a guest's records into a scene: the form that pictures and rules are made from.
 //!
 //! Two traps. With the `INIT_P2M` note the toolstack prints its list, and with `MOD_START_PFN` the ramdisk, at
 //! addresses of the high mapping where nothing is mapped: such rows begin after `virt_pgtab_end`. And of the list's
 //! pages some are its own page tables.
 
 use super::{
-    account::{Account, Placed},
     crash_facts::Context,
-    fact::{Moved, Teller, Width},
+    fact::{Moved, Width, Writer},
     join::Guest,
+    record::{Placed, Record},
     text,
 };
 use crate::scene::{After, Kind, ModuleArea, PAGE, Row, Scene, TableCounts};
@@ -16,8 +16,8 @@ use crate::scene::{After, Kind, ModuleArea, PAGE, Row, Scene, TableCounts};
 /// The scene of a guest, with modules where the caller says, else where a log says.
 pub(super) fn scene(guest: &Guest, modules_at: Option<u64>) -> Scene {
     let classic = ModuleArea::CLASSIC;
-    let told = guest.ask(|side| side.modules).filter(|start| *start < classic.end);
-    let area = ModuleArea { start: modules_at.or(told).unwrap_or(classic.start), ..classic };
+    let from_log = guest.ask(|side| side.modules).filter(|start| *start < classic.end);
+    let area = ModuleArea { start: modules_at.or(from_log).unwrap_or(classic.start), ..classic };
     Scene {
         title: title(guest),
         pages: pages(guest),
@@ -30,7 +30,7 @@ pub(super) fn scene(guest: &Guest, modules_at: Option<u64>) -> Scene {
             .inside
             .iter()
             .chain(&guest.builder)
-            .map(Account::memory_map)
+            .map(Record::memory_map)
             .find(|map| !map.is_empty())
             .map(<[_]>::to_vec)
             .unwrap_or_default(),
@@ -38,37 +38,38 @@ pub(super) fn scene(guest: &Guest, modules_at: Option<u64>) -> Scene {
     }
 }
 
-/// Whether it loads modules where a 64-bit kernel does. Of a guest that tells no rows nobody asks.
+/// Whether it loads modules where a 64-bit kernel does. Not asked for a guest without rows.
 fn has_modules(guest: &Guest) -> bool {
-    let mini_os = guest.inside.as_ref().is_some_and(|side| side.teller == Teller::MiniOs);
+    let mini_os = guest.inside.as_ref().is_some_and(|side| side.writer == Writer::MiniOs);
     !mini_os && width(guest) != Some(Width::Bits32)
 }
 
-/// The width of the kernel's addresses, as told or as its rows show.
+/// The width of the kernel's addresses, as printed or as its rows show.
 pub(super) fn width(guest: &Guest) -> Option<Width> {
-    let by_rows = |side: &Account| {
+    let by_rows = |side: &Record| {
         let kernel = side.row("kernel").filter(|_| side.row("phys2mach").is_some())?;
         (0x1000_0000..1 << 32).contains(&kernel.start).then_some(Width::Bits32)
     };
     guest.ask(|side| side.width).or_else(|| guest.ask(by_rows))
 }
 
-/// As told (Xen's count leaves out the ramdisk, whose pages it hands over); else from the length of a list that is nothing but entries; else without what Linux had taken by then.
+/// As printed (Xen's count leaves out the ramdisk, whose pages it passes on); else from the length of a list that is
+/// nothing but entries; else without what Linux had taken by then.
 fn pages(guest: &Guest) -> Option<u64> {
     let exact = guest.inside.iter().chain(&guest.builder).find_map(counted);
     exact.or_else(|| guest.ask(listed)).or_else(|| guest.ask(|side| side.pages_about))
 }
 
-fn counted(side: &Account) -> Option<u64> {
+fn counted(side: &Record) -> Option<u64> {
     side.pages?.checked_add(side.ramdisk_bytes.unwrap_or(0).div_ceil(PAGE))
 }
 
-fn listed(side: &Account) -> Option<u64> {
+fn listed(side: &Record) -> Option<u64> {
     let list = side.row("phys2mach").filter(|list| !is_pretended(side, Kind::P2m, list))?;
     Some((list.end - list.start) / 8)
 }
 
-fn tables(side: &Account) -> Option<TableCounts> {
+fn tables(side: &Record) -> Option<TableCounts> {
     let level = |level| side.tables.level(level);
     Some(TableCounts([level(0)?, level(1)?, level(2)?, level(3)?]))
 }
@@ -82,9 +83,9 @@ fn after(guest: &Guest) -> After {
     }
 }
 
-/// The new list's pages, if the guest tells what its direct map shows (`loglevel=debug`): nothing else of the size of a
-/// list is mapped after the initial mapping. Nothing if the sizes differ.
-fn copied_to(side: &Account) -> Option<Vec<(u64, u64)>> {
+/// The new list's pages, if the guest prints what its direct map shows (`loglevel=debug`): nothing else of the size of
+/// a list is mapped after the initial mapping. Nothing if the sizes differ.
+fn copied_to(side: &Record) -> Option<Vec<(u64, u64)>> {
     let first = side.mapped_end?.checked_sub(crate::scene::HIGH)? / PAGE;
     let after = |(start, pages): &(u64, u64)| {
         let from = (*start).max(first);
@@ -96,9 +97,9 @@ fn copied_to(side: &Account) -> Option<Vec<(u64, u64)>> {
     (pages == side.row("phys2mach")?.pages).then_some(found)
 }
 
-fn rows(side: &Account) -> Vec<Row> {
+fn rows(side: &Record) -> Vec<Row> {
     let mut rows: Vec<_> = side.rows.iter().map(|placed| row(side, placed)).collect();
-    if side.teller == Teller::MiniOs {
+    if side.writer == Writer::MiniOs {
         rows.sort_by_key(|row| row.pfn);
     }
     if let Some(bytes) = side.ramdisk_bytes.filter(|_| side.row("ramdisk").is_none()) {
@@ -114,7 +115,7 @@ fn rows(side: &Account) -> Vec<Row> {
     rows
 }
 
-fn row(side: &Account, placed: &Placed) -> Row {
+fn row(side: &Record, placed: &Placed) -> Row {
     let kind = Kind::of_name(&placed.name);
     let address = match (is_pretended(side, kind, placed), kind) {
         (false, _) => Some(placed.start),
@@ -124,15 +125,19 @@ fn row(side: &Account, placed: &Placed) -> Row {
     Row { kind, name: placed.name.clone(), pfn: placed.pfn, pages: placed.pages, address }
 }
 
-/// Whether a toolstack printed an address for what is not mapped there.
-fn is_pretended(side: &Account, kind: Kind, placed: &Placed) -> bool {
+/// Whether a toolstack, or the reader of our guest's log, gave an address to what is not mapped there.
+pub(super) fn is_pretended(side: &Record, kind: Kind, placed: &Placed) -> bool {
     let after_mapping = side.mapped_end.is_some_and(|end| end > 0 && placed.start >= end);
     let noted = match kind {
         Kind::P2m => side.init_p2m.is_some(),
         Kind::Ramdisk => side.mod_start_pfn,
         _ => false,
     };
-    side.teller == Teller::Toolstack && (after_mapping || noted)
+    match side.writer {
+        Writer::Toolstack => after_mapping || noted,
+        Writer::Revector => noted,
+        _ => false,
+    }
 }
 
 /// `128 GiB guest, told by xl 4.17`, `domain 7, told by Xen 4.15.1`
@@ -151,11 +156,11 @@ fn title(guest: &Guest) -> String {
         }
         _ => format!("{wide}guest"),
     };
-    let mut tellers: Vec<_> = guest.sides().map(told_by).collect();
-    if tellers.is_empty() {
-        tellers.extend(guest.crash.as_ref().map(told_by));
+    let mut writers: Vec<_> = guest.sides().map(source_of).collect();
+    if writers.is_empty() {
+        writers.extend(guest.crash.as_ref().map(source_of));
     }
-    format!("{size}{what}, told by {}", text::list(&tellers))
+    format!("{size}{what}, told by {}", text::list(&writers))
 }
 
 /// Whether Xen says that it crashed in a machine of its own.
@@ -165,19 +170,19 @@ pub(super) fn is_hvm(guest: &Guest) -> bool {
 }
 
 /// A PV guest's kernel is in the high mapping, or it has a list.
-pub(super) fn is_pv(side: &Account) -> bool {
+pub(super) fn is_pv(side: &Record) -> bool {
     side.row("kernel").is_none_or(|kernel| kernel.start >= crate::scene::HIGH)
         || side.row("phys2mach").is_some()
 }
 
-fn told_by(side: &Account) -> String {
-    let who = match side.teller {
-        Teller::Toolstack => side.tool.unwrap_or("xl"),
-        Teller::Xen | Teller::Crash => "Xen",
-        Teller::Grub => "GRUB",
-        Teller::Revector => "revector",
-        Teller::Linux => "Linux",
-        Teller::MiniOs => "Mini-OS",
+fn source_of(side: &Record) -> String {
+    let who = match side.writer {
+        Writer::Toolstack => side.tool.unwrap_or("xl"),
+        Writer::Xen | Writer::Crash => "Xen",
+        Writer::Grub => "GRUB",
+        Writer::Revector => "revector",
+        Writer::Linux => "Linux",
+        Writer::MiniOs => "Mini-OS",
     };
     let crashed = side.crash.as_ref().and_then(|crash| crash.xen.as_ref());
     side.version.as_ref().or(crashed).map_or(who.to_owned(), |version| format!("{who} {version}"))

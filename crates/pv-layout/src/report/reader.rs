@@ -1,31 +1,31 @@
-//! Reads logs line by line into accounts, and keeps book of what could not be used.
+//! Reads logs line by line into records, and counts what could not be used.
 //!
 //! ```text
-//! input -> lines -> keyword (most lines end here) -> mail -> dialect's reader -> fact -> account of stream and side
+//! input -> lines -> keyword (most lines end here) -> mail -> dialect's reader -> fact -> record of stream and side
 //! ```
 //!
-//! Streams are kept apart (`(d1)` and `(d2)` in one log), and so are the sides in a stream: whoever builds guests, the
-//! guest, and Xen about a guest that crashed. A boot that begins anew opens a new account. Everything kept is bounded.
+//! Streams are kept apart (`(d1)` and `(d2)` in one log), and so are the sides in a stream: the builder, the guest,
+//! and Xen about a guest that crashed. A boot that begins anew opens a new record. Everything kept is bounded.
 
 use super::{
-    account::Account,
     banner::{BANNER, Banner},
     crash_facts::{Seen, What},
     dialects,
-    fact::{Event, Fact, Missing, Teller},
+    fact::{Event, Fact, Missing, Writer},
     keyword::{Hit, Word, Words},
     lines::{self, End},
     mail::{self, Encoding},
     open::Open,
     reading::{MOST_NAMED, Reading, Unusable},
+    record::Record,
     speaker::{Stream, stream},
     text::{clean, without_last_number},
 };
 use anyhow::{Context, Result};
 use std::{collections::BTreeMap, io::Read};
 
-/// Accounts kept; a log with more boots says so.
-const MOST_ACCOUNTS: usize = 128;
+/// Records kept; a log with more boots says so.
+const MOST_RECORDS: usize = 128;
 /// Lines that a row may be wrapped into.
 const MOST_PARTS: u8 = 3;
 
@@ -44,7 +44,7 @@ struct Before {
     encoding: Encoding,
     wrapped: Option<Wrapped>,
     banner: Banner,
-    /// The domain that Xen told a crash of last.
+    /// The domain whose crash Xen reported last.
     crashed: Option<u32>,
     /// Where Xen ended a domain that it has not named yet.
     called_from: Option<String>,
@@ -54,9 +54,9 @@ struct Before {
 #[derive(Debug)]
 pub(super) struct Reader {
     words: &'static Words,
-    accounts: Vec<Account>,
+    records: Vec<Record>,
     open: BTreeMap<Stream, Open>,
-    /// No account is spare, and none becomes so before the input's end: without a spare one none is closed.
+    /// No record can be reused, and none can before the input's end: a record is only closed for one that can.
     full: bool,
     before: Before,
     reading: Reading,
@@ -66,7 +66,7 @@ impl Reader {
     pub(super) fn new() -> Result<Self> {
         Ok(Self {
             words: dialects::words()?,
-            accounts: Vec::new(),
+            records: Vec::new(),
             open: BTreeMap::new(),
             full: false,
             before: Before::default(),
@@ -98,9 +98,9 @@ impl Reader {
         Ok(())
     }
 
-    /// The accounts and the book.
-    pub(super) fn finish(self) -> (Vec<Account>, Reading) {
-        (self.accounts, self.reading)
+    /// The records and the counts.
+    pub(super) fn finish(self) -> (Vec<Record>, Reading) {
+        (self.records, self.reading)
     }
 
     /// Most lines end here: no word, and nothing before them that they could belong to.
@@ -117,7 +117,7 @@ impl Reader {
             End::Whole => &*text,
             End::Cut => without_last_number(&text),
         };
-        let banner = !self.continues(text, has_word) && has_word && self.told(number, text, 1);
+        let banner = !self.continues(text, has_word) && has_word && self.read_line(number, text, 1);
         match in_banner || banner {
             true => self.panic_in(text),
             false => self.before.banner.keep(line),
@@ -125,14 +125,14 @@ impl Reader {
     }
 
     /// Reads a line, and keeps it if the next one may have what it lacks. Returns whether it is Xen's banner.
-    fn told(&mut self, number: u64, text: &str, parts: u8) -> bool {
+    fn read_line(&mut self, number: u64, text: &str, parts: u8) -> bool {
         let from = stream(text);
         let (mut used, mut unusable, mut banner) = (false, Vec::new(), false);
         let words = self.words;
         words.hits(text, |word, hit| {
             banner |= word.0 == BANNER;
             match self.hit(from, word, &hit) {
-                Ok(told) => used |= told,
+                Ok(used_here) => used |= used_here,
                 Err(missing) => unusable.push(self.not_used(number, &hit, missing)),
             }
         });
@@ -143,7 +143,7 @@ impl Reader {
         banner
     }
 
-    /// Whether a line is the rest of the one before. A line that is not ends the wait for it.
+    /// Whether a line is the rest of the one before. Any other line ends the wait for it.
     fn continues(&mut self, text: &str, has_word: bool) -> bool {
         let Some(wrapped) = self.before.wrapped.take() else { return false };
         let whole = mail::joined(&wrapped.text, text).filter(|_| !has_word && wrapped.parts < MOST_PARTS);
@@ -152,7 +152,7 @@ impl Reader {
             self.give_up();
             return false;
         };
-        self.told(wrapped.line, &whole, wrapped.parts + 1);
+        self.read_line(wrapped.line, &whole, wrapped.parts + 1);
         true
     }
 
@@ -170,29 +170,29 @@ impl Reader {
     fn panic_in(&mut self, text: &str) {
         if let Some(event) = self.before.banner.take(text, self.words) {
             let from = stream(text);
-            if let Some(account) = self.account(from, Teller::Xen, &Fact::Event(event.clone())) {
-                let _ = account.take(Fact::Event(event));
+            if let Some(record) = self.record(from, Writer::Xen, &Fact::Event(event.clone())) {
+                let _ = record.take(Fact::Event(event));
             }
         }
     }
 
     fn hit(&mut self, from: Stream, (_, by, read): Word, hit: &Hit<'_>) -> Result<bool, Missing> {
         let facts = read(hit)?;
-        let told = !facts.is_empty();
+        let used_here = !facts.is_empty();
         for fact in facts {
             let Some((from, fact)) = self.about(from, fact) else { continue };
             let by = by.unwrap_or_else(|| self.speaker(from, hit, &fact));
-            let by = if matches!(fact, Fact::Crash(_)) { Teller::Crash } else { by };
-            match self.account(from, by, &fact) {
-                Some(account) => account.take(fact)?,
+            let by = if matches!(fact, Fact::Crash(_)) { Writer::Crash } else { by };
+            match self.record(from, by, &fact) {
+                Some(record) => record.take(fact)?,
                 None => self.reading.beyond += 1,
             }
         }
-        Ok(told)
+        Ok(used_here)
     }
 
-    /// The stream that a fact is about: Xen tells a domain's crash in its own. Half of such lines name no domain; they
-    /// go with the one that was named last, and what comes before any name waits for it.
+    /// The stream that a fact is about: Xen reports a domain's crash in its own. Half of such lines name no domain;
+    /// they go with the one that was named last, and what comes before any name waits for it.
     fn about(&mut self, from: Stream, fact: Fact) -> Option<(Stream, Fact)> {
         let Fact::Crash(seen) = fact else { return Some((from, fact)) };
         if let What::CalledFrom(place) = seen.what {
@@ -201,53 +201,53 @@ impl Reader {
         }
         self.before.crashed = seen.domain.or(self.before.crashed);
         let domain = self.before.crashed?;
-        // A domain with a Xen of its own in it (a shim) tells its domains in its own stream.
+        // A domain with a Xen of its own in it (a shim) names its domains in its own stream.
         let at = if from == Stream::Host { Stream::Domain(domain) } else { from };
         if matches!(seen.what, What::Happened)
             && let Some(place) = self.before.called_from.take()
         {
             let place = Fact::Crash(Seen { domain: Some(domain), what: What::CalledFrom(place) });
-            if let Some(account) = self.account(at, Teller::Crash, &Fact::Crash(seen.clone())) {
-                let _ = account.take(place);
+            if let Some(record) = self.record(at, Writer::Crash, &Fact::Crash(seen.clone())) {
+                let _ = record.take(place);
             }
         }
         Some((at, Fact::Crash(Seen { domain: Some(domain), ..seen })))
     }
 
-    /// Whoever spoke last in the stream, if it can be of that side: notes are read by builders, and what goes wrong in
-    /// a guest is the guest's.
-    fn speaker(&self, from: Stream, hit: &Hit<'_>, fact: &Fact) -> Teller {
+    /// The last writer in the stream, if the fact can be from that side: builders read notes, and what goes wrong in a
+    /// guest is from the guest.
+    fn speaker(&self, from: Stream, hit: &Hit<'_>, fact: &Fact) -> Writer {
         let last = self.open.get(&from).and_then(|open| open.last);
         let builder = last.filter(|last| last.builds());
         match fact {
-            Fact::NotesListed | Fact::InitP2m(_) | Fact::ModStartPfn => builder.unwrap_or(Teller::Toolstack),
+            Fact::NotesListed | Fact::InitP2m(_) | Fact::ModStartPfn => builder.unwrap_or(Writer::Toolstack),
             Fact::Event(Event::Refused(_)) | Fact::Domain(_) | Fact::Tool(_) => match hit.before {
-                before if before.contains("(XEN)") => Teller::Xen,
-                before if before.contains("xc: ") => Teller::Toolstack,
-                _ => builder.unwrap_or(Teller::Xen),
+                before if before.contains("(XEN)") => Writer::Xen,
+                before if before.contains("xc: ") => Writer::Toolstack,
+                _ => builder.unwrap_or(Writer::Xen),
             },
-            Fact::Event(_) => last.filter(|last| !last.builds()).unwrap_or(Teller::Linux),
-            _ => last.unwrap_or(Teller::Linux),
+            Fact::Event(_) => last.filter(|last| !last.builds()).unwrap_or(Writer::Linux),
+            _ => last.unwrap_or(Writer::Linux),
         }
     }
 
-    /// The account that a fact belongs to; nothing if there are too many already.
-    fn account(&mut self, from: Stream, by: Teller, fact: &Fact) -> Option<&mut Account> {
+    /// The record that a fact belongs to; none if there are too many already.
+    fn record(&mut self, from: Stream, by: Writer, fact: &Fact) -> Option<&mut Record> {
         let slot = *self.open.get(&from).copied().unwrap_or_default().slot(by.side());
         let fits = |index: &usize| {
-            self.accounts.get(*index).is_some_and(|old| old.teller == by && !old.is_ended_by(fact))
+            self.records.get(*index).is_some_and(|old| old.writer == by && !old.is_ended_by(fact))
         };
         let index = match slot.filter(fits) {
             Some(index) => index,
             None => self.start(from, by)?,
         };
         self.open.entry(from).or_default().remember(by, index);
-        self.accounts.get_mut(index)
+        self.records.get_mut(index)
     }
 
-    fn start(&mut self, from: Stream, by: Teller) -> Option<usize> {
-        let index = match self.accounts.len() {
-            room if room < MOST_ACCOUNTS => room,
+    fn start(&mut self, from: Stream, by: Writer) -> Option<usize> {
+        let index = match self.records.len() {
+            room if room < MOST_RECORDS => room,
             _ if self.full => return None,
             _ => self.spare().or_else(|| {
                 self.full = true;
@@ -255,19 +255,19 @@ impl Reader {
             })?,
         };
         let source = self.reading.sources.len().saturating_sub(1);
-        let new = Account::new(by, from, source);
-        match self.accounts.get_mut(index) {
+        let new = Record::new(by, from, source);
+        match self.records.get_mut(index) {
             Some(spare) => *spare = new,
-            None => self.accounts.push(new),
+            None => self.records.push(new),
         }
         Some(index)
     }
 
-    /// A closed account that says nothing, such as a verdict alone or a known word in somebody's prose.
+    /// A closed record without use, such as a verdict alone or a known word in ordinary prose.
     fn spare(&self) -> Option<usize> {
         let is_open = |index: usize| self.open.values().any(|open| open.holds(index));
-        let is_spare = |(index, account): &(usize, &Account)| !account.is_usable() && !is_open(*index);
-        self.accounts.iter().enumerate().find(is_spare).map(|(index, _)| index)
+        let is_spare = |(index, record): &(usize, &Record)| !record.is_usable() && !is_open(*index);
+        self.records.iter().enumerate().find(is_spare).map(|(index, _)| index)
     }
 
     fn not_used(&self, line: u64, hit: &Hit<'_>, missing: Missing) -> Unusable {

@@ -1,4 +1,4 @@
-//! The book that `reader` keeps: what was read, and what of it could not be used.
+//! What `reader` counts: what was read, and what of it could not be used.
 
 /// Unusable lines that are named; the rest is counted.
 pub(super) const MOST_NAMED: usize = 8;
@@ -10,7 +10,7 @@ pub struct Reading {
     pub sources: Vec<String>,
     pub bytes: u64,
     pub lines: u64,
-    /// Lines that told something.
+    /// Lines that were used.
     pub used: u64,
     /// Lines with a known word and without what should follow it.
     pub unusable: u64,

@@ -9,11 +9,11 @@ use super::{
     crash::{domain, seen},
     crash_facts::What,
     fact::{Facts, nothing},
-    keyword::{Hit, Teller, Word},
+    keyword::{Hit, Word, Writer},
     text::clip,
 };
 
-const BY: Option<Teller> = Some(Teller::Crash);
+const BY: Option<Writer> = Some(Writer::Crash);
 
 /// A line by its words, and what it means.
 struct Refusal {
@@ -119,7 +119,7 @@ pub(super) static WORDS: [Word; REFUSALS.len()] = {
     words
 };
 
-/// A line about something that Xen refused a domain; without a domain it is nobody's.
+/// A line about something that Xen refused a domain; one that names no domain is not used.
 fn reason(hit: &Hit<'_>) -> Facts {
     let named = domain(hit.before).or_else(|| domain_after(hit.word, hit.rest));
     let text = clip(&format!("{}{}", hit.word, hit.rest));

@@ -1,17 +1,19 @@
-//! One side of a boot, for those who compare layouts or draw their own boot: the same reader, without rules.
+//! One side of a boot, for `rows`, which compares layouts, and `run`, which draws its own boot: the same reader,
+//! without rules.
 
 use super::{
-    account::{Account, Placed},
-    fact::Teller,
-    join, picture,
+    fact::Writer,
+    join,
+    layout_line::{Mark, Row},
+    picture::{self, is_pretended},
     reader::Reader,
-    told::{Mark, Row},
+    record::{Placed, Record},
 };
-use crate::scene::{MapRange, PAGE, Scene};
+use crate::scene::{Kind, MapRange, PAGE, Scene};
 use anyhow::Result;
 use std::io::Read;
 
-/// Whose account is wanted.
+/// Which side is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum One {
     Toolstack,
@@ -20,30 +22,30 @@ pub(crate) enum One {
     Guest,
 }
 
-/// What a side tells of one boot.
+/// What a side says of one boot.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct SideLayout {
     pub(crate) rows: Vec<(String, Row)>,
     pub(crate) marks: Vec<(Mark, u64)>,
-    /// Page tables by level, L1 first.
+    /// Page tables of the initial mapping by level, L1 first.
     pub(crate) tables: [Option<u64>; 4],
 }
 
-/// What one side tells, boot by boot.
-pub(crate) fn one_side<S: AsRef<str>>(log: &[S], side: One) -> Vec<Told> {
-    let teller = match side {
-        One::Toolstack => Teller::Toolstack,
-        One::Xen => Teller::Xen,
-        One::Guest => Teller::Revector,
+/// What one side says, boot by boot.
+pub(crate) fn one_side<S: AsRef<str>>(log: &[S], side: One) -> Vec<SideLayout> {
+    let writer = match side {
+        One::Toolstack => Writer::Toolstack,
+        One::Xen => Writer::Xen,
+        One::Guest => Writer::Revector,
     };
-    accounts(log).iter().filter(|account| account.teller == teller).map(Told::of).collect()
+    records(log).iter().filter(|record| record.writer == writer).map(SideLayout::of).collect()
 }
 
-/// The scene that this project's guest tells on its console; none if it died before it told its rows.
+/// The scene on this project's guest's console; none if it died before it printed its rows.
 #[must_use]
 pub fn scene_of_run<S: AsRef<str>>(title: &str, console: &[S]) -> Option<Scene> {
-    let told = |account: &Account| account.teller == Teller::Revector && !account.rows.is_empty();
-    let guests = join::guests(accounts(console).into_iter().filter(told).collect());
+    let has_rows = |record: &Record| record.writer == Writer::Revector && !record.rows.is_empty();
+    let guests = join::guests(records(console).into_iter().filter(has_rows).collect());
     let mut scene = picture::scene(guests.last()?, None);
     scene.rows.sort_by_key(|row| row.pfn);
     title.clone_into(&mut scene.title);
@@ -54,13 +56,13 @@ pub fn scene_of_run<S: AsRef<str>>(title: &str, console: &[S]) -> Option<Scene> 
 pub(crate) fn memory_map(name: &str, log: impl Read) -> Result<Vec<MapRange>> {
     let mut reader = Reader::new()?;
     reader.read(name, log)?;
-    let accounts = reader.finish().0;
-    let mut maps = accounts.iter().map(Account::memory_map).filter(|map| !map.is_empty());
+    let records = reader.finish().0;
+    let mut maps = records.iter().map(Record::memory_map).filter(|map| !map.is_empty());
     Ok(maps.next().map(<[MapRange]>::to_vec).unwrap_or_default())
 }
 
-/// A log in memory, read. The last line of a log that is given as lines has its end.
-fn accounts<S: AsRef<str>>(log: &[S]) -> Vec<Account> {
+/// A log in memory, read. Each line that is passed in is complete, the last one too.
+fn records<S: AsRef<str>>(log: &[S]) -> Vec<Record> {
     let mut text = String::new();
     for line in log {
         text.push_str(line.as_ref());
@@ -71,27 +73,32 @@ fn accounts<S: AsRef<str>>(log: &[S]) -> Vec<Account> {
     reader.finish().0
 }
 
-impl Told {
-    fn of(account: &Account) -> Self {
-        let marks = [(Mark::AllocEnd, account.alloc_end), (Mark::MappedEnd, account.mapped_end)];
+impl SideLayout {
+    fn of(record: &Record) -> Self {
+        let marks = [(Mark::AllocEnd, record.alloc_end), (Mark::MappedEnd, record.mapped_end)];
         Self {
-            rows: account.rows.iter().filter_map(row).collect(),
+            rows: record.rows.iter().filter_map(|placed| row(record, placed)).collect(),
             marks: marks.into_iter().filter_map(|(mark, at)| Some((mark, at?))).collect(),
-            tables: [0, 1, 2, 3].map(|level| account.tables.level(level)),
+            tables: [0, 1, 2, 3].map(|level| record.tables.initial(level)),
         }
     }
 }
 
-/// A row in whole pages, if its pages are known.
-fn row(placed: &Placed) -> Option<(String, Row)> {
-    let end = placed.start.checked_add(placed.pages.checked_mul(PAGE)?)?;
-    Some((placed.name.clone(), Row { start: placed.start, end, pfn: placed.pfn?, pages: placed.pages }))
+/// A row in whole pages, if its pages are known; a list of its own place there, and without the tables behind it.
+fn row(side: &Record, placed: &Placed) -> Option<(String, Row)> {
+    let of_list = Kind::of_name(&placed.name) == Kind::P2m && is_pretended(side, Kind::P2m, placed);
+    let (start, pages) = match side.init_p2m.filter(|_| of_list) {
+        Some(at) => (at, placed.pages.checked_sub(side.tables.of_list())?),
+        None => (placed.start, placed.pages),
+    };
+    let end = start.checked_add(pages.checked_mul(PAGE)?)?;
+    Some((placed.name.clone(), Row { start, end, pfn: placed.pfn?, pages }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scene::{After, Kind};
+    use crate::scene::After;
 
     const CONSOLE: [&str; 8] = [
         "[    0.002927] start_info: guest, 0x2000000 pages (131072 MiB)",
@@ -105,7 +112,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_boot_with_a_dump_tells_where_the_copy_is() {
+    fn a_boot_with_a_dump_shows_where_the_copy_is() {
         let scene = scene_of_run("a guest", &CONSOLE).unwrap();
         assert_eq!(scene.after, After::Copied(vec![(0x2_2800, 0x1_0000)]));
         assert_eq!((scene.pages, scene.mapped_end), (Some(0x200_0000), Some(0xffff_ffff_a280_0000)));
@@ -120,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_strategies_are_told_and_a_dead_guest_has_no_scene() {
+    fn the_other_strategies_are_recognized_and_a_dead_guest_has_no_scene() {
         let with = |line: &str| scene_of_run("", &[CONSOLE[1], line]).unwrap().after;
         assert_eq!(
             with("[ 1.0] revector: leaves moved from 1 -> 2 to the same frames in the direct map"),

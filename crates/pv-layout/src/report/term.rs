@@ -1,6 +1,6 @@
 //! The report for people: the verdict first, then each guest in a table, a drawing and sentences.
 //!
-//! Made for 80 columns and for somebody who has never seen one. Colours are escape sequences here; the stream that it
+//! Made for 80 columns and for a reader who has never seen one. Colours are escape sequences here; the stream that it
 //! is written to leaves them out where there is no terminal or `NO_COLOR` is set.
 
 use super::{
@@ -106,9 +106,9 @@ impl Page {
         ends.extend(scene.tables.map(|tables| {
             format!("{} page tables", tables.0.iter().fold(0, |sum: u64, count| sum.saturating_add(*count)))
         }));
-        let mut told = if ends.is_empty() { Vec::new() } else { vec![ends.join(", ")] };
-        told.extend(scene.area.exists().then(|| format!("modules from {:#x} on", scene.area.start)));
-        let text = told.join("; ");
+        let mut parts = if ends.is_empty() { Vec::new() } else { vec![ends.join(", ")] };
+        parts.extend(scene.area.exists().then(|| format!("modules from {:#x} on", scene.area.start)));
+        let text = parts.join("; ");
         for line in textwrap::wrap(&text, COLUMNS - 2).into_iter().filter(|line| !line.is_empty()) {
             self.line(&format!("  {DIM}{line}{DIM:#}"));
         }

@@ -1,4 +1,4 @@
-//! Words and numbers for people, and the cleaning of text that others wrote.
+//! Text and numbers for people, and the cleaning of text from logs.
 
 use crate::scene::PAGE;
 use std::borrow::Cow;
@@ -6,7 +6,7 @@ use std::borrow::Cow;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
-/// Characters of somebody else's text that a message repeats.
+/// Characters of a log's text that a message repeats.
 const LONGEST: usize = 160;
 
 /// Bytes in MiB with one decimal, in KiB below one MiB, in GiB if they are whole ones or many.
@@ -27,7 +27,7 @@ fn tenths(bytes: u64, unit: u64) -> String {
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
-/// The bytes of this many pages, as [`mib`] tells them.
+/// The bytes of this many pages, as [`mib`] writes them.
 pub(super) fn pages(pages: u64) -> String {
     mib(pages.saturating_mul(PAGE))
 }

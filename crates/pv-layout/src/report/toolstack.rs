@@ -6,11 +6,11 @@
 
 use super::{
     fact::{Fact, Facts, Missing, Width, one},
-    keyword::{Hit, Teller, Word},
-    told::{Told, counted, hex_numbers, told},
+    keyword::{Hit, Word, Writer},
+    layout_line::{self, LayoutLine, counted, hex_numbers},
 };
 
-const BY: Option<Teller> = Some(Teller::Toolstack);
+const BY: Option<Writer> = Some(Writer::Toolstack);
 
 pub(super) const WORDS: &[Word] = &[
     ("xc_dom_allocate: cmdline", BY, begin),
@@ -37,9 +37,9 @@ fn begin(_: &Hit<'_>) -> Facts {
 fn row(hit: &Hit<'_>) -> Facts {
     let missing = Missing("expected NAME : 0x... -> 0x... (pfn 0x... + 0x... pages)");
     let text = hit.rest.trim_start().strip_prefix(':').ok_or(missing)?;
-    match told(text).ok_or(missing)? {
-        Told::Row(name, row) => Ok(vec![Fact::Row(name, row)]),
-        Told::Mark(mark, address) => Ok(vec![Fact::Mark(mark, address)]),
+    match layout_line::parse(text).ok_or(missing)? {
+        LayoutLine::Row(name, row) => Ok(vec![Fact::Row(name, row)]),
+        LayoutLine::Mark(mark, address) => Ok(vec![Fact::Mark(mark, address)]),
     }
 }
 
@@ -60,7 +60,7 @@ fn version(hit: &Hit<'_>) -> Facts {
 }
 
 /// `INIT_P2M = 0x8000000000`, after a word that changed with Xen 4.8. A debugging Xen lists the initial domain's
-/// notes in the same words, so they belong to whoever is building.
+/// notes in the same words, so they belong to the builder at work.
 fn note(hit: &Hit<'_>) -> Facts {
     let Some((name, value)) = hit.rest.split_once('=') else { return Ok(vec![Fact::NotesListed]) };
     Ok(match (name.trim(), hex_numbers(value).first()) {

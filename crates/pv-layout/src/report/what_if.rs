@@ -1,4 +1,4 @@
-//! What would help: the arithmetic of `predict`, asked about the guest that a log tells of.
+//! What would help: the arithmetic of `predict`, asked about the guest of a log.
 //!
 //! A scene's rows give the domain that a builder must have had before it. If `predict` lays that domain out as the log
 //! says, its answers about other sizes and notes count; if not (a builder with habits of its own, a guest of several
@@ -60,9 +60,9 @@ impl WhatIf {
     /// Whether the arithmetic puts every mapped row where the log has it.
     fn repeats(&self, scene: &Scene) -> bool {
         let Ok(plan) = self.domain.plan() else { return false };
-        let same = |told: &Row| {
-            let placed = plan.rows.iter().find(|placed| placed.kind == told.kind);
-            placed.is_some_and(|placed| (placed.address, placed.pages) == (told.address, told.pages))
+        let same = |row: &Row| {
+            let placed = plan.rows.iter().find(|placed| placed.kind == row.kind);
+            placed.is_some_and(|placed| (placed.address, placed.pages) == (row.address, row.pages))
         };
         scene.rows.iter().filter(|row| row.address.is_some_and(|at| at >= HIGH)).all(same)
     }
@@ -164,7 +164,7 @@ mod tests {
     use crate::scene::After;
 
     /// The guest of Linux commit 357a3cfb, laid out by the arithmetic itself.
-    fn seed() -> Scene {
+    fn guest_357a3cfb() -> Scene {
         let kernel = Kernel::of_pages(0xe43);
         let ramdisk = Some(0x1_0784 * PAGE);
         let domain = Domain { builder: Builder::Toolstack, pages: 128 * GIB, kernel, ramdisk };
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_limits_are_the_last_that_fit() {
-        let what_if = WhatIf::of(&seed()).unwrap();
+        let what_if = WhatIf::of(&guest_357a3cfb()).unwrap();
         assert_eq!(what_if.largest_ramdisk(), Some(Size::of_mib(224)));
         assert_eq!(what_if.collides_from_gib(), Some(109));
         assert_eq!(what_if.with_notes(Note::Added, Note::AsItIs), Some(0xffff_ffff_9266_2000));
@@ -183,10 +183,10 @@ mod tests {
 
     #[test]
     fn a_layout_that_the_arithmetic_does_not_repeat_has_no_cure() {
-        let mut scene = seed();
+        let mut scene = guest_357a3cfb();
         scene.rows[3].address = Some(0xffff_ffff_a25c_8000);
         assert!(WhatIf::of(&scene).is_none());
-        let nothing = Scene { rows: Vec::new(), after: After::Unknown, ..seed() };
+        let nothing = Scene { rows: Vec::new(), after: After::Unknown, ..guest_357a3cfb() };
         assert!(WhatIf::of(&nothing).is_none());
     }
 }

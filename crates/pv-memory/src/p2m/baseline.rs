@@ -32,7 +32,8 @@ pub(super) fn map_all<X: Hypervisor>(
     memory: &mut Memory<'_, Initial>,
     xen: &mut X,
 ) -> Result<(), MmError> {
-    let first = memory.window().end().slot_start();
+    let all = PfnRange::new(Pfn::ZERO, memory.p2m.nr_pages);
+    let first = memory.window().hidden(all).next().map_or(all.end, |hidden| hidden.start.slot_start());
     for slot in (first.raw()..memory.p2m.nr_pages).step_by(512).map(Pfn::new) {
         map_slot(slot, new_list, memory, xen)?;
     }

@@ -14,15 +14,15 @@ use super::index::{self, INVALID, PER_LEAF};
 use super::list::ListPages;
 use super::reader::FrameReader;
 use super::tree::{Initial, Leaf, P2m, Plan};
+use crate::builder_list::BuilderList;
 use crate::error::MmError;
 use crate::frames::{Frames, Zone};
-use crate::layout::{Layout, Name};
+use crate::layout::Layout;
 use crate::ranges::Ranges;
 use crate::tables::Tables;
 use crate::window::Window;
 use xen::Hypervisor;
 use xen::addr::Pfn;
-use xen::area;
 
 impl P2m<Initial> {
     /// Builds the tree and its twin over the list, and publishes the twin.
@@ -31,22 +31,18 @@ impl P2m<Initial> {
     /// [`MmError`] if memory runs out.
     pub fn build<X: Hypervisor>(
         layout: &Layout,
-        tables: &Tables,
+        tables: &mut Tables,
         frames: &mut Frames,
         xen: &mut X,
     ) -> Result<Self, MmError> {
+        let list = BuilderList::find(layout, tables, frames, xen)?;
         let window = tables.window();
-        let list = layout.pages(Name::Phys2mach);
         let plan = Plan { mids: index::mids(layout.nr_pages) };
         let p2m = Self {
             nr_pages: layout.nr_pages,
             plan,
             pages: frames.take(Zone::Mapped(window), plan.pages())?,
-            list: ListPages::new(
-                vec![frames.adopt(list)?],
-                area::high(list.start),
-                Window::new(area::HIGH, list.end),
-            ),
+            list: ListPages::adopt(list, frames)?,
             split: vec![],
             identity: Ranges::new(),
             state: PhantomData,
@@ -66,6 +62,7 @@ impl P2m<Initial> {
         let used = (self.nr_pages % PER_LEAF) as usize;
         if used != 0 {
             for (run, last) in self.list.part(index::leaves(self.nr_pages) - 1, 1) {
+                let window = self.list.writable(window, last.start);
                 let tail = &mut window.page_mut(xen, run, last.start.above(run.first()))[used..];
                 list_tail(tail);
                 tail.fill(INVALID);

@@ -144,8 +144,8 @@ mod tests {
             let layout = Layout::plan(&info).unwrap();
             let walked = BootTables::walk(&layout, &facts, xen, |_| ()).unwrap();
             let mut frames = Frames::new(layout.free());
-            let tables = direct_map::graft(walked, &layout, &facts, &mut frames, xen).unwrap();
-            let mut p2m = P2m::build(&layout, &tables, &mut frames, xen).unwrap();
+            let mut tables = direct_map::graft(walked, &layout, &facts, &mut frames, xen).unwrap();
+            let mut p2m = P2m::build(&layout, &mut tables, &mut frames, xen).unwrap();
             let (window, index) = (tables.window(), Index::of(hole.start).unwrap());
             assert_eq!(p2m.leaf_address(window, xen, index), p2m.shared(window, Plan::MISSING));
             for pfn in hole.iter().take(512) {

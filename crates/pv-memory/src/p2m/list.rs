@@ -11,7 +11,8 @@ use core::mem;
 
 use super::index::{INVALID, PER_LEAF};
 use super::reader::Leaves;
-use crate::frames::{Run, part};
+use crate::builder_list::{Apart, BuilderList};
+use crate::frames::{FrameError, Frames, Run, part};
 use crate::window::Window;
 use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
 use xen::{Hypervisor, Words};
@@ -22,15 +23,31 @@ pub(super) struct ListPages {
     runs: Vec<Run>,
     /// Where the builder mapped its list, a page after the other.
     at: VirtRange,
-    /// What shows the builder's pages there, while leaf pointers may lead there.
-    window: Option<Window>,
+    /// What shows the builder's pages there, run by run, while leaf pointers may lead there.
+    windows: Vec<Window>,
+    /// That mapping, if it is the list's alone, while it is there.
+    apart: Option<Apart>,
 }
 
 impl ListPages {
-    /// Takes over the builder's pages, which lie in this order at `start`, where `window` shows them.
-    pub(super) fn new(runs: Vec<Run>, start: VirtAddr, window: Window) -> Self {
-        let pages: u64 = runs.iter().map(|run| run.pages().pages()).sum();
-        Self { runs, at: VirtRange::new(start, pages * PAGE_SIZE), window: Some(window) }
+    /// Takes the builder's pages over.
+    ///
+    /// # Errors
+    /// [`FrameError::DoubleFree`] if one of them is free.
+    pub(super) fn adopt(list: BuilderList, frames: &Frames) -> Result<Self, FrameError> {
+        let BuilderList { addresses, pieces, apart } = list;
+        let runs: Result<_, _> = pieces.iter().map(|piece| frames.adopt(piece.pages)).collect();
+        Ok(Self {
+            runs: runs?,
+            at: addresses,
+            windows: pieces.iter().map(|piece| piece.window()).collect(),
+            apart,
+        })
+    }
+
+    /// Returns the mapping that is the list's alone.
+    pub(super) const fn apart(&self) -> Option<&Apart> {
+        self.apart.as_ref()
     }
 
     /// Returns where the builder mapped its list.
@@ -45,9 +62,16 @@ impl ListPages {
 
     /// Returns the page at an address of the builder's, and the mapping that shows it; `None` for any other address.
     pub(super) fn page_at(&self, at: VirtAddr) -> Option<(&Window, Pfn)> {
-        let window = self.window.as_ref().filter(|_| self.at.contains(at))?;
-        let number = (at.as_u64() - self.at.start.as_u64()) / PAGE_SIZE;
-        self.part(number, 1).next().map(|(_, page)| (window, page.start))
+        let shown = self.windows.iter().map(|window| (window, window.pfn(at)));
+        shown.into_iter().find(|(window, pfn)| window.shows(PfnRange::new(*pfn, 1)))
+    }
+
+    /// Returns the mapping through which a page of the list is written: the direct map (`window`), which shows all of the
+    /// high mapping, a part of it read-only there by now (`image`); for a list with a mapping of its own that one.
+    pub(super) fn writable<'w>(&'w self, window: &'w Window, page: Pfn) -> &'w Window {
+        let page = PfnRange::new(page, 1);
+        let own = self.windows.iter().find(|own| own.shows(page) && !window.shows(page));
+        own.unwrap_or(window)
     }
 
     /// Returns up to `pages` pages from page `first` on, each stretch of them with the run that it belongs to.
@@ -60,9 +84,10 @@ impl ListPages {
         &self.runs
     }
 
-    /// Notes that no leaf pointer leads to the builder's addresses any more.
-    pub(super) fn leave(&mut self) {
-        self.window = None;
+    /// Notes that no leaf pointer leads to the builder's addresses any more; returns what maps nothing else.
+    pub(super) fn leave(&mut self) -> Option<Apart> {
+        self.windows.clear();
+        self.apart.take()
     }
 
     /// Puts other pages in the place of the builder's, and returns those.

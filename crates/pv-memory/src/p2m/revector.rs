@@ -20,6 +20,7 @@ use super::baseline;
 use super::index::INVALID;
 use super::reader::FrameReader;
 use super::tree::{Initial, Leaf, Moved, P2m};
+use crate::builder_list::Apart;
 use crate::direct_map;
 use crate::error::MmError;
 use crate::frames::{Frames, Run, give_back};
@@ -46,9 +47,11 @@ pub enum Strategy {
 #[must_use = "the old list is still mapped in the module area until it is cleaned"]
 pub struct Retired {
     /// Where the list was.
-    pub high: VirtRange,
+    pub addresses: VirtRange,
     /// Its pages, if the tree does not use them any more.
     pub(crate) pages: Vec<Run>,
+    /// The mapping that only the list had.
+    pub(crate) apart: Option<Apart>,
 }
 
 /// What revectoring came to.
@@ -74,7 +77,11 @@ pub fn revector<X: Hypervisor>(
     let mut memory = Memory { tables, p2m: &p2m, frames: &mut *frames };
     let list = match strategy {
         Strategy::Keep => return Ok(Outcome::Kept(p2m)),
-        Strategy::Alias => None,
+        Strategy::Alias => {
+            // The direct map shows what the high mapping does, but not yet a list with a mapping of its own.
+            direct_map::show_runs(p2m.list.runs(), &mut memory, xen)?;
+            None
+        }
         Strategy::Copy => Some(memory.take_mapped(leaves(&memory, xen), xen, direct_map::show_runs)?),
         Strategy::Baseline => Some(memory.take_mapped(leaves(&memory, xen), xen, baseline::map_all)?),
     };
@@ -109,12 +116,13 @@ fn copy<X: Hypervisor>(memory: &Memory<'_, Initial>, runs: &[Run], xen: &mut X) 
             leaves.zip(&mut targets).map(|(from, (run, to))| Step { from, run, to }).collect();
         for piece in steps.chunk_by(Step::is_followed_by) {
             let Step { from, run, to } = piece[0];
-            window.copy(xen, PfnRange::new(from, piece.len() as u64), run, to.above(run.first()));
+            let old = p2m.list.writable(window, from);
+            window.copy(xen, old, PfnRange::new(from, piece.len() as u64), run, to.above(run.first()));
         }
         let mut steps = steps.iter();
         repoint(top, memory, &mut reader, xen, |_| steps.next().map(|step| step.to))?;
         for (run, part) in p2m.list.part(top * ENTRIES, ENTRIES) {
-            window.fill(xen, run, part, INVALID);
+            p2m.list.writable(window, part.start).fill(xen, run, part, INVALID);
         }
     }
     Ok(())
@@ -158,8 +166,8 @@ fn retire(
     new_list: Option<Vec<Run>>,
     frames: &mut Frames,
 ) -> Result<Outcome, MmError> {
-    let mut retired = Retired { high: p2m.list.range(), pages: Vec::new() };
-    p2m.list.leave();
+    let addresses = p2m.list.range();
+    let mut retired = Retired { addresses, pages: Vec::new(), apart: p2m.list.leave() };
     if let Some(runs) = new_list {
         retired.pages = p2m.list.replace(runs);
         // Leaves that were split off before have been copied like the others.

@@ -12,6 +12,7 @@ use core::marker::PhantomData;
 use super::index::{self, INVALID, Index};
 use super::list::ListPages;
 use super::reader::Leaves;
+use crate::builder_list::Apart;
 use crate::error::MmError;
 use crate::frames::Run;
 use crate::ranges::Ranges;
@@ -27,6 +28,10 @@ pub enum Initial {}
 /// No leaf is reached through the high mapping.
 #[derive(Debug)]
 pub enum Moved {}
+/// Leaves stay where they are, wherever that is: what uses memory after the stages need not know.
+#[derive(Debug)]
+pub enum Settled {}
+impl State for Settled {}
 impl State for Initial {}
 impl State for Moved {}
 
@@ -206,10 +211,22 @@ impl<S: State> P2m<S> {
         self.list.runs().iter().map(Run::pages).collect()
     }
 
+    /// Returns the mapping that only the builder's list has, as long as it is there.
+    #[must_use]
+    pub const fn apart(&self) -> Option<&Apart> {
+        self.list.apart()
+    }
+
     /// Returns the pages that the tree takes besides its leaves.
     #[must_use]
     pub const fn own_pages(&self) -> u64 {
         self.pages.pages().pages()
+    }
+
+    /// Forgets where leaves are: no stage moves them or cleans under them any more.
+    #[must_use]
+    pub fn settle(self) -> P2m<Settled> {
+        self.into_state()
     }
 
     pub(super) fn into_state<T: State>(self) -> P2m<T> {

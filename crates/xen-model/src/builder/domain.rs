@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use std::sync::OnceLock;
 
+use super::Fault;
 use xen::addr::{Mfn, PAGE_SIZE, PfnRange};
 use xen::start_info::Role;
 
@@ -47,6 +48,38 @@ pub struct Notes {
     pub p2m: P2mNote,
     /// Where the ramdisk goes.
     pub ramdisk: RamdiskNote,
+}
+
+/// Who builds the domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Builder {
+    /// libxenguest, for a guest.
+    Toolstack,
+    /// Xen itself, for the initial domain.
+    Xen,
+    /// Xen again, inside a container without PV: pv-shim, whose only domain is a guest to those outside.
+    Shim,
+    /// GRUB, which the toolstack built as a guest, and which puts the image in its own place.
+    Grub,
+}
+
+impl Builder {
+    /// Every builder.
+    pub const ALL: [Self; 4] = [Self::Toolstack, Self::Xen, Self::Shim, Self::Grub];
+
+    /// Returns what the domain is when it is built.
+    #[must_use]
+    pub const fn role(self) -> Role {
+        match self {
+            Self::Xen => Role::InitialDomain,
+            Self::Toolstack | Self::Shim | Self::Grub => Role::Guest,
+        }
+    }
+
+    /// Tells whether this is the code of Xen's that builds the initial domain, which is also the shim's.
+    pub(crate) const fn is_hypervisor(self) -> bool {
+        matches!(self, Self::Xen | Self::Shim)
+    }
 }
 
 /// Whether the domain was given a device, or any I/O port or memory: Xen lets it choose how memory is cached then
@@ -116,8 +149,8 @@ pub struct Domain {
     pub notes: Notes,
     /// The ramdisk.
     pub ramdisk: Option<Ramdisk>,
-    /// Who builds: the toolstack, or Xen itself.
-    pub role: Role,
+    /// Who builds.
+    pub builder: Builder,
     /// Whether a guest was given hardware.
     pub hardware: Hardware,
     /// Pages without a frame, behind everything that the builder places.
@@ -128,6 +161,8 @@ pub struct Domain {
     pub first_mfn: Mfn,
     /// The kernel's command line; what does not fit into its 1023 bytes is cut, as builders cut it.
     pub command_line: &'static str,
+    /// What the builder does wrong.
+    pub fault: Option<Fault>,
 }
 
 impl Domain {
@@ -139,12 +174,13 @@ impl Domain {
             image: ImageShape { pages: 300, text: 80, rodata: 40 },
             notes: Notes { p2m: P2mNote::None, ramdisk: RamdiskNote::None },
             ramdisk: None,
-            role: Role::Guest,
+            builder: Builder::Toolstack,
             hardware: Hardware::None,
             holes: Vec::new(),
             seed: 1,
             first_mfn: Mfn::new(0x10_0000),
             command_line: "",
+            fault: None,
         }
     }
 }

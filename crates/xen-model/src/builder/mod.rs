@@ -1,31 +1,36 @@
 //! The domain builder's twin: what a guest finds at entry, made from what a person configures.
 //!
-//! The toolstack's builder for a guest and Xen's own for the initial domain differ in the order of page tables, in
-//! rings, flags and in what they clear; both are here. [`Domain::build`] ends where the image's entry code ends:
-//! shared_info is mapped over its page, next comes `boot::boot`.
+//! The toolstack's builder for a guest, Xen's own for the initial domain and in the shim, and GRUB differ in the order
+//! of page tables, in rings, flags and in what they clear (docs/builders.md). [`Domain::build`] ends where the image's
+//! entry code ends: shared_info is mapped over its page, next comes `boot::boot`.
 //!
 //! Mirrors tools/libs/guest/xg_dom_core.c (`xc_dom_build_image`), xg_dom_x86.c (`alloc_magic_pages_pv`,
-//! `alloc_pgtables_pv`, `alloc_p2m_list_x86_64`, `start_info_x86_64`) and xen/arch/x86/pv/dom0_build.c.
+//! `alloc_pgtables_pv`, `alloc_p2m_list_x86_64`, `start_info_x86_64`) and xen/arch/x86/pv/dom0_build.c,
+//! xen/arch/x86/pv/shim.c, and GRUB's grub-core/loader/i386/xen.c.
 
 mod domain;
+mod fault;
 mod hand_over;
 mod physmap;
+mod plant;
 mod rows;
 mod table_count;
 mod tables;
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::machine::Machine;
 use super::memory::{Contents, Memory, SCRUB};
 use crate::state::Xen;
-pub use domain::{BuildError, Domain, Hardware, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
+pub use domain::{BuildError, Builder, Domain, Hardware, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
+pub use fault::Fault;
 pub use physmap::{Part, Piece};
 pub use rows::Rows;
 use xen::abi::StartInfo;
-use xen::addr::PfnRange;
+use xen::addr::{ENTRIES, Pfn, PfnRange};
 use xen::pte::Level;
-use xen::start_info::{Facts, Role};
+use xen::start_info::Facts;
 
 /// A domain at the point where `boot::boot` is called.
 pub struct Built {
@@ -47,6 +52,19 @@ impl fmt::Debug for Built {
     }
 }
 
+impl Built {
+    /// Returns the list's entry of a page, past all checks.
+    ///
+    /// # Panics
+    /// If the list ends before.
+    pub fn list_entry(&mut self, pfn: Pfn) -> &mut u64 {
+        let mut pages = self.rows.list_runs().flat_map(PfnRange::iter);
+        let page = pages.nth((pfn.raw() / ENTRIES) as usize).expect("the list has an entry for the page");
+        let frame = self.xen.machine().mfn(page).expect("builders place nothing in a hole");
+        &mut self.xen.frame_mut(frame)[(pfn.raw() % ENTRIES) as usize]
+    }
+}
+
 impl Domain {
     /// Builds the domain, and does what the image's entry code does.
     ///
@@ -57,36 +75,51 @@ impl Domain {
     /// If the model refuses the builder's own page tables: one of the two is wrong.
     pub fn build(&self) -> Result<Built, BuildError> {
         let rows = self.rows()?;
-        let large =
-            rows.physmap.iter().filter(|piece| matches!(piece.part, Part::List(Level::L2 | Level::L3)));
         let machine = Machine::new(self.pages, self.first_mfn, self.seed, self.holes.clone())
-            .with_blocks(large.map(|piece| piece.pages));
+            .with_blocks(self.blocks(&rows));
         let mut memory = Memory::new(machine, self.contents(&rows));
         let root = tables::fill(&mut memory, self, &rows);
-        let hardware = match self.role {
-            Role::Guest => self.hardware,
-            Role::InitialDomain => Hardware::Some,
-        };
-        let mut xen = Xen::new(memory, self.role, hardware, root);
+        let hardware = if self.builder == Builder::Xen { Hardware::Some } else { self.hardware };
+        let mut xen = Xen::new(memory, self.builder, hardware, root);
+        if self.builder == Builder::Shim {
+            [rows.store, rows.console].iter().for_each(|ring| xen.share(ring.start));
+        }
         xen.pin(root, Level::L4).expect("the builder pins its L4 table");
         xen.load(root).expect("the builder's L4 table is loaded");
-        if self.role == Role::InitialDomain && !rows.physmap.is_empty() {
-            let top = tables::fill_physmap(&mut xen.memory, &rows.physmap, self.role);
+        if self.builder.is_hypervisor() && !rows.physmap.is_empty() {
+            let top = tables::fill_physmap(&mut xen.memory, &rows.physmap, self.builder);
             xen.hook_unchecked(physmap::INIT_P2M, top);
         }
         let facts = hand_over::facts(self, &rows);
         let start_info = hand_over::start_info(self, &rows, &xen);
         hand_over::enter(&mut xen, &start_info, &facts);
-        Ok(Built { xen, start_info, facts, rows })
+        let mut built = Built { xen, start_info, facts, rows };
+        if let Some(fault) = self.fault {
+            fault.plant(&mut built);
+        }
+        Ok(built)
     }
 
-    /// A guest's builder clears its segments; Xen's own clears the tables, start_info and the image's bss, but not the
-    /// stack.
+    /// Pages whose frames are no scattered ones: a large page of the list lies in one piece; the shim's rings lie in
+    /// frames of Xen's own, and those that they took the place of stay with the domain, unused.
+    fn blocks(&self, rows: &Rows) -> impl Iterator<Item = PfnRange> {
+        let is_large = |piece: &&Piece| matches!(piece.part, Part::List(Level::L2 | Level::L3));
+        let large = rows.physmap.iter().filter(is_large).map(|piece| piece.pages);
+        let rings = [rows.store, rows.console].into_iter().filter(|_| self.builder == Builder::Shim);
+        large.chain(rings).collect::<Vec<_>>().into_iter()
+    }
+
+    /// The toolstack clears its segments; Xen clears tables, start_info and the image's bss, but not the stack; GRUB
+    /// the bss alone, besides tables, which are cleared where they are filled.
     fn contents(&self, rows: &Rows) -> Contents {
-        let cleared = if self.role == Role::Guest { rows.stack.end } else { rows.tables.end };
+        let cleared = match self.builder {
+            Builder::Toolstack => rows.stack.end,
+            Builder::Xen | Builder::Shim => rows.tables.end,
+            Builder::Grub => rows.image.end,
+        };
         Contents {
             list: rows.list_runs().collect(),
-            list_tail: if self.role == Role::Guest { 0 } else { SCRUB },
+            list_tail: if self.builder == Builder::Toolstack { 0 } else { SCRUB },
             ramdisk: rows.ramdisk,
             ramdisk_bytes: self.ramdisk.map_or(&[], Ramdisk::pages),
             zeroed: PfnRange::between(rows.image.start, cleared),

@@ -3,17 +3,12 @@
 use alloc::vec::Vec;
 
 use super::physmap::{self, Piece};
-use super::table_count::tables_for;
-use super::{BuildError, Domain, P2mNote, RamdiskNote};
+use super::table_count::{self, tables_for};
+use super::{BuildError, Builder, Domain, Fault, P2mNote, RamdiskNote};
 use xen::addr::{Pfn, PfnRange, pages_for};
-use xen::start_info::Role;
 
 /// The image is linked 16 MiB behind the start of the mapping.
 const IMAGE_PFN: Pfn = Pfn::new(0x1000);
-/// The initial mapping ends on a multiple of 4 MiB.
-const ALIGN: u64 = 0x400;
-/// 512 KiB at least lie behind the stack.
-const PADDING: u64 = 128;
 /// Pages in the upper 2 GiB of address space.
 const ADDRESSES: u64 = 0x8_0000;
 
@@ -34,7 +29,7 @@ pub struct Rows {
     pub console: PfnRange,
     /// The page tables of the initial mapping.
     pub tables: PfnRange,
-    /// The boot stack.
+    /// The boot stack; GRUB names an address and sets no page apart.
     pub stack: PfnRange,
     /// First page behind the initial mapping.
     pub mapped_end: Pfn,
@@ -64,18 +59,16 @@ impl Domain {
     /// [`BuildError`] if it does not fit.
     pub fn rows(&self) -> Result<Rows, BuildError> {
         let ramdisk_pages = self.ramdisk.map_or(0, |ramdisk| pages_for(ramdisk.bytes()));
-        let list_pages = pages_for(self.pages * 8);
-        let rings = if self.role == Role::Guest { 1 } else { 0 };
+        let list_pages = pages_for(self.pages * 8) - u64::from(self.fault == Some(Fault::ListPageShort));
         let mut next = Next(IMAGE_PFN);
         let image = next.row(self.image.pages);
         let mut ramdisk = next.row(if self.ramdisk_is_mapped() { ramdisk_pages } else { 0 });
         let list = next.row(if self.list_is_mapped() { list_pages } else { 0 });
         let start_info = next.row(1);
-        let store = next.row(rings);
-        let console = next.row(rings);
-        let (table_pages, mapped_end) = self.table_pages(next.0);
-        let tables = next.row(table_pages);
-        let stack = next.row(1);
+        let [store, console] = self.rings(&mut next);
+        let table_count::Initial { tables, end: mapped_end } = table_count::initial(self.builder, next.0);
+        let tables = next.row(tables);
+        let stack = next.row(if self.builder == Builder::Grub { 0 } else { 1 });
         if mapped_end.raw() >= ADDRESSES {
             return Err(BuildError::NoAddresses);
         }
@@ -88,6 +81,7 @@ impl Domain {
         let physmap = self.physmap(list_pages, placed)?;
         let end = physmap.last().map_or(placed, |piece| piece.pages.end);
         self.check(end)?;
+        self.check_grub(end)?;
         Ok(Rows {
             image,
             ramdisk,
@@ -104,20 +98,27 @@ impl Domain {
         })
     }
 
-    /// The toolstack goes on where its mapping ends. Xen has allocated a power of two of pages for it, less those of a
-    /// mapped ramdisk, which the boot loader had placed: pages behind the mapping that nothing shows.
+    /// Only GRUB has the console first.
+    const fn rings(&self, next: &mut Next) -> [PfnRange; 2] {
+        let pages = if matches!(self.builder, Builder::Xen) { 0 } else { 1 };
+        let (first, second) = (next.row(pages), next.row(pages));
+        if matches!(self.builder, Builder::Grub) { [second, first] } else { [first, second] }
+    }
+
+    /// The toolstack and GRUB go on where their mapping ends. Xen has allocated a power of two of pages for it, less
+    /// those of a mapped ramdisk, which the boot loader had placed: pages behind the mapping that nothing shows.
     const fn allocated(&self, mapped_end: Pfn, given: u64) -> Pfn {
-        match self.role {
-            Role::Guest => mapped_end,
-            Role::InitialDomain => Pfn::new((mapped_end.raw() - given).next_power_of_two() + given),
+        match self.builder {
+            Builder::Toolstack | Builder::Grub => mapped_end,
+            Builder::Xen | Builder::Shim => Pfn::new((mapped_end.raw() - given).next_power_of_two() + given),
         }
     }
 
     fn physmap(&self, list_pages: u64, first: Pfn) -> Result<Vec<Piece>, BuildError> {
-        match self.role {
+        match self.builder {
             _ if self.list_is_mapped() => Ok(Vec::new()),
-            Role::Guest => Ok(physmap::of_toolstack(list_pages, first)),
-            Role::InitialDomain => physmap::of_xen(list_pages, first, self.pages),
+            Builder::Toolstack | Builder::Grub => Ok(physmap::of_toolstack(list_pages, first)),
+            Builder::Xen | Builder::Shim => physmap::of_xen(list_pages, first, self.pages),
         }
     }
 
@@ -128,21 +129,16 @@ impl Domain {
         if needed > self.pages || is_in_the_way { Err(BuildError::NoMemory { needed }) } else { Ok(()) }
     }
 
-    /// Mirrors the loop in `dom0_construct`, which `alloc_pgtables_pv` has in another form: the tables map
-    /// themselves, so their number is found by trying.
-    fn table_pages(&self, start: Pfn) -> (u64, Pfn) {
-        let mut tables = 4;
-        loop {
-            let stack_end = start.raw() + tables + 1;
-            let mut end = stack_end.next_multiple_of(ALIGN);
-            if end - stack_end < PADDING {
-                end += ALIGN;
-            }
-            let needed = 1 + tables_for(end).iter().sum::<u64>();
-            if needed <= tables {
-                return (needed, Pfn::new(end));
-            }
-            tables = needed;
+    /// What GRUB holds at the end of memory while it builds: list, start_info, tables that map everything, two rings;
+    /// and a page of code behind what it has built. It maps all of memory, so a hole anywhere stops it.
+    fn check_grub(&self, end: Pfn) -> Result<(), BuildError> {
+        let own = pages_for(self.pages * 8) + 2 + tables_for(self.pages + 4).iter().sum::<u64>() + 2;
+        let needed = end.raw() + 1 + own;
+        let is_too_much = needed > self.pages || !self.holes.is_empty();
+        if self.builder == Builder::Grub && is_too_much {
+            Err(BuildError::NoMemory { needed })
+        } else {
+            Ok(())
         }
     }
 
@@ -191,7 +187,7 @@ mod tests {
         assert_eq!(rows.list, PfnRange::new(Pfn::new(0x125c7), 0x1_0000));
         assert_eq!(rows.start_info.start, Pfn::new(0x225c7));
         assert_eq!(rows.tables, PfnRange::new(Pfn::new(0x225ca), 0x117));
-        assert_eq!(rows.mapped_end.raw() % ALIGN, 0);
+        assert_eq!(rows.mapped_end.raw() % 0x400, 0);
     }
 
     /// Xen wants room for three tables, also for a list of one page of 2 MiB, which needs two.
@@ -201,7 +197,7 @@ mod tests {
         let with_free = |free: u64| {
             let pages = 0x4_0000;
             let ramdisk = Some(Ramdisk::blank((pages - 0x2000 - 512 - free) * PAGE_SIZE));
-            Domain { pages, notes, ramdisk, role: Role::InitialDomain, ..Domain::guest(0) }.rows()
+            Domain { pages, notes, ramdisk, builder: Builder::Xen, ..Domain::guest(0) }.rows()
         };
         assert_eq!(with_free(3).unwrap().end.raw(), 0x4_0000 - 1);
         assert_eq!(with_free(2).unwrap_err(), BuildError::NoMemory { needed: 0x4_0000 + 1 });
@@ -210,7 +206,7 @@ mod tests {
     #[test]
     fn a_list_of_512_gib_is_one_page_of_1_gib_to_xen() {
         let notes = super::super::Notes { p2m: P2mNote::InitP2m, ramdisk: RamdiskNote::ModStartPfn };
-        let domain = Domain { notes, role: Role::InitialDomain, ..Domain::guest(512 * 1024 + 1) };
+        let domain = Domain { notes, builder: Builder::Xen, ..Domain::guest(512 * 1024 + 1) };
         let rows = domain.rows().unwrap();
         let exact = Domain { pages: 512 << 18, ..domain.clone() }.rows().unwrap();
         assert_eq!(exact.physmap.len(), 2);

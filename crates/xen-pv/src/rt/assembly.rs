@@ -10,7 +10,7 @@
 macro_rules! __entry_assembly {
     () => {
         r#"
-# Entry from Xen. In: rsi = start_info, rsp = end of a one-page boot stack. What else holds, and what does not, is at the
+# Entry from Xen. In: rsi = start_info, rsp = end of the boot stack. What else holds, and what does not, is at the
 # head of start.rs.
 
     .section .text.hypercall_page, "ax", @progbits
@@ -27,9 +27,10 @@ hypercall_page:                         # 128 stubs of 32 bytes, written by Xen 
     .type _start, @function
 _start:
     cld                                 # the ABI of compiled code
-    lea     rsp, [rip + boot_stack_top] # the builder's stack is one page: too small
+    mov     rdi, rsi                    # first argument of entry(): start_info
+    mov     rsi, rsp                    # second: where the builder's stack ends
+    lea     rsp, [rip + boot_stack_top] # which is one page, and with GRUB perhaps not mapped
     xor     ebp, ebp                    # end of the frame-pointer chain
-    mov     rdi, rsi                    # argument of entry(): start_info
     call    {entry}
     ud2                                 # entry() does not return
     .size _start, . - _start

@@ -38,4 +38,4 @@ pub mod volatile;
 pub use die::{panic, unwound};
 pub use heap::Allocator;
 pub use live::Live;
-pub use start::start;
+pub use start::{Entered, start};

@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | mode | 64 bits, ring 3, "guest kernel" for Xen; one vCPU, paging by the tables of `pt_base` |
 //! | `rip`, `rsi` | the `ENTRY` note; the address of start_info |
-//! | `rsp` | behind the boot stack, one page at the end of the initial mapping, a multiple of 16 |
+//! | `rsp` | the end of the boot stack, a multiple of 16: a page after the page tables, but for GRUB, whose is somewhere and perhaps not mapped |
 //! | `rflags` | IF set, as always in a PV guest, which masks events and not interrupts; direction flag clear |
 //! | segments | `cs` 0xe033 and `ss` 0xe02b, flat; the others null; the bases of FS and GS zero |
 //! | events | masked for every vCPU (`evtchn_upcall_mask` in shared_info); no handler of any kind is registered |
@@ -50,17 +50,27 @@ use crate::{Errno, area, output};
 use super::live::Live;
 use super::{clock, console, die, heap, linker, logger, probe, shared, tables, traps};
 
-/// Starts the kernel, and ends the domain with its verdict. Called once; `rsi` is what the builder left there.
-pub fn start<T: Outcome>(rsi: u64, main: fn(Boot<'_, Live>) -> T) -> ! {
+/// The registers that a builder gives a meaning, as they were at entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Entered {
+    /// The address of start_info, it says.
+    pub rsi: u64,
+    /// The end of the boot stack.
+    pub rsp: u64,
+}
+
+/// Starts the kernel, and ends the domain with its verdict. Called once.
+pub fn start<T: Outcome>(entered: Entered, main: fn(Boot<'_, Live>) -> T) -> ! {
     heap::start();
     clock::note_entry();
     output::redirect(console::write);
     logger::start(log::LevelFilter::Info);
-    finish(take_over(rsi, main))
+    finish(take_over(entered, main))
 }
 
 /// `rsi` is an address, if all is well.
-fn take_over<T: Outcome>(rsi: u64, main: fn(Boot<'_, Live>) -> T) -> Verdict {
+fn take_over<T: Outcome>(entered: Entered, main: fn(Boot<'_, Live>) -> T) -> Verdict {
+    let Entered { rsi, rsp } = entered;
     if let Err(errno) = traps::start() {
         return fail("set_trap_table", errno);
     }
@@ -78,7 +88,10 @@ fn take_over<T: Outcome>(rsi: u64, main: fn(Boot<'_, Live>) -> T) -> Verdict {
         }
     };
     match prepare(&early) {
-        Ok(mut xen) => main(Boot::new(&raw, early.role, facts(start_info), &mut xen)).verdict(),
+        Ok(mut xen) => {
+            main(Boot::new(&raw, early.role, facts(start_info, VirtAddr::new_truncate(rsp)), &mut xen))
+                .verdict()
+        }
         Err((what, errno)) => fail(what, errno),
     }
 }
@@ -115,9 +128,10 @@ fn prepare(early: &Early) -> Result<Live, (&'static str, Errno)> {
     live.map_err(|errno| ("memory_op: ask for the highest RAM frame", errno))
 }
 
-fn facts(start_info: VirtAddr) -> Facts {
+fn facts(start_info: VirtAddr, boot_stack_end: VirtAddr) -> Facts {
     Facts {
         start_info,
+        boot_stack_end,
         image: VirtRange::between(linker::image_start(), linker::image_end()),
         text: linker::text(),
         rodata: VirtRange::between(linker::text_end(), linker::rodata_end()),

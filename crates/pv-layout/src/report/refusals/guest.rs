@@ -22,7 +22,7 @@ const HYPERCALL: &str =
     "a hypercall of the toolstack failed; the error number decides, and Xen's log has the reason";
 
 pub(super) const KNOWN: &[Known] = &[
-    // One message, and what libxl says next tells why.
+    // One message; what libxl says next gives the reason.
     known(Guest, &[LOW, "Operation not supported"], Story(&PV32)),
     known(Guest, &[LOW, "Permission denied"], Story(&HOST_POLICY)),
     known(Guest, &[LOW, "Operation not permitted"], Story(&HOST_POLICY)),

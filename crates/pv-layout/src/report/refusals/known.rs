@@ -1,11 +1,11 @@
-//! The form of the tables: a message by its words, whose it is, and what is known of it.
+//! The form of the tables: a message by its words, the program that prints it, and what is known of it.
 
 use super::stories::Story;
 
 /// Libxl's last word about a domain.
 pub(super) const LAST: &str = "cannot (re-)build domain";
 
-/// Whose message it is, which decides the teller of a line that names none.
+/// Which program prints it; this decides the writer of a line that names none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     /// libxenguest, until 4.14 libxenctrl and libxenguest.
@@ -27,7 +27,7 @@ pub(super) enum Says {
     Story(&'static Story),
     /// It is repeated as it is: why no more can be said.
     Quoted(&'static str),
-    /// Something failed before, which another message explains; told alone it has this story.
+    /// Something failed before, which another message explains; alone it has this story.
     After(&'static Story),
 }
 

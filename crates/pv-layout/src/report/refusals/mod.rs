@@ -7,7 +7,8 @@
 //! One refusal is several lines: libxenguest says why, libxl that it failed (with an error number that often means
 //! nothing: `No such file or directory` for a kernel that is there), and that the domain cannot be built. Xen prints
 //! the reason and then its banner. So lines are looked at together, and the first message of the tables that is among
-//! them tells the story. docs/refusals.md lists all of them; a test holds that list against the builders' binaries.
+//! them explains all of them. docs/refusals.md lists all of them; a test compares that list with the builders'
+//! binaries.
 
 mod elf;
 mod guest;
@@ -18,7 +19,7 @@ mod stories;
 mod xen;
 
 use super::{
-    fact::{Event, Fact, Facts, Teller, Width, nothing},
+    fact::{Event, Fact, Facts, Width, Writer, nothing},
     keyword::{Hit, Word},
 };
 use aho_corasick::AhoCorasick;
@@ -43,10 +44,10 @@ const ELSEWHERE: [(&str, &str); 12] = [
     ("Error allocating cmdline buffer for ", "since Xen 4.21"),
 ];
 
-/// A message as it is listed: docs/refusals.md, and the test that holds it against the builders' binaries.
+/// A message as it is listed: for docs/refusals.md, and for the test that looks for it in the builders' binaries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Message {
-    /// Whose it is.
+    /// The program that prints it.
     pub program: &'static str,
     /// The words that it is known by, the first of which is looked for.
     pub words: &'static [&'static str],
@@ -88,9 +89,9 @@ pub(super) static WORDS: LazyLock<Vec<Word>> = LazyLock::new(|| {
     let mut words: Vec<Word> = Vec::new();
     for known in all() {
         let by = match known.source {
-            Source::Guest | Source::Light => Some(Teller::Toolstack),
-            Source::Xen => Some(Teller::Xen),
-            Source::Grub => Some(Teller::Grub),
+            Source::Guest | Source::Light => Some(Writer::Toolstack),
+            Source::Xen => Some(Writer::Xen),
+            Source::Grub => Some(Writer::Grub),
             Source::Elf => None,
         };
         let word = known.words[0];
@@ -98,16 +99,16 @@ pub(super) static WORDS: LazyLock<Vec<Word>> = LazyLock::new(|| {
             words.push((word, by, refused));
         }
     }
-    words.push(("xc: error: ", Some(Teller::Toolstack), refused));
-    words.push(("libxl: error: ", Some(Teller::Toolstack), refused));
-    words.push(("xc: panic: ", Some(Teller::Toolstack), refused));
-    words.push(("VmError: ", Some(Teller::Toolstack), refused));
+    words.push(("xc: error: ", Some(Writer::Toolstack), refused));
+    words.push(("libxl: error: ", Some(Writer::Toolstack), refused));
+    words.push(("xc: panic: ", Some(Writer::Toolstack), refused));
+    words.push(("VmError: ", Some(Writer::Toolstack), refused));
     // What is longer is looked for first: an automaton takes the first of two words at the same place.
     words.sort_by_key(|(word, ..)| std::cmp::Reverse(word.len()));
     words
 });
 
-/// A line that says why a builder gives up, in the words that follow whatever stands before them.
+/// A line that says why a builder gives up, after any prefix.
 fn refused(hit: &Hit<'_>) -> Facts {
     let mut facts = Vec::new();
     let text = message(hit.line);
@@ -157,7 +158,7 @@ fn tool(line: &str) -> Option<&'static str> {
     (zone.len() == 4 && zone.bytes().all(|byte| byte.is_ascii_digit())).then_some("libvirt")
 }
 
-/// Whether the builder has said its last word about the domain.
+/// Whether this is the last message of a builder about a domain.
 pub(super) fn is_last(text: &str) -> bool {
     text.contains(LAST)
 }
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cause_is_told_before_its_consequences_in_any_order() {
+    fn the_cause_comes_before_its_consequences_in_any_order() {
         let lines = [
             "xc_dom_boot_mem_init failed: Operation not supported",
             "x: can't allocate low memory for domain",

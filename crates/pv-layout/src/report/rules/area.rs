@@ -1,12 +1,12 @@
 //! What lies in the module area, what would keep it out, and from which size on something will.
 //!
 //! A module's code reaches the kernel by 32-bit displacements, so modules have no other place than the area after the
-//! kernel's. Whatever the builder maps there is in the way until the guest clears it (seed/).
+//! kernel's. Whatever the builder maps there is in the way until the guest clears it.
 
 use super::Case;
 use crate::{
     report::{
-        fact::{Event, Teller},
+        fact::{Event, Writer},
         finding::Finding,
         text,
         what_if::{GIB, Note, WhatIf},
@@ -86,9 +86,9 @@ fn in_the_way(case: &Case<'_>, inside: &Inside) -> Finding {
 
 /// What the log does not say and a reader may know.
 fn assumed(case: &Case<'_>) -> Option<Finding> {
-    let ours = case.guest.inside.as_ref().is_some_and(|side| side.teller == Teller::Revector);
-    let told = case.guest.ask(|side| side.modules).is_some();
-    if ours || told || has_failed(case) || case.scene.area != ModuleArea::CLASSIC {
+    let ours = case.guest.inside.as_ref().is_some_and(|side| side.writer == Writer::Revector);
+    let is_named = case.guest.ask(|side| side.modules).is_some();
+    if ours || is_named || has_failed(case) || case.scene.area != ModuleArea::CLASSIC {
         return None;
     }
     let title = format!("Modules are taken to start at {:#x}", case.scene.area.start);
@@ -109,7 +109,7 @@ fn has_failed(case: &Case<'_>) -> bool {
 
 /// Whether the guest is a Linux that gets its list out of the way, and has not failed to.
 fn is_moved_by_linux(case: &Case<'_>) -> bool {
-    let Some(side) = case.guest.inside.as_ref().filter(|side| side.teller == Teller::Linux) else {
+    let Some(side) = case.guest.inside.as_ref().filter(|side| side.writer == Writer::Linux) else {
         return false;
     };
     let number = |part: Option<&str>| part.and_then(|part| part.parse::<u32>().ok());

@@ -8,10 +8,11 @@
 use super::Case;
 use crate::{
     report::{
-        account::Account,
-        fact::{Event, Teller},
+        fact::{Event, Writer},
         finding::Finding,
-        memory, text,
+        memory,
+        record::Record,
+        text,
     },
     scene::{Kind, MapRange, PAGE, Row},
 };
@@ -43,7 +44,7 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
 
 /// Whether the log is of an initial domain of which nothing has been heard yet, or too little to know.
 fn is_before_linux(case: &Case<'_>) -> bool {
-    let speaks = |side: &Account| side.teller != Teller::Linux || !side.map.is_empty();
+    let speaks = |side: &Record| side.writer != Writer::Linux || !side.map.is_empty();
     case.guest.is_initial() && !case.guest.inside.as_ref().is_some_and(speaks)
 }
 
@@ -51,7 +52,7 @@ fn is_before_linux(case: &Case<'_>) -> bool {
 fn moves(case: &Case<'_>) -> Vec<Finding> {
     let movable = case.scene.rows.iter().filter(|row| matches!(row.kind, Kind::Ramdisk | Kind::P2m));
     let parts = movable.filter_map(part).filter(|_| is_before_linux(case));
-    let told = |part: Part| {
+    let finding = |part: Part| {
         let under = overlaps(case, &part);
         let bytes = part.end.saturating_sub(part.start);
         let room = memory::place(&case.scene.memory_map, bytes, 0, PAGE);
@@ -66,7 +67,7 @@ fn moves(case: &Case<'_>) -> Vec<Finding> {
             None => no_place(case, if part.kind == Kind::P2m { "p2m" } else { "initrd" }),
         })
     };
-    parts.filter_map(told).collect()
+    parts.filter_map(finding).collect()
 }
 
 fn stopped(case: &Case<'_>, event: &Event) -> Option<Finding> {
@@ -77,12 +78,12 @@ fn stopped(case: &Case<'_>, event: &Event) -> Option<Finding> {
     }
 }
 
-/// The parts of the guest that Linux cannot move; of a kernel without a row Xen told where it would be.
+/// The parts of the guest that Linux cannot move; a kernel without a row is where Xen's log places it.
 fn parts(case: &Case<'_>) -> Vec<Part> {
     let mut parts: Vec<_> =
         case.scene.rows.iter().filter(|row| FIXED.contains(&row.kind)).filter_map(part).collect();
-    let told = case.guest.builder.as_ref().and_then(|side| side.physical);
-    if let Some((start, end)) = told.filter(|_| parts.iter().all(|part| part.kind != Kind::Kernel)) {
+    let kernel = case.guest.builder.as_ref().and_then(|side| side.physical);
+    if let Some((start, end)) = kernel.filter(|_| parts.iter().all(|part| part.kind != Kind::Kernel)) {
         parts.insert(0, Part { kind: Kind::Kernel, name: Kind::Kernel.name().to_owned(), start, end });
     }
     parts
@@ -94,8 +95,8 @@ fn part(row: &Row) -> Option<Part> {
     Some(Part { kind: row.kind, name: row.name.clone(), start, end })
 }
 
-fn conflict(case: &Case<'_>, told: &str) -> Finding {
-    let kind = match told {
+fn conflict(case: &Case<'_>, part_name: &str) -> Finding {
+    let kind = match part_name {
         "page table" => Kind::PageTables,
         "xen_start_info" => Kind::StartInfo,
         _ => Kind::Kernel,
@@ -110,7 +111,7 @@ fn conflict(case: &Case<'_>, told: &str) -> Finding {
         }
         (None, _) => "The log does not say where it lies: add Xen's own messages (xl dmesg).".to_owned(),
     };
-    let title = format!("Linux stopped: its {told} memory conflicts with the E820 map");
+    let title = format!("Linux stopped: its {part_name} memory conflicts with the E820 map");
     case.problem(title, format!("{place} {STOPS}"), cures(case, &parts))
 }
 
@@ -120,7 +121,7 @@ const STOPS: &str = "Linux numbers its pages by the machine's map and cannot run
 /// What helps, by what is in the way and where there is room.
 fn cures(case: &Case<'_>, parts: &[Part]) -> Vec<String> {
     let mut cures = Vec::new();
-    let guest = case.guest.builder.as_ref().is_none_or(|side| side.teller == Teller::Toolstack);
+    let guest = case.guest.builder.as_ref().is_none_or(|side| side.writer == Writer::Toolstack);
     if guest {
         cures.push("as a guest: e820_host=1 left out of its configuration".to_owned());
     }
@@ -212,8 +213,8 @@ fn overlaps<'a>(case: &Case<'a>, part: &Part) -> Vec<&'a MapRange> {
 
 fn described(ranges: &[&MapRange]) -> Vec<String> {
     let memory = |kind: &str| if matches!(kind, "reserved" | "unusable") { " memory" } else { "" };
-    let told = |other: &&MapRange| {
+    let text = |other: &&MapRange| {
         format!("{}{} at {:#x} -> {:#x}", other.kind, memory(&other.kind), other.start, other.end)
     };
-    ranges.iter().map(told).collect()
+    ranges.iter().map(text).collect()
 }

@@ -1,4 +1,4 @@
-//! What Xen tells of a domain's crash: which domain, which trap, which address, and what it refused before.
+//! What Xen says of a domain's crash: which domain, which trap, which address, and what it refused before.
 
 use super::Case;
 use crate::{
@@ -13,13 +13,13 @@ use crate::{
 };
 
 pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
-    let told = case.guest.crash.as_ref().and_then(|side| side.crash.as_ref());
-    let Some(crash) = told else { return Vec::new() };
+    let crash = case.guest.crash.as_ref().and_then(|side| side.crash.as_ref());
+    let Some(crash) = crash else { return Vec::new() };
     let name = name(crash);
     if !crash.is_death() {
         return refusals(case, crash, &name).into_iter().collect();
     }
-    // A kernel that died and said so takes the machine with it: that is no news.
+    // A kernel that reported its own death takes the machine with it: that needs no second finding.
     let said = case.guest.inside.as_ref().is_some_and(|side| side.events.iter().any(Event::is_end));
     if said && !crash.happened && crash.trap.is_none() && crash.reasons.is_empty() {
         return Vec::new();

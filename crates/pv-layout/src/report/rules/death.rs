@@ -8,10 +8,10 @@
 use super::Case;
 use crate::{
     report::{
-        account::Account,
-        fact::{Event, Teller},
+        fact::{Event, Writer},
         fault,
         finding::Finding,
+        record::Record,
         text,
     },
     scene::PAGE,
@@ -40,14 +40,14 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
     found
 }
 
-fn deaths(side: &Account) -> impl Iterator<Item = &str> {
+fn deaths(side: &Record) -> impl Iterator<Item = &str> {
     side.events.iter().filter_map(|event| match event {
         Event::Died(text) => Some(text.as_str()),
         _ => None,
     })
 }
 
-fn function(side: &Account) -> Option<&str> {
+fn function(side: &Record) -> Option<&str> {
     side.events.iter().find_map(|event| match event {
         Event::DiedIn(name) => Some(name.as_str()),
         _ => None,
@@ -55,16 +55,16 @@ fn function(side: &Account) -> Option<&str> {
 }
 
 /// What happened, in a line, and what the log has of it.
-fn died(side: &Account) -> Option<(String, String)> {
+fn died(side: &Record) -> Option<(String, String)> {
     let lines: Vec<_> = deaths(side).collect();
     let first = *lines.first()?;
-    let who = if side.teller == Teller::Linux { "Linux" } else { "The guest" };
+    let who = if side.writer == Writer::Linux { "Linux" } else { "The guest" };
     let at = function(side)
         .map_or(String::new(), |name| format!(" in {}", name.split('+').next().unwrap_or(name)));
     let title = match (first.strip_prefix("kernel BUG at "), first.split_once(" - not syncing: ")) {
         (Some(place), _) => format!("{who} died by BUG() at {}", place.trim_end_matches('!')),
         (None, Some((_, reason))) => format!("{who} panicked: {}", text::clip(reason)),
-        (None, None) if side.teller == Teller::Linux => format!("{who} died{at}: {}", text::clip(first)),
+        (None, None) if side.writer == Writer::Linux => format!("{who} died{at}: {}", text::clip(first)),
         (None, None) => format!("{who} died"),
     };
     let mut quoted: Vec<_> = lines.iter().take(MOST_QUOTED).map(|line| text::clip(line)).collect();
@@ -121,8 +121,8 @@ fn instruction(line: &str) -> Option<&str> {
 }
 
 /// The command that names the source line.
-fn source_line(side: &Account) -> Vec<String> {
-    if side.teller == Teller::Revector {
+fn source_line(side: &Record) -> Vec<String> {
+    if side.writer == Writer::Revector {
         return vec!["name the source lines: revector symbolize LOG".to_owned()];
     }
     let Some(name) = function(side) else {
@@ -139,7 +139,7 @@ fn source_line(side: &Account) -> Vec<String> {
 }
 
 /// Pages that could not be mapped, and what cuts them off.
-fn not_mapped(side: &Account) -> Option<(String, Vec<String>)> {
+fn not_mapped(side: &Record) -> Option<(String, Vec<String>)> {
     let (mfn, pfn) = side.events.iter().find_map(|event| match event {
         Event::NotMapped { mfn, pfn } => Some((*mfn, *pfn)),
         _ => None,
@@ -215,14 +215,14 @@ const CAUSES: [Cause; 8] = [
     },
 ];
 
-fn cause(side: &Account) -> Option<&'static Cause> {
+fn cause(side: &Record) -> Option<&'static Cause> {
     CAUSES
         .iter()
         .find(|cause| deaths(side).any(|line| line.contains(cause.words)))
         .filter(|cause| !cause.cures.is_empty())
 }
 
-fn stuck(case: &Case<'_>, side: &Account) -> Option<Finding> {
+fn stuck(case: &Case<'_>, side: &Record) -> Option<Finding> {
     let line = side.events.iter().find_map(|event| match event {
         Event::Stuck(text) => Some(text.as_str()),
         _ => None,

@@ -3,9 +3,9 @@
 use super::Case;
 use crate::{
     report::{
-        account::Account,
-        fact::{Event, Teller},
+        fact::{Event, Writer},
         finding::Finding,
+        record::Record,
         text,
     },
     verdict::Outcome,
@@ -89,14 +89,14 @@ fn relocated(case: &Case<'_>) -> Option<Finding> {
 }
 
 /// The guest's own verdict, or that there is none.
-fn verdict(case: &Case<'_>, side: &Account) -> Option<Finding> {
+fn verdict(case: &Case<'_>, side: &Record) -> Option<Finding> {
     let last =
         side.record.as_ref().map_or(String::new(), |record| format!("Its last line before that: {record}"));
     match side.verdict {
         Some(outcome @ (Outcome::Failure | Outcome::Error)) => {
             Some(case.problem(format!("The guest's own verdict is {outcome}"), last, Vec::new()))
         }
-        None if side.teller == Teller::Revector && !is_over(case, side) => Some(case.note(
+        None if side.writer == Writer::Revector && !is_over(case, side) => Some(case.note(
             "The guest's log ends without a verdict".to_owned(),
             format!("It was cut off, or the guest still ran. {last}"),
             Vec::new(),
@@ -105,8 +105,8 @@ fn verdict(case: &Case<'_>, side: &Account) -> Option<Finding> {
     }
 }
 
-/// Whether the guest's end is told in other words than a verdict.
-fn is_over(case: &Case<'_>, side: &Account) -> bool {
+/// Whether another line than a verdict reports the guest's end.
+fn is_over(case: &Case<'_>, side: &Record) -> bool {
     let crash = case.guest.crash.as_ref().and_then(|side| side.crash.as_ref());
     side.events.iter().any(Event::is_end) || crash.is_some_and(|crash| crash.is_death())
 }

@@ -32,7 +32,7 @@ fn refused(case: &Case<'_>) -> Option<Finding> {
     Some(match explained {
         Explained::Story(story, line) => {
             let wants = wants(case, story);
-            let detail = format!("{}{wants} It printed: {}.{before}", story.why, told(line));
+            let detail = format!("{}{wants} It printed: {}.{before}", story.why, without_place(line));
             let cures = story.cures.iter().map(|cure| (*cure).to_owned());
             case.problem(story.title.to_owned(), detail, cures.collect())
         }
@@ -40,14 +40,14 @@ fn refused(case: &Case<'_>) -> Option<Finding> {
             "The builder reported an error".to_owned(),
             format!(
                 "It printed: {}.{} No more can be said: {why}.{before}",
-                told(line),
+                without_place(line),
                 others(&lines, line)
             ),
             Vec::new(),
         ),
         Explained::Unknown(line) => case.problem(
             "The builder reported an error that this report does not know".to_owned(),
-            format!("It printed: {}.{}{before}", told(line), others(&lines, line)),
+            format!("It printed: {}.{}{before}", without_place(line), others(&lines, line)),
             Vec::new(),
         ),
     })
@@ -60,7 +60,7 @@ fn wants(case: &Case<'_>, story: &Story) -> String {
 }
 
 /// A line without the place in the toolstack's source: `xc_dom_core.c:702: xc_dom_find_loader: no loader found`.
-fn told(line: &str) -> &str {
+fn without_place(line: &str) -> &str {
     let place = |text: &str| text.contains(".c:") && !text.contains(' ');
     match line.split_once(": ") {
         Some((head, rest)) if place(head) => rest,
@@ -70,8 +70,12 @@ fn told(line: &str) -> &str {
 }
 
 fn others(lines: &[&str], line: &str) -> String {
-    let others: Vec<_> =
-        lines.iter().filter(|other| **other != line).take(MOST_QUOTED).map(|line| told(line)).collect();
+    let others: Vec<_> = lines
+        .iter()
+        .filter(|other| **other != line)
+        .take(MOST_QUOTED)
+        .map(|line| without_place(line))
+        .collect();
     if others.is_empty() { String::new() } else { format!(" Then: {}.", others.join("; ")) }
 }
 

@@ -1,12 +1,13 @@
-//! Whether the rows make sense by themselves, and whether builder and guest tell the same ones.
+//! Whether the rows make sense by themselves, and whether builder and guest print the same ones.
 
 use super::Case;
 use crate::{
     report::{
-        account::{Account, Placed},
         fact::Width,
         finding::Finding,
-        picture, text,
+        picture,
+        record::{Placed, Record},
+        text,
     },
     scene::{HIGH, Kind, Row},
 };
@@ -38,8 +39,8 @@ fn not_pv(case: &Case<'_>) -> Option<Finding> {
 }
 
 fn narrow(case: &Case<'_>) -> Option<Finding> {
-    let told = case.scene.rows.iter().any(|row| row.kind == Kind::P2m);
-    let is_narrow = picture::width(case.guest) == Some(Width::Bits32) && told;
+    let has_list = case.scene.rows.iter().any(|row| row.kind == Kind::P2m);
+    let is_narrow = picture::width(case.guest) == Some(Width::Bits32) && has_list;
     let detail = "Its P2M has 4 bytes for each page, and its modules have a place of their own below the kernel's. Only a \
                   Xen built with CONFIG_PV32 runs it."
         .to_owned();
@@ -116,7 +117,7 @@ fn short_mapping(case: &Case<'_>) -> Option<Finding> {
         .then(|| case.problem("The initial mapping ends before the rows do".to_owned(), detail, Vec::new()))
 }
 
-/// What both sides tell, told differently.
+/// Rows that both sides print, and differently.
 fn disagreement(case: &Case<'_>) -> Option<Finding> {
     let (builder, inside) = (case.guest.builder.as_ref()?, case.guest.inside.as_ref()?);
     let mut differ: Vec<_> = inside.rows.iter().filter_map(|found| row_differs(builder, found)).collect();
@@ -131,9 +132,9 @@ fn disagreement(case: &Case<'_>) -> Option<Finding> {
     (!differ.is_empty()).then(|| case.problem(title, format!("{}.", text::list(&differ)), vec![cure]))
 }
 
-fn row_differs(builder: &Account, found: &Placed) -> Option<String> {
+fn row_differs(builder: &Record, found: &Placed) -> Option<String> {
     let said = builder.row(&found.name)?;
-    // Xen tells exact ends, the guest whole pages.
+    // Xen prints exact ends, the guest whole pages.
     let same = (said.start, said.pages) == (found.start, found.pages);
     (!same).then(|| {
         format!(
@@ -143,7 +144,7 @@ fn row_differs(builder: &Account, found: &Placed) -> Option<String> {
     })
 }
 
-fn tables_differ(builder: &Account, inside: &Account, level: usize) -> Option<String> {
+fn tables_differ(builder: &Record, inside: &Record, level: usize) -> Option<String> {
     let (said, found) = (builder.tables.level(level)?, inside.tables.level(level)?);
     (said != found)
         .then(|| format!("there are {said} L{} tables for the builder, {found} for the guest", level + 1))

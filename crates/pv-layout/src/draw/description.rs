@@ -7,7 +7,7 @@ use crate::{
 
 /// What the picture shows.
 pub(super) fn describe(scene: &Scene) -> String {
-    let rows: Vec<_> = scene.rows.iter().take(super::stripes::MOST_ROWS).map(super::rows::told).collect();
+    let rows: Vec<_> = scene.rows.iter().take(super::stripes::MOST_ROWS).map(super::rows::sentence).collect();
     let start = scene.area.start;
     let p2m = bytes(scene, |kind| kind == Kind::P2m);
     let others = bytes(scene, |kind| kind != Kind::P2m);

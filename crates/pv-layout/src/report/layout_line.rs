@@ -1,4 +1,4 @@
-//! The lines in which a toolstack and our guest tell a layout: one reader for both, because the guest prints in the
+//! The lines in which a toolstack and our guest print a layout: one parser for both, because the guest prints in the
 //! toolstack's form.
 //!
 //! ```text
@@ -8,13 +8,17 @@
 //! 0x00000000001fffff/21: 0xffffffff80000000 -> 0xffffffffa27fffff, 276 table(s)
 //! ```
 //!
-//! The words before (`xc_dom_alloc_segment:`, `layout:`) are the dialects' business. Sources: Xen's `tools/libs/guest/xg_dom_core.c` and `xg_dom_x86.c`, docs/boot-log.md.
+//! The prefixes (`xc_dom_alloc_segment:`, `layout:`) are read by the dialects. Sources: Xen's
+//! `tools/libs/guest/xg_dom_core.c` and `xg_dom_x86.c`, docs/boot-log.md.
 
 use crate::scene::PAGE;
 use std::fmt;
 
 /// The toolstack's tables are counted by the address bits that one entry of the table above covers.
 const LEVELS: [(&str, usize); 4] = [("/21:", 0), ("/30:", 1), ("/39:", 2), ("/48:", 3)];
+/// Newer toolstacks tell an address by its lower 48 bits.
+const PLACE: u64 = (1 << 48) - 1;
+const LAST_SLOT: u64 = 511 << 39;
 const MARKS: [(&str, Mark); 2] = [("virt_alloc_end", Mark::AllocEnd), ("virt_pgtab_end", Mark::MappedEnd)];
 
 /// One row of a layout, in whole pages.
@@ -49,24 +53,24 @@ impl Mark {
 
 /// A row or a mark, with the name in front of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum LayoutLine {
     Row(String, Row),
     Mark(Mark, u64),
 }
 
 /// Reads `NAME : 0x... -> 0x... (pfn 0x... + 0x... pages)`, the same for one page, or `MARK : 0x...`.
-pub(crate) fn told(text: &str) -> Option<Told> {
+pub(crate) fn parse(text: &str) -> Option<LayoutLine> {
     let (name, value) = text.split_once(':')?;
     let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some((_, mark)) = MARKS.iter().find(|(word, _)| *word == name) {
-        return Some(Told::Mark(*mark, *hex_numbers(value).first()?));
+        return Some(LayoutLine::Mark(*mark, *hex_numbers(value).first()?));
     }
     if !value.contains("(pfn ") {
         return None;
     }
     // Newer toolstacks know a ramdisk as the first of several modules.
     let name = if name == "module0" { "ramdisk".to_owned() } else { name };
-    Some(Told::Row(name, row(value)?))
+    Some(LayoutLine::Row(name, row(value)?))
 }
 
 /// A value without its closing bracket has been cut: its last number may be only the beginning of one.
@@ -88,6 +92,13 @@ pub(crate) struct Counted {
     pub count: u64,
 }
 
+impl Counted {
+    /// Whether they map what is not in the last slot of the L4, where the initial mapping is. Our guest tells no place.
+    const fn is_of_list(&self) -> bool {
+        self.level < 3 && self.place != 0 && self.place & PLACE < LAST_SLOT
+    }
+}
+
 /// Reads `MASK/BITS: 0x... -> 0x..., N table(s)`.
 pub(crate) fn counted(text: &str) -> Option<Counted> {
     let (_, level) = LEVELS.iter().find(|(bits, _)| text.contains(bits))?;
@@ -97,7 +108,7 @@ pub(crate) fn counted(text: &str) -> Option<Counted> {
     Some(Counted { level: *level, place, count })
 }
 
-/// Page tables by level and place: a builder with a P2M of its own place counts in two goes, and it counts a place
+/// Page tables by level and place: a builder that maps the P2M apart counts twice, and it counts a place
 /// again if the tables themselves need another table. A count for the same place takes the place of the one before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -117,7 +128,19 @@ impl Counts {
         }
     }
 
-    /// The sum of a level, if any of it was told. Newer dialects do not tell the one L4.
+    /// As [`Counts::level`], of the initial mapping alone.
+    pub(crate) fn initial(&self, level: usize) -> Option<u64> {
+        let counted = self.counted.iter().filter(|counted| !counted.is_of_list()).cloned().collect();
+        Self { counted }.level(level)
+    }
+
+    /// Tables of all levels that map a P2M at an address of its own.
+    pub(crate) fn of_list(&self) -> u64 {
+        let counts = self.counted.iter().filter(|counted| counted.is_of_list());
+        counts.fold(0, |sum, counted| sum.saturating_add(counted.count))
+    }
+
+    /// The sum of a level, if any of it was printed. Newer dialects do not print the one L4.
     pub(crate) fn level(&self, level: usize) -> Option<u64> {
         let mut counts = self.counted.iter().filter(|counted| counted.level == level).peekable();
         if counts.peek().is_none() {

@@ -1,7 +1,7 @@
-//! A predicted layout in words: the builder's own, then a table of sizes, then what it means; and the same as JSON.
+//! A predicted layout as text: the builder's own log, then a table of sizes, then what it means; and as JSON.
 //!
 //! The first part is line by line what `xl -vvv create` prints (the dialect of Xen 4.1, which the project's report is
-//! in), or what Xen prints for its initial domain, so that a log can be held against it with diff. `mod` calls it.
+//! in), or what Xen prints for its initial domain, so that diff compares it with a log. `mod` calls it.
 
 use super::{
     collision,
@@ -14,7 +14,7 @@ use crate::{
 use anyhow::Result;
 use serde::Serialize;
 
-/// Bytes of start_info and of what the initial domain has behind it, as Xen 4.14 to 4.20 print them.
+/// Bytes of start_info and of what the initial domain has after it, as Xen 4.14 to 4.20 print them.
 const START_INFO_BYTES: u64 = 0x4b8;
 /// What a person can do about a collision.
 pub(super) const CURES: [&str; 3] =
@@ -25,7 +25,7 @@ const LEVELS: [(usize, u32); 4] = [(3, 48), (2, 39), (1, 30), (0, 21)];
 /// Everything, for a terminal.
 #[must_use]
 pub fn text(domain: &Domain, plan: &Plan, scene: &Scene) -> String {
-    let told = match domain.builder {
+    let log = match domain.builder {
         Builder::Toolstack => toolstack(domain, plan),
         Builder::Xen => xen(domain, plan),
     };
@@ -35,7 +35,7 @@ pub fn text(domain: &Domain, plan: &Plan, scene: &Scene) -> String {
     };
     let memory = Size::of_pages(domain.pages);
     format!(
-        "# {memory} ({:#x} pages, {} bytes), as {who}\n{told}\n{}\n{}",
+        "# {memory} ({:#x} pages, {} bytes), as {who}\n{log}\n{}\n{}",
         domain.pages,
         memory.0,
         table(scene),
@@ -43,7 +43,7 @@ pub fn text(domain: &Domain, plan: &Plan, scene: &Scene) -> String {
     )
 }
 
-/// The toolstack's log. It tells pages that it does not map as if it did.
+/// The toolstack's log. It prints addresses even for pages that it does not map.
 fn toolstack(domain: &Domain, plan: &Plan) -> String {
     let base = domain.kernel.base;
     let at = |pfn: u64| base.wrapping_add(pfn.wrapping_mul(PAGE));
@@ -56,7 +56,7 @@ fn toolstack(domain: &Domain, plan: &Plan) -> String {
         out += &if row.pages == 1 && is_single(row.kind) {
             format!("xc_dom_alloc_page   :   {name:12} : {start:#x} (pfn {:#x})\n", row.pfn)
         } else {
-            let pages = pages_told(row, plan);
+            let pages = printed_pages(row, plan);
             let end = at(row.pfn.saturating_add(pages));
             format!(
                 "xc_dom_alloc_segment:   {name:12} : {start:#x} -> {end:#x}  (pfn {:#x} + {pages:#x} pages)\n",
@@ -72,7 +72,7 @@ fn toolstack(domain: &Domain, plan: &Plan) -> String {
 }
 
 /// The toolstack counts the tables that map a list of its own place as part of it.
-fn pages_told(row: &Placed, plan: &Plan) -> u64 {
+fn printed_pages(row: &Placed, plan: &Plan) -> u64 {
     let tables = plan.list_tables.filter(|_| row.kind == Kind::P2m);
     row.pages + tables.map_or(0, |TableCounts(counts)| counts.iter().sum())
 }
@@ -95,7 +95,7 @@ fn counted(base: u64, plan: &Plan) -> String {
     LEVELS.map(line).concat()
 }
 
-/// Xen's log. It tells a ramdisk to its last byte, and none that it does not map.
+/// Xen's log. A ramdisk ends at its last byte; one that is not mapped has no line.
 fn xen(domain: &Domain, plan: &Plan) -> String {
     let mut out = String::from("VIRTUAL MEMORY ARRANGEMENT:\n");
     for row in &plan.rows {
@@ -158,13 +158,13 @@ fn verdict(scene: &Scene) -> String {
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct JsonPlan<'a> {
     builder: &'a str,
     memory_bytes: u64,
     memory_pages: u64,
-    rows: Vec<ToldRow<'a>>,
-    page_tables: ToldTables,
-    page_tables_of_list: Option<ToldTables>,
+    rows: Vec<JsonRow<'a>>,
+    page_tables: JsonTables,
+    page_tables_of_list: Option<JsonTables>,
     alloc_end: String,
     mapped_end: String,
     module_area_start: String,
@@ -173,7 +173,7 @@ struct Told<'a> {
 }
 
 #[derive(Serialize)]
-struct ToldRow<'a> {
+struct JsonRow<'a> {
     name: &'a str,
     pfn: Option<u64>,
     pages: u64,
@@ -184,7 +184,7 @@ struct ToldRow<'a> {
 }
 
 #[derive(Serialize)]
-struct ToldTables {
+struct JsonTables {
     l4: u64,
     l3: u64,
     l2: u64,
@@ -198,28 +198,28 @@ struct ToldTables {
 pub fn json(domain: &Domain, plan: &Plan, scene: &Scene) -> Result<String> {
     let (p2m, others) = collision(scene);
     let hex = |address: u64| format!("{address:#018x}");
-    let told = Told {
+    let plan = JsonPlan {
         builder: match domain.builder {
             Builder::Toolstack => "toolstack",
             Builder::Xen => "xen",
         },
         memory_bytes: Size::of_pages(domain.pages).0,
         memory_pages: domain.pages,
-        rows: scene.rows.iter().map(|row| told_row(row, scene)).collect(),
-        page_tables: told_tables(plan.tables),
-        page_tables_of_list: plan.list_tables.map(told_tables),
+        rows: scene.rows.iter().map(|row| json_row(row, scene)).collect(),
+        page_tables: json_tables(plan.tables),
+        page_tables_of_list: plan.list_tables.map(json_tables),
         alloc_end: hex(plan.alloc_end),
         mapped_end: hex(plan.mapped_end),
         module_area_start: hex(scene.area.start),
         p2m_bytes_in_module_area: p2m,
         other_bytes_in_module_area: others,
     };
-    Ok(serde_json::to_string_pretty(&told)? + "\n")
+    Ok(serde_json::to_string_pretty(&plan)? + "\n")
 }
 
-fn told_row<'a>(row: &'a Row, scene: &Scene) -> ToldRow<'a> {
+fn json_row<'a>(row: &'a Row, scene: &Scene) -> JsonRow<'a> {
     let hex = |address: u64| format!("{address:#018x}");
-    ToldRow {
+    JsonRow {
         name: &row.name,
         pfn: row.pfn,
         pages: row.pages,
@@ -230,11 +230,11 @@ fn told_row<'a>(row: &'a Row, scene: &Scene) -> ToldRow<'a> {
     }
 }
 
-const fn told_tables(counts: TableCounts) -> ToldTables {
+const fn json_tables(counts: TableCounts) -> JsonTables {
     let TableCounts([l1, l2, l3, l4]) = counts;
-    ToldTables { l4, l3, l2, l1 }
+    JsonTables { l4, l3, l2, l1 }
 }
 
 #[cfg(test)]
-#[path = "words_tests.rs"]
+#[path = "output_tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! Tests of `words` with the log that the project started from, and with Xen's.
+//! Tests of `output` with the log that the project started from, and with Xen's.
 
 use super::*;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The rows of the report that the project started from.
-const SEED: &str = "\
+const LOG_357A3CFB: &str = "\
 xc_dom_alloc_segment:   kernel       : 0xffffffff81000000 -> 0xffffffff81e43000  (pfn 0x1000 + 0xe43 pages)
 xc_dom_alloc_segment:   ramdisk      : 0xffffffff81e43000 -> 0xffffffff925c7000  (pfn 0x1e43 + 0x10784 pages)
 xc_dom_alloc_segment:   phys2mach    : 0xffffffff925c7000 -> 0xffffffffa25c7000  (pfn 0x125c7 + 0x10000 pages)
@@ -27,31 +27,33 @@ xc_dom_build_image  : virt_alloc_end : 0xffffffffa26e2000
 xc_dom_build_image  : virt_pgtab_end : 0xffffffffa2800000
 ";
 
-fn told(domain: &Domain) -> String {
+fn log_of(domain: &Domain) -> String {
     let plan = domain.plan().unwrap();
     text(domain, &plan, &scene(domain, &plan, ModuleArea::CLASSIC))
 }
 
-fn seed() -> Domain {
+fn guest_357a3cfb() -> Domain {
     let kernel = Kernel::of_pages(0xe43);
     Domain { builder: Builder::Toolstack, pages: 0x200_0000, kernel, ramdisk: Some(0x1_0784 * PAGE) }
 }
 
 #[test]
-fn the_seeds_guest_is_told_line_by_line_as_the_seed_tells_it() {
-    let told = told(&seed());
-    assert!(told.contains(SEED), "{told}");
-    assert!(told.contains("37.8 MiB of the P2M and 1.1 MiB of other rows lie in the module area"), "{told}");
+fn the_357a3cfb_guest_is_printed_line_by_line_as_in_its_log() {
+    let log = log_of(&guest_357a3cfb());
+    assert!(log.contains(LOG_357A3CFB), "{log}");
+    assert!(log.contains("37.8 MiB of the P2M and 1.1 MiB of other rows lie in the module area"), "{log}");
 }
 
 #[test]
 fn a_layout_without_collision_says_so() {
-    assert!(told(&Domain { ramdisk: None, ..seed() }).contains("Nothing lies in the module area"));
+    assert!(
+        log_of(&Domain { ramdisk: None, ..guest_357a3cfb() }).contains("Nothing lies in the module area")
+    );
 }
 
 /// From the log of Xen 4.17 that booted Debian's kernel as the initial domain.
 #[test]
-fn an_initial_domain_is_told_in_xens_words() {
+fn an_initial_domain_is_printed_as_xen_prints_it() {
     let kernel = Kernel {
         base: HIGH,
         start: 0xffff_ffff_8100_0000,
@@ -60,7 +62,7 @@ fn an_initial_domain_is_told_in_xens_words() {
         ramdisk: RamdiskPlace::Unmapped,
     };
     let pages = 32_768 + 2_116 + 417_724;
-    let told = told(&Domain { builder: Builder::Xen, pages, kernel, ramdisk: Some(0x84_3db4) });
+    let log = log_of(&Domain { builder: Builder::Xen, pages, kernel, ramdisk: Some(0x84_3db4) });
     for line in [
         " Loaded kernel: ffffffff81000000->ffffffff84a00000\n",
         " Phys-Mach map: 0000008000000000->0000008000374000\n",
@@ -69,17 +71,17 @@ fn an_initial_domain_is_told_in_xens_words() {
         " Boot stack:    ffffffff84a2a000->ffffffff84a2b000\n",
         " TOTAL:         ffffffff80000000->ffffffff84c00000\n",
     ] {
-        assert!(told.contains(line), "{line}{told}");
+        assert!(log.contains(line), "{line}{log}");
     }
 }
 
 #[test]
 fn the_json_form_has_the_same_numbers() {
-    let domain = seed();
+    let domain = guest_357a3cfb();
     let plan = domain.plan().unwrap();
     let text = json(&domain, &plan, &scene(&domain, &plan, ModuleArea::CLASSIC)).unwrap();
-    let told: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(told["rows"][2]["start"], "0xffffffff925c7000");
-    assert_eq!(told["page_tables"]["l1"], 276);
-    assert_eq!(told["p2m_bytes_in_module_area"], 0x25c_7000);
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["rows"][2]["start"], "0xffffffff925c7000");
+    assert_eq!(json["page_tables"]["l1"], 276);
+    assert_eq!(json["p2m_bytes_in_module_area"], 0x25c_7000);
 }

@@ -1,15 +1,15 @@
-//! What one side tells of one boot: rows, marks, counts, and what went wrong.
+//! What one side says of one boot: rows, marks, counts, and what went wrong.
 //!
-//! An account is bounded, whatever the log holds: a log of 200 MB takes no more memory than one of 20 lines. `reader`
-//! opens and fills accounts, `join` brings those of the same guest together.
+//! A record is bounded, whatever the log holds: a log of 200 MB takes no more memory than one of 20 lines. `reader`
+//! opens and fills records, `join` joins those of the same guest.
 
 use super::{
     crash_facts::Crash,
-    fact::{Event, Fact, Missing, Moved, Teller, Width},
+    fact::{Event, Fact, Missing, Moved, Width, Writer},
+    layout_line::{Counts, Mark, Row},
     mini_os, refusals,
     speaker::Stream,
     text::clip,
-    told::{Counts, Mark, Row},
 };
 use crate::{
     scene::{HIGH, MapRange, PAGE},
@@ -20,7 +20,7 @@ const MOST_ROWS: usize = 32;
 const MOST_RANGES: usize = 256;
 const MOST_EVENTS: usize = 24;
 
-/// A row as it was told; Xen's have no pfn of their own.
+/// A row as it was printed; Xen's have no pfn of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Placed {
     pub name: String,
@@ -56,10 +56,10 @@ impl Placed {
     }
 }
 
-/// What one side tells of one boot.
+/// What one side says of one boot.
 #[derive(Debug, Clone)]
-pub(super) struct Account {
-    pub teller: Teller,
+pub(super) struct Record {
+    pub writer: Writer,
     pub stream: Stream,
     pub source: usize,
     pub rows: Vec<Placed>,
@@ -85,19 +85,19 @@ pub(super) struct Account {
     pub efi_map: Vec<MapRange>,
     pub memory_limit: Option<u64>,
     pub crash: Option<Crash>,
-    /// The address that page 0 would be at, if it was told.
+    /// The address that page 0 would be at, if it is known.
     pub base: Option<u64>,
-    /// Mini-OS tells these by where they begin.
+    /// Mini-OS prints only where these begin.
     tables_at: Option<u64>,
     pub record: Option<String>,
     pub events: Vec<Event>,
     pub verdict: Option<Outcome>,
 }
 
-impl Account {
-    pub(super) fn new(teller: Teller, stream: Stream, source: usize) -> Self {
+impl Record {
+    pub(super) fn new(writer: Writer, stream: Stream, source: usize) -> Self {
         Self {
-            teller,
+            writer,
             stream,
             source,
             rows: Vec::new(),
@@ -134,27 +134,28 @@ impl Account {
     pub(super) fn is_usable(&self) -> bool {
         let explained =
             self.record.is_some() && self.verdict.is_some_and(|outcome| outcome != Outcome::Success);
-        let tells = !self.rows.is_empty() || !self.events.is_empty() || !self.memory_map().is_empty();
-        tells || self.pages.is_some() || explained || self.crash.is_some()
+        let has_facts = !self.rows.is_empty() || !self.events.is_empty() || !self.memory_map().is_empty();
+        has_facts || self.pages.is_some() || explained || self.crash.is_some()
     }
 
-    /// Whether a fact cannot belong to the boot told so far.
+    /// Whether a fact cannot belong to this boot.
     pub(super) fn is_ended_by(&self, fact: &Fact) -> bool {
         match fact {
             Fact::BeginRows => !self.rows.is_empty(),
             Fact::Domain(domain) => self.domain.is_some_and(|own| own != *domain),
             Fact::Crash(seen) => self.crash.as_ref().is_some_and(|crash| crash.is_ended_by(seen)),
-            // After its last word a builder tells of another guest, and so does a cause after its consequences.
+            // After its last message a builder writes about another guest; a cause after its consequences belongs to
+            // one too.
             Fact::Event(Event::Refused(text)) => {
                 let closed = |event: &Event| matches!(event, Event::Refused(old) if refusals::is_last(old));
                 self.events.iter().any(closed) && refusals::is_cause(text)
             }
             // A toolstack's notes come long before its rows, Xen's version, map and complaints too.
-            Fact::Begin if self.teller.builds() => {
+            Fact::Begin if self.writer.builds() => {
                 !self.rows.is_empty() || self.events.iter().any(|event| matches!(event, Event::Refused(_)))
             }
-            // Linux may tell its first lines twice, on an early console and on another.
-            Fact::Begin if self.teller == Teller::Linux => {
+            // Linux may print its first lines twice, on an early console and on another.
+            Fact::Begin if self.writer == Writer::Linux => {
                 !self.map.is_empty() || self.events.iter().any(Event::is_end)
             }
             Fact::Begin => self.is_usable() || self.verdict.is_some(),
@@ -191,11 +192,11 @@ impl Account {
             Fact::TablesAt(at) => self.tables_at = Some(at),
             Fact::TablePages(pages) => {
                 let tables = self.tables_at.map(|at| mini_os::row(at, pages)).transpose()?;
-                tables.map(|row| self.tell("page tables", &row)).transpose()?;
+                tables.map(|row| self.add_row("page tables", &row)).transpose()?;
             }
             Fact::ListAt(at) => {
                 let list = self.pages.map(|pages| mini_os::row(at, pages.div_ceil(PAGE / 8))).transpose()?;
-                list.map(|row| self.tell("phys2mach", &row)).transpose()?;
+                list.map(|row| self.add_row("phys2mach", &row)).transpose()?;
             }
             Fact::MemoryLimit(bytes) => self.memory_limit = Some(bytes),
             Fact::Crash(seen) => self.crash.get_or_insert_default().take(seen),
@@ -217,7 +218,7 @@ impl Account {
         Ok(())
     }
 
-    fn tell(&mut self, name: &str, row: &Row) -> Result<(), Missing> {
+    fn add_row(&mut self, name: &str, row: &Row) -> Result<(), Missing> {
         self.place(Placed::new(name.to_owned(), row)?);
         Ok(())
     }
@@ -243,7 +244,7 @@ impl Account {
         keep(&mut self.events, MOST_EVENTS, event);
     }
 
-    /// Neighbours become one run; a guest that has more of them than are kept has told no list.
+    /// Neighbours become one run; a guest with more of them than are kept counts as one without a list.
     fn mapped_pages(&mut self, start: u64, end: u64) {
         let room = self.mapped.len() < MOST_RANGES;
         match self.mapped.last_mut() {
@@ -254,7 +255,7 @@ impl Account {
         }
     }
 
-    /// The ranges of memory that the side tells: its own map, else EFI's.
+    /// The ranges of memory that the side lists: its own map, else EFI's.
     pub(super) fn memory_map(&self) -> &[MapRange] {
         if self.map.is_empty() { &self.efi_map } else { &self.map }
     }

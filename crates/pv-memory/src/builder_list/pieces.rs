@@ -1,0 +1,61 @@
+//! What is known of the builder's list: its pieces, and the mapping that it may have of its own.
+//!
+//! Neighbours: `search` finds them; `p2m` keeps them until the list is moved, `cleanup` ends the mapping.
+
+use alloc::vec::Vec;
+
+use crate::walk::Counts;
+use crate::window::Window;
+use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
+use xen::pte::Level;
+
+/// Pages of the list that follow each other in memory and in address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) at: VirtAddr,
+    pub(crate) pages: PfnRange,
+}
+
+impl Piece {
+    /// Returns the mapping that shows the piece.
+    pub(crate) fn window(self) -> Window {
+        let base = self.at.as_u64().wrapping_sub(self.pages.start.raw().wrapping_mul(PAGE_SIZE));
+        let mut window = Window::new(VirtAddr::new_truncate(base), Pfn::ZERO);
+        window.extend(self.pages);
+        window
+    }
+
+    /// Returns the address after the piece.
+    pub(super) const fn end(self) -> VirtAddr {
+        VirtAddr::new_truncate(self.at.as_u64().wrapping_add(self.pages.pages() * PAGE_SIZE))
+    }
+}
+
+/// The builder's list, page by page.
+#[derive(Debug)]
+pub(crate) struct BuilderList {
+    /// Its addresses, whole pages.
+    pub(crate) addresses: VirtRange,
+    /// In order of address, without a gap.
+    pub(crate) pieces: Vec<Piece>,
+    /// The mapping that only the list has.
+    pub(crate) apart: Option<Apart>,
+}
+
+/// A mapping that only the list has.
+#[derive(Debug)]
+pub struct Apart {
+    /// The list's addresses, whole pages.
+    pub addresses: VirtRange,
+    /// Tables by level; the root is not among them.
+    pub counts: Counts,
+    /// The pages of the tables, which the direct map shows read-only.
+    pub(crate) tables: Vec<PfnRange>,
+}
+
+/// Returns the first address of each L4 slot that a part of the range lies in.
+pub(crate) fn l4_slots(range: VirtRange) -> impl Iterator<Item = VirtAddr> {
+    let span = Level::L4.span();
+    let (first, last) = (range.start.as_u64() / span, (range.end_raw() - 1) / span);
+    (first..=last).map(move |slot| VirtAddr::new_truncate(slot * span))
+}

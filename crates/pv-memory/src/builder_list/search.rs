@@ -1,0 +1,277 @@
+//! The walk of a P2M list's own page tables, level by level.
+//!
+//! The tables of one level are shown read-only by the direct map, in one hypercall, and name those of the next; so the
+//! hypercalls do not grow with the list. Each frame found must be a page of the row by M2P and by the list itself, no
+//! page may have two uses, and in the end none may be left over.
+//!
+//! Sources: tools/libs/guest/xg_dom_x86.c (`alloc_p2m_list_x86_64`), xen/arch/x86/pv/dom0_build.c
+//! (`setup_pv_physmap`), facts only.
+
+use alloc::vec::Vec;
+
+use super::error::ListError;
+use super::pieces::{Apart, BuilderList, Piece, l4_slots};
+use crate::commit::Batch;
+use crate::direct_map;
+use crate::error::MmError;
+use crate::frames::Frames;
+use crate::listed::Listed;
+use crate::ranges::Ranges;
+use crate::tables::Tables;
+use crate::walk::Counts;
+use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
+use xen::pte::{Level, Pte, Reach};
+use xen::{Hypervisor, List, Words};
+
+/// A table of the list's mapping, and the first address that it maps.
+#[derive(Clone, Copy)]
+struct Found {
+    pfn: Pfn,
+    base: VirtAddr,
+}
+
+pub(super) struct Search {
+    row: PfnRange,
+    listed: Listed,
+    /// Pages of the row whose use is known.
+    used: Ranges,
+    pieces: Vec<Piece>,
+    tables: Vec<PfnRange>,
+    counts: Counts,
+}
+
+impl Search {
+    pub(super) fn new(row: PfnRange, list: List) -> Self {
+        Self {
+            row,
+            listed: Listed::new(list),
+            used: Ranges::new(),
+            pieces: Vec::new(),
+            tables: Vec::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    pub(super) fn run<X: Hypervisor>(
+        mut self,
+        addresses: VirtRange,
+        tables: &mut Tables,
+        frames: &mut Frames,
+        xen: &mut X,
+    ) -> Result<BuilderList, MmError> {
+        let mut level = Level::L3;
+        let mut found = self.in_root(addresses, tables, xen)?;
+        loop {
+            self.show(&found, tables, frames, xen)?;
+            found = self.below(level, &found, tables, xen)?;
+            match level.below() {
+                Some(below) => level = below,
+                None => break,
+            }
+        }
+        Ok(self.finish(addresses)?)
+    }
+
+    /// The L3 tables. The L4 slots of the list hold nothing else, and nothing there is code.
+    fn in_root<X: Hypervisor>(
+        &mut self,
+        addresses: VirtRange,
+        tables: &Tables,
+        xen: &mut X,
+    ) -> Result<Vec<Found>, MmError> {
+        let (root, mut batch, mut found) = (tables.root(), Batch::new(), Vec::new());
+        for at in l4_slots(addresses) {
+            let entry = tables.entry(xen, root, at);
+            if !entry.is_present() {
+                return Err(ListError::Hole { at }.into());
+            }
+            found.push(self.table(at, entry, Level::L3, xen)?);
+            batch.change(root.slot(at), entry, Pte::table(entry.mfn(), Reach::NeverExecute));
+        }
+        batch.commit(xen)?;
+        Ok(found)
+    }
+
+    /// Has the direct map show tables, read-only: anything else Xen would refuse.
+    fn show<X: Hypervisor>(
+        &mut self,
+        found: &[Found],
+        tables: &mut Tables,
+        frames: &mut Frames,
+        xen: &mut X,
+    ) -> Result<(), MmError> {
+        let mut pages = Ranges::new();
+        found.iter().for_each(|table| pages.insert(PfnRange::new(table.pfn, 1)));
+        let pages: Vec<PfnRange> = pages.within(self.row).collect();
+        pages.iter().for_each(|range| tables.seal(*range));
+        direct_map::extend_by(&self.listed, tables, &pages, frames, xen)?;
+        self.tables.extend(pages);
+        Ok(())
+    }
+
+    /// Reads the tables of one level: their entries lead to tables, or to pages of the list.
+    fn below<X: Hypervisor>(
+        &mut self,
+        level: Level,
+        found: &[Found],
+        tables: &Tables,
+        xen: &X,
+    ) -> Result<Vec<Found>, ListError> {
+        let mut next = Vec::new();
+        for table in found {
+            let words = tables.window().page(xen, table.pfn);
+            if level == Level::L1 {
+                self.small_pages(table.base, &words, xen)?;
+                continue;
+            }
+            for (index, &word) in (0..ENTRIES).zip(&words) {
+                let (at, entry) = (table.base + index * level.span(), Pte::from_word(word));
+                match level.below() {
+                    Some(below) if entry.is_present() && !entry.is_large() => {
+                        next.push(self.table(at, entry, below, xen)?);
+                    }
+                    _ if entry.is_present() => self.large_page(at, entry, level, xen)?,
+                    _ => {}
+                }
+            }
+        }
+        Ok(next)
+    }
+
+    fn table<X: Hypervisor>(
+        &mut self,
+        base: VirtAddr,
+        entry: Pte,
+        level: Level,
+        xen: &X,
+    ) -> Result<Found, ListError> {
+        self.counts.add(level);
+        let pfn = self.page_of(base, entry.mfn(), xen)?;
+        self.take(PfnRange::new(pfn, 1), base)?;
+        Ok(Found { pfn, base })
+    }
+
+    /// Pages of the list that an L1 table maps: the whole table at once if its frames lie together.
+    fn small_pages<X: Hypervisor>(
+        &mut self,
+        base: VirtAddr,
+        words: &Words,
+        xen: &X,
+    ) -> Result<(), ListError> {
+        let mut frames = [u64::MAX; 512];
+        for (index, (frame, &word)) in (0..).zip(frames.iter_mut().zip(words)) {
+            let (at, entry) = (base + index * PAGE_SIZE, Pte::from_word(word));
+            if entry.is_present() {
+                writable(at, entry)?;
+                *frame = entry.mfn().raw();
+            }
+        }
+        self.pages(base, &frames, xen)
+    }
+
+    /// Pages of the list that one entry of a higher level maps: frames that follow each other.
+    fn large_page<X: Hypervisor>(
+        &mut self,
+        at: VirtAddr,
+        entry: Pte,
+        level: Level,
+        xen: &X,
+    ) -> Result<(), ListError> {
+        writable(at, entry)?;
+        for first in (0..level.span() / PAGE_SIZE).step_by(512) {
+            let mut frame = entry.mfn().raw() + first;
+            let frames = core::array::from_fn(|_| {
+                frame += 1;
+                frame - 1
+            });
+            self.pages(at + first * PAGE_SIZE, &frames, xen)?;
+        }
+        Ok(())
+    }
+
+    /// Finds the pages of 512 frames, all ones for none, that are mapped from `base` on.
+    fn pages<X: Hypervisor>(&mut self, base: VirtAddr, frames: &Words, xen: &X) -> Result<(), ListError> {
+        if let Some(first) = self.all_in_order(base, frames, xen)? {
+            return self.list_pages(Piece { at: base, pages: PfnRange::new(first, ENTRIES) });
+        }
+        for (index, mfn) in (0..).zip(frames).filter_map(|(index, &word)| Some((index, Mfn::from_p2m(word)?)))
+        {
+            let at = base + index * PAGE_SIZE;
+            let pfn = self.page_of(at, mfn, xen)?;
+            self.list_pages(Piece { at, pages: PfnRange::new(pfn, 1) })?;
+        }
+        Ok(())
+    }
+
+    /// Returns the first of 512 pages that follow each other as their frames do, by M2P and by the list.
+    fn all_in_order<X: Hypervisor>(
+        &mut self,
+        base: VirtAddr,
+        frames: &Words,
+        xen: &X,
+    ) -> Result<Option<Pfn>, ListError> {
+        if frames.contains(&u64::MAX) {
+            return Ok(None);
+        }
+        let first = self.page_of(base, Mfn::new(frames[0]), xen)?;
+        if !xen.m2p_confirms(frames, first) {
+            return Ok(None);
+        }
+        let listed = (0..)
+            .zip(frames)
+            .all(|(page, &mfn)| self.listed.frame(xen, first.plus(page)) == Ok(Mfn::new(mfn)));
+        Ok(listed.then_some(first))
+    }
+
+    fn list_pages(&mut self, piece: Piece) -> Result<(), ListError> {
+        self.take(piece.pages, piece.at)?;
+        match self.pieces.last_mut() {
+            Some(last) if last.pages.end == piece.pages.start && last.end() == piece.at => {
+                last.pages.end = piece.pages.end;
+            }
+            _ => {
+                let at = self.pieces.partition_point(|before| before.at < piece.at);
+                self.pieces.insert(at, piece);
+            }
+        }
+        Ok(())
+    }
+
+    fn page_of<X: Hypervisor>(&mut self, at: VirtAddr, mfn: Mfn, xen: &X) -> Result<Pfn, ListError> {
+        self.listed.page_of(xen, mfn).ok_or(ListError::Frame { at, mfn })
+    }
+
+    /// Notes the use of pages: they must be of the row, and have none yet.
+    fn take(&mut self, pages: PfnRange, at: VirtAddr) -> Result<(), ListError> {
+        let inside = pages.start >= self.row.start && pages.end <= self.row.end;
+        if !inside || self.used.within(pages).next().is_some() {
+            return Err(ListError::Page { at, pages, row: self.row });
+        }
+        self.used.insert(pages);
+        Ok(())
+    }
+
+    fn finish(self, addresses: VirtRange) -> Result<BuilderList, ListError> {
+        let mut end = addresses.start;
+        for piece in &self.pieces {
+            if piece.at != end {
+                return Err(ListError::Hole { at: end });
+            }
+            end = piece.end();
+        }
+        let expected = VirtAddr::new_truncate(addresses.end_raw());
+        if end != expected {
+            return Err(ListError::End { expected, found: end });
+        }
+        let found = self.used.within(self.row).map(PfnRange::pages).sum();
+        if found != self.row.pages() {
+            return Err(ListError::Count { found, row: self.row });
+        }
+        let apart = Apart { addresses, tables: self.tables, counts: self.counts };
+        Ok(BuilderList { addresses, pieces: self.pieces, apart: Some(apart) })
+    }
+}
+
+fn writable(at: VirtAddr, entry: Pte) -> Result<(), ListError> {
+    if entry.is_writable() { Ok(()) } else { Err(ListError::ReadOnly { at, entry: entry.word() }) }
+}

@@ -1,0 +1,75 @@
+//! The builder's P2M list, read a page at a time where the builder mapped it.
+//!
+//! Until the tree is there the list is the only P2M. Nobody has proved yet that all of it is mapped, so the first read of
+//! each page is a trial. Neighbours: `walk` compares page tables with it, `builder_list` asks where the list itself
+//! lies, `p2m::build` looks up the frames of leaves.
+
+use crate::error::MmError;
+use crate::p2m::Leaves;
+use crate::window::Window;
+use xen::addr::{ENTRIES, Mfn, Pfn};
+use xen::{Hypervisor, List, Words};
+
+/// Entry for a page without a frame, and for pages after the last.
+const NONE: u64 = u64::MAX;
+
+/// A reader of the list, which remembers the page it read last.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    list: List,
+    slot: Option<Pfn>,
+    words: Words,
+}
+
+impl Listed {
+    pub(crate) const fn new(list: List) -> Self {
+        Self { list, slot: None, words: [NONE; 512] }
+    }
+
+    /// Returns the entries of the 512 pages around `pfn`, all ones after the last page of the domain.
+    ///
+    /// # Errors
+    /// [`MmError::NotMapped`] if that page of the list cannot be read.
+    pub(crate) fn page<X: Hypervisor>(&mut self, xen: &X, pfn: Pfn) -> Result<&Words, MmError> {
+        let slot = pfn.slot_start();
+        if self.slot != Some(slot) {
+            self.words = self.read(xen, slot)?;
+            self.slot = Some(slot);
+        }
+        Ok(&self.words)
+    }
+
+    fn read<X: Hypervisor>(&self, xen: &X, slot: Pfn) -> Result<Words, MmError> {
+        let used = self.list.entries().saturating_sub(slot.raw()).min(ENTRIES);
+        if used == 0 {
+            return Ok([NONE; 512]);
+        }
+        let at = self.list.address(slot);
+        xen.probe(at).map_err(|_| MmError::NotMapped { at })?;
+        let mut words = Window::new(at, Pfn::ZERO.plus(1)).page(xen, Pfn::ZERO);
+        // At most 512: fits any usize.
+        words[used as usize..].fill(NONE);
+        Ok(words)
+    }
+
+    /// Returns the frame of a page.
+    ///
+    /// # Errors
+    /// [`MmError::NoFrame`] if it has none, and as for [`Listed::page`].
+    pub(crate) fn frame<X: Hypervisor>(&mut self, xen: &X, pfn: Pfn) -> Result<Mfn, MmError> {
+        // Below 512: fits any usize.
+        let index = (pfn.raw() % ENTRIES) as usize;
+        Mfn::from_p2m(self.page(xen, pfn)?[index]).ok_or(MmError::NoFrame { pfn })
+    }
+
+    /// Returns the page that a machine frame backs, by M2P and by the list.
+    pub(crate) fn page_of<X: Hypervisor>(&mut self, xen: &X, mfn: Mfn) -> Option<Pfn> {
+        xen.m2p(mfn)?.confirmed(|pfn| self.frame(xen, pfn).ok())
+    }
+}
+
+impl Leaves for Listed {
+    fn leaf_words<X: Hypervisor>(&self, _: &Window, xen: &X, slot: Pfn) -> Words {
+        self.read(xen, slot).unwrap_or([NONE; 512])
+    }
+}
