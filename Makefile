@@ -1,7 +1,7 @@
 # Verbs of revector. `make help` lists them; each says at once which programs it lacks, and downloads the rest.
 #
 # Variables: MEM (MiB), RAMDISK (a file, or a size in MiB), CMDLINE, XEN (4.14, 4.17, 4.17-debug, 4.20),
-# NOTES (none, init-p2m, mod-start-pfn, both), BUILDER (xl, shim, grub).
+# NOTES (none, init-p2m, mod-start-pfn, both), BUILDER (xl, shim, grub, grub-2.06-debian11, grub-2.12).
 
 MEM     ?= 64
 RAMDISK ?= $(ARCHIVE)
@@ -25,7 +25,7 @@ boot     = $(LAB) run --xen $(XEN) --kernel $(call noted,$(1)) --cmdline '$(CMDL
 
 # The page on who boots what, which make test-long brings up to date.
 MATRIX := docs/builders-matrix.md
-# Where the image with the note INIT_P2M wants its P2M; Linux has it there too.
+# Where the image with the note INIT_P2M wants its P2M: where Linux has it too, in an L4 slot that nothing else uses.
 INIT_P2M := 0x8000000000
 
 ifeq ($(filter none init-p2m mod-start-pfn both,$(NOTES)),)
@@ -152,7 +152,7 @@ $(IMAGES)/truncated.cpio: $(ARCHIVE)
 	@head -c 3001 $< > $@
 
 # A ramdisk that this file knows how to make is made.
-run: needs-run notes $(filter $(IMAGES)/%,$(RAMDISK)) ## Boot the image as a guest of QEMU-hosted Xen, by xl
+run: needs-run notes $(filter $(IMAGES)/%,$(RAMDISK)) ## Boot the image as a guest of QEMU-hosted Xen, by xl or BUILDER
 	@$(call boot,revector) --builder $(BUILDER) --memory $(MEM) --ramdisk $(call ramdisk,$(RAMDISK))
 
 run-small: needs-run notes ## The problem in a 1 GiB guest: a ramdisk that puts the P2M across the module area's start
@@ -167,7 +167,7 @@ run-dom0: needs-run notes ## Boot the image as the initial domain, without a too
 new: ## A package for a PV kernel of your own: make new NAME=../mine
 	@scripts/new-kernel '$(NAME)'
 
-explain: tool ## Explain a log, anybody's: make explain LOG=file
+explain: tool ## Explain the log of any PV guest: make explain LOG=file
 	@$(TOOL) report $(LOG)
 
 test: needs-test test-host test-xen ## Every test; CI runs this and check
@@ -198,7 +198,7 @@ bench-gauge: needs-bench image ## Instruction counts against docs/bench-baseline
 # Whose walls are checked, by --package NAME for each; all packages' if empty.
 WALLS ?=
 
-walls: tool ## Arrows between packages go down, files do not import in circles, files and functions are short
+walls: tool ## Packages depend downwards only, files do not import in circles, files and functions are short
 	@$(LAB) walls $(WALLS)
 
 check: needs-check walls ## Formatting, lints, documentation, shell scripts, walls

@@ -1,7 +1,7 @@
 //! The model's builders compared with real ones: Xen's own for the initial domain, and the toolstack's for a guest.
 //!
 //! Every test of the library starts from what `Domain::build` makes, so what is false there is false everywhere.
-//! `builders/start_info.txt` has start_info, and the tables of an `INIT_P2M` list, as real builders left them; the logs
+//! `start_info.txt` has start_info, and the tables of an `INIT_P2M` list, as real builders left them; the logs
 //! of `crates/pv-layout/tests/logs` have the rows that Xen printed for initial domains of all kinds, from 4.1 on. The
 //! model builds the same domains, and is then read from outside: its structure field by field, its tables word by word.
 

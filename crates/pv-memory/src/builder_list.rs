@@ -1,9 +1,9 @@
-//! Part of stage 4: which pages the builder's P2M list lies in.
+//! Part of stage 5: which pages the builder's P2M list lies in.
 //!
 //! Without the note `INIT_P2M` they are a row of the high mapping, page after page. With it the list has a mapping of
 //! its own, whose page tables nothing maps. Nobody promises more than that list and tables are in the row that
-//! start_info names: the toolstack takes the list in one piece and maps it by pages of 4 KiB, Xen's own builder takes
-//! pages of 2 MiB and 1 GiB where it can, with tables between. So the tables are walked (`search`).
+//! start_info names: the toolstack and GRUB take the list in one piece and map it by pages of 4 KiB, Xen's own builder
+//! takes pages of 2 MiB and 1 GiB where it can, with tables between. So the tables are walked (`search`).
 //!
 //! Neighbours: `p2m::build` makes leaves of the list's pages, `cleanup` drops the mapping and gives the tables back.
 //! Sources: xen/include/public/xen.h (`first_p2m_pfn`); docs/builders.md.

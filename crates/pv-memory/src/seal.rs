@@ -1,12 +1,14 @@
 //! Code and constants in every mapping of their frames.
 //!
-//! A page is only as protected as its most generous mapping, and to Xen two mappings of a frame have nothing to do
-//! with each other: it keeps a frame from being a page table and writable, not from being code and writable. So pages
-//! of which an area makes code or constants are *sealed*: what the direct map shows of them, now or later, is
-//! read-only until they are unmapped from the area. Nothing else maps free memory: the high mapping's L1 tables are
-//! the direct map's own until they are cleared, and the image's show what is not the image read-only (`image`).
+//! A page is only as protected as its most generous mapping, and to Xen two mappings of a frame have nothing to do with
+//! each other: it keeps a frame from being a page table and writable, not from being code and writable. So pages of
+//! which an area makes code or constants are *sealed*: what the direct map shows of them, now or later, is read-only
+//! until they are unmapped from the area. So are the page tables of a list with a mapping of its own, until that
+//! mapping is dropped: of these Xen allows nothing else. Nothing else maps free memory: the high mapping's L1 tables
+//! are the direct map's own until they are cleared, and the image's show what is not the image read-only (`image`).
 //!
-//! Neighbours: `vmalloc` seals and unseals, in the hypercall that changes the area; `direct_map` and
+//! Neighbours: `vmalloc` seals and unseals, in the hypercall that changes the area; `builder_list` seals tables and
+//! `cleanup` unseals them; `direct_map` and
 //! `p2m::baseline` ask what a page may be shown as; `module::check` reads the entries back.
 
 use crate::commit::{Batch, Slot};

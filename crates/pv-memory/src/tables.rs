@@ -44,7 +44,7 @@ pub struct Tables {
     l1_shared: u64,
     /// Pages that Xen holds in a state that nobody can tell.
     lost: Vec<Run>,
-    /// Pages that hold code or constants (`seal`).
+    /// Pages that the direct map must show read-only (`seal`).
     pub(crate) sealed: Ranges,
 }
 

@@ -167,7 +167,8 @@ impl Pte {
         self.0 & Flags::NO_EXECUTE.bits() == 0
     }
 
-    /// Tells whether an L2 or L3 entry maps a large page (only Xen's own and dom0's `INIT_P2M` mappings do).
+    /// Tells whether an L2 or L3 entry maps a large page (only Xen's own do, and those of an `INIT_P2M` list that Xen's
+    /// builder made).
     #[must_use]
     pub const fn is_large(self) -> bool {
         self.0 & Flags::HUGE_PAGE.bits() != 0
