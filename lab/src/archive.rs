@@ -1,7 +1,7 @@
 //! Makes a newc archive of modules: the head of a ramdisk.
 //!
-//! The guest reads the archive with its own reader; this one writes it with somebody else's library. Part of
-//! building the image (`make`), before `run` puts it into a ramdisk.
+//! The guest reads the archive with its own reader; this one writes it with a library that is not this project's. Part
+//! of building the image (`make`), before `run` puts it into a ramdisk.
 
 use anyhow::{Context, Result};
 use clap::Args;

@@ -1,7 +1,7 @@
 //! Who builds a guest's memory, and which notes of the image it is asked to obey.
 //!
 //! Each builder makes page tables, P2M and start_info by rules of its own, and each has rules of its own for the two
-//! notes that move something. `run` and `suite` choose; `guest` has what the toolstack is told for it.
+//! notes that move something. `run` and `suite` choose; `guest` writes the toolstack's configuration for it.
 
 use crate::{
     grub::{Grub, GrubVersion},
@@ -13,7 +13,8 @@ use crate::{
 use anyhow::Result;
 use std::fmt;
 
-/// A builder of guests; the initial domain's is Xen itself. (No doc comments inside: the help would list them at length.)
+/// A builder of guests; the initial domain's is Xen itself. (No doc comments inside: the help would list them at
+/// length.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Builder {
     // The toolstack

@@ -14,7 +14,7 @@ pub(crate) enum Image {
     Normal,
     /// The unikernel as large as the kernel of the problem's report, without the notes that move the P2M.
     Seed,
-    /// `examples/hello`: a kernel of somebody else's, on `xen-pv` alone.
+    /// `examples/hello`: a kernel on `xen-pv` alone.
     Hello,
     /// `examples/p2m`: one on `pv-memory` as well.
     P2m,
@@ -40,7 +40,7 @@ pub(crate) enum Start {
 /// Whether the guest's layout is compared with the toolstack's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rows {
-    /// Wherever the toolstack tells it.
+    /// Wherever the toolstack logs it.
     Compare,
     /// For guests that have none, or are meant to die before.
     Ignore,
@@ -169,7 +169,7 @@ fn conformance() -> Vec<Case> {
     ]
 }
 
-/// Input that must be refused with words, and without a panic.
+/// Input that must be refused with a message, and without a panic.
 fn refusals() -> Vec<Case> {
     let error = |name, ramdisk, cmdline, says| Case {
         ramdisk,
@@ -203,7 +203,7 @@ fn refusals() -> Vec<Case> {
     ]
 }
 
-/// Guests that die on purpose; the case after them shows that the machine does not mind.
+/// Guests that die on purpose; the case after them shows that the machine still works.
 fn crashes() -> Vec<Case> {
     let crash = |name, cmdline, says| Case {
         cmdline,

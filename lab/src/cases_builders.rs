@@ -1,9 +1,8 @@
 //! Every image by every builder: four combinations of notes, with and without a ramdisk, moved by copy and by alias.
 //!
-//! What a builder makes of the notes `INIT_P2M` and `MOD_START_PFN` is its own affair: each of the four does it
-//! differently, and each combination is one more way for a P2M and a ramdisk to lie. All must end in SUCCESS. A tenth
-//! of them are in the table that every change runs, the rest in the long one; `matrix_page` writes down what came of
-//! all.
+//! Each of the four builders carries out the notes `INIT_P2M` and `MOD_START_PFN` in a way of its own, so each
+//! combination is one more layout of P2M and ramdisk. All must end in SUCCESS. A tenth of them are in the table that
+//! every change runs, the rest in the long one; `matrix_page` writes down how each ended.
 
 use crate::{
     builder::Notes,
@@ -98,7 +97,7 @@ pub(crate) fn every_time() -> Vec<Case> {
     EVERY_TIME.map(|(by, notes, ramdisk, strategy)| Boot { by, notes, ramdisk, strategy }.case()).into()
 }
 
-/// An initial domain larger than what fits behind a kernel in the high mapping is possible with `INIT_P2M` only; 500
+/// An initial domain larger than what fits after a kernel in the high mapping is possible with `INIT_P2M` only; 500
 /// GiB are below that limit, for all four.
 pub(crate) fn large() -> Vec<Case> {
     let large = |notes: Notes| Case {

@@ -1,8 +1,8 @@
-//! Kernels of somebody else's, from `examples`, and what boots in pv-shim.
+//! The kernels of `examples`, and what boots in pv-shim.
 //!
-//! pv-shim is a Xen of the guest's own inside a PVH domain, and its builder Xen's builder of an initial domain, for a
-//! guest: it places what start_info describes in an order of its own. All that boots in it shares a machine whose
-//! processor has nested paging.
+//! pv-shim is a Xen inside a PVH domain, with one PV guest in it. Its builder is Xen's builder of the initial domain,
+//! used for a guest: it places what start_info describes in an order of its own. All that boots in it shares a machine
+//! whose processor has nested paging.
 
 use crate::cases::{Case, HELLO, Image, Rows, Start, case};
 

@@ -112,7 +112,7 @@ fn end_of(line: &str) -> Option<End> {
     if said.contains("Panic on CPU") {
         return Some(End::Crashed);
     }
-    // The line may not be whole yet: the word is when something is behind it.
+    // The line may not be complete yet: the word is when something follows it.
     let (word, _) = said.split_once("Hardware Dom0 ")?.1.split_once([' ', ':'])?;
     Some(if ["halted", "shutdown"].contains(&word) { End::Halted } else { End::Crashed })
 }

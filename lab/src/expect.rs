@@ -12,7 +12,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) console: &'a [String],
     /// Xen's own log of the boot.
     pub(crate) xen: &'a str,
-    /// The toolstack's log, if it built the guest and told how.
+    /// The toolstack's log, if it built the guest and logged how.
     pub(crate) toolstack: Option<&'a str>,
     /// What the builder's arithmetic says of a guest that was built: its layout, or why it should not have been.
     pub(crate) prediction: Option<Result<Plan, String>>,
@@ -124,7 +124,7 @@ impl Column {
     }
 }
 
-/// Compares the lines behind a tag with a file, one to one; tells the first that differs.
+/// Compares the lines after a tag with a file, one to one; returns the first that differs.
 fn differing_lines(console: &[String], tag: &str, golden: &str) -> Option<String> {
     let mut found = console.iter().filter_map(|line| line.split_once(tag)).map(|(_, line)| line.trim_end());
     let mut number = 0;

@@ -27,7 +27,7 @@ const CONFIGURATION: &str = "grub.cfg";
 /// A release of GRUB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum GrubVersion {
-    /// As Debian 11 has it.
+    /// As Debian 11 has it today; it was released with 2.04, which Debian does not offer any more.
     V2_06Debian11,
     V2_06,
     V2_12,
@@ -106,7 +106,7 @@ impl Memdisk {
     }
 }
 
-/// Boots the image; where that fails the guest is shut down, after GRUB's words on its console.
+/// Boots the image; where that fails the guest is shut down, after GRUB's message on its console.
 fn configuration(cmdline: &str, ramdisk: Option<&str>) -> Result<String> {
     if cmdline.contains('\'') {
         bail!("command line {cmdline:?}: expected no single quote in it, GRUB's script has it in such");

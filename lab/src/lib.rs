@@ -10,7 +10,7 @@
 //!      -> walls                                         imports, arrows, lengths
 //! ```
 //!
-//! What a boot should lead to and what its log tells comes from the crate `pv-layout`. The user's command is in
+//! What a boot should lead to and what its log says comes from the crate `pv-layout`. The user's command is in
 //! `tools`.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]

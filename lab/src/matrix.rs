@@ -16,7 +16,7 @@ const RAMDISKS: [(&str, &str, u64); 4] =
 /// Below its kernel a guest has 16 MiB, and tables, stack and rounding take less than this.
 const OVERHEAD_MIB: u64 = 16 + 8;
 
-/// Every combination; those that do not fit must be refused with words.
+/// Every combination; those that do not fit must be refused with a message.
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for memory_mib in SIZES {

@@ -1,6 +1,6 @@
 //! Makes an archive of damaged modules, each with one field of one table changed: always the same ones.
 //!
-//! The guest loads them without running them (`init=skip`); each must be refused with words or be placed whole. The
+//! The guest loads them without running them (`init=skip`); each must be refused with a message or be placed whole. The
 //! library's tests do the same on the host with many more.
 
 #[path = "../../tests/module/mutate.rs"]

@@ -1,7 +1,7 @@
 //! Adds the notes to an image that move its P2M and its ramdisk, so that one link makes images with any of them.
 //!
 //! `INIT_P2M` names the address that the builder is to map the P2M at, `MOD_START_PFN` leaves the ramdisk unmapped. The
-//! linker script (`crates/xen-pv/kernel.ld`) keeps room for both behind the image's own notes, in a section of its own.
+//! linker script (`crates/xen-pv/kernel.ld`) keeps room for both after the image's own notes, in a section of its own.
 //! What is written there moves from that section to the notes': code and addresses stay as they are, so that names and
 //! lines of one image are right for the others. `make notes` calls this.
 //!
@@ -37,7 +37,7 @@ pub(crate) struct NotesArgs {
     input: PathBuf,
     /// Where to write the one with notes
     output: PathBuf,
-    /// Have the builder map the P2M at this address, not behind the ramdisk
+    /// Have the builder map the P2M at this address, not after the ramdisk
     #[arg(long, value_name = "ADDRESS")]
     init_p2m: Option<ListAt>,
     /// Have the builder leave the ramdisk unmapped
@@ -50,7 +50,7 @@ pub(crate) struct NotesArgs {
 pub enum Note {
     /// Where the builder is to map the P2M.
     InitP2m(ListAt),
-    /// The ramdisk is told by its page, and not mapped.
+    /// The ramdisk is named by its page number, and not mapped.
     ModStartPfn,
 }
 
@@ -103,7 +103,7 @@ impl Note {
         }
     }
 
-    /// The toolstack drops an address above the base without a word, and Xen's builder panics over one in its mapping.
+    /// The toolstack ignores an address above the base silently, and Xen's builder panics over one in its mapping.
     fn check(self, base: u64) -> Result<()> {
         match self {
             Self::InitP2m(ListAt(at)) if at >= base => {
@@ -126,7 +126,7 @@ impl Note {
 
 /// Where in the file the notes are, and what says so.
 struct Places {
-    /// The unused bytes behind the notes.
+    /// The unused bytes after the notes.
     room: Range<usize>,
     notes_section: usize,
     room_section: usize,

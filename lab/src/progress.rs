@@ -61,7 +61,7 @@ impl Step<'_> {
         time
     }
 
-    /// Tells how far the step is, in a line `SPEAKER: TEXT`: the text beside the spinner, or all of it if nobody watches.
+    /// Reports how far the step is, in a line `SPEAKER: TEXT`: the text beside the spinner, or all of it without one.
     pub(crate) fn say(&self, line: &str) {
         match &self.spinner {
             Some(spinner) => {

@@ -43,7 +43,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode> {
     let logs = args.logs.iter().map(|path| input::log(path));
     let report = Report::of(logs, args.module_area.map(|at| at.0))?;
     let text = report::Format::from(args.format).show(&report)?;
-    // Whether anybody listens changes nothing in the judgement.
+    // A closed output does not change the exit code.
     let _ = say::coloured(&text);
     Ok(ExitCode::from(report.verdict().exit_code()))
 }

@@ -1,6 +1,6 @@
 //! View of a relocatable x86-64 object: stage 9 opens a module's bytes.
 //!
-//! The bytes are an allegation. `Object::parse` checks the header, every section header, every name and every symbol
+//! The bytes are untrusted. `Object::parse` checks the header, every section header, every name and every symbol
 //! once, in time linear in the file: no two sections may share file bytes, no name is longer than `NAME_MAX`. After
 //! that each accessor can only succeed, and the later steps trust what they read. Nothing is copied but the table of
 //! sections.

@@ -4,7 +4,7 @@
 //! functions that cross files return this one. Its `Display` is one line for the log, without the module's name:
 //! the caller knows that.
 //!
-//! Neighbours: `newc`, `elf`, `part`, `symbol` and `reloc` supply the leaves.
+//! Neighbours: `newc`, `elf`, `part`, `symbol` and `reloc` supply the errors in it.
 
 use core::fmt;
 

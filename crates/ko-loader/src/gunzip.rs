@@ -1,7 +1,7 @@
 //! Unpacks a gzip-compressed ramdisk into an area of its own.
 //!
 //! The stream is read twice: once to learn and check its length and its sum, once to fill the area. So memory is
-//! taken for what is there, not for what a trailer alleges, and a damaged stream costs none.
+//! taken for what is there, not for what a trailer claims, and a damaged stream costs none.
 //!
 //! Neighbours: `source` reads the archive that comes out. Sources: RFC 1952 (gzip), RFC 1951 (deflate).
 

@@ -1,7 +1,7 @@
 //! What a blob of bytes is, by its first bytes: so that an error can name the wrong file instead of showing hex.
 //!
 //! The usual mistakes are a ramdisk that is still compressed and a module that is (`.ko.xz`, `.ko.zst`): the loader
-//! unpacks nothing, on purpose, and says what it was given.
+//! unpacks a gzip ramdisk and nothing else, and says what it was given.
 //!
 //! Neighbours: `newc` and `elf` put a `Format` into their errors. Sources: RFC 1952 2.3.1 (gzip), the .xz file format
 //! 2.1.1.1, RFC 8878 3.1.1 (zstd), cpio(5), the System V gABI chapter 4, LLVM's bitcode file format ("Magic Numbers",

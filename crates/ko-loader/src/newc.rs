@@ -2,7 +2,7 @@
 //!
 //! A ramdisk may hold hundreds of MiB that the kernel does not need (the one of the 128 GiB guest is 263 MiB), so the
 //! reader is lazy: it touches the header and the name of one entry at a time, never a file's bytes, and nothing after
-//! the trailer. Every number in a header is an allegation: each is checked against the bytes that are there.
+//! the trailer. No number in a header is trusted: each is checked against the bytes that are there.
 //!
 //! ```text
 //! | header, 110 bytes | name, NUL | pad to 4 | data | pad to 4 | header ... | "TRAILER!!!" | zeros, unread

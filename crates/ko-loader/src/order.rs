@@ -1,6 +1,6 @@
 //! In which order modules load: each after those that it needs, in the archive's order otherwise.
 //!
-//! A module needs another one if `.modinfo` says so, or if it uses a symbol that the other exports. A circle has no
+//! A module needs another one if `.modinfo` says so, or if it uses a symbol that the other exports. A cycle has no
 //! such order: it begins with its first module in the archive, and the loader then names the symbols that are missing.
 //! Objects that cannot be read stay in the list: the loader says why.
 //!

@@ -77,7 +77,7 @@ impl Section<'_> {
         self.kind == abi::SHT_NOBITS
     }
 
-    /// Returns whether the section lists functions to be called before or after the module's life.
+    /// Returns whether the section lists functions to be called before init or after exit.
     #[must_use]
     pub const fn is_function_list(&self) -> bool {
         matches!(self.kind, abi::SHT_INIT_ARRAY | abi::SHT_FINI_ARRAY | abi::SHT_PREINIT_ARRAY)

@@ -1,6 +1,6 @@
 //! `mmuext_op`: pinning, and what a PV guest may ask besides.
 //!
-//! Neighbours: `update` pins and unpins; `xen` hands operations here. tests/model/conformance.txt is what it is held to.
+//! Neighbours: `update` pins and unpins; `xen` hands operations here. It is compared with tests/model/conformance.txt.
 
 use crate::builder::Hardware;
 use crate::kind::Kind;

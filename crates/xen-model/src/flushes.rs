@@ -2,10 +2,10 @@
 //!
 //! Xen flushes more than it promises: after changes of level 2 and above since XSA-286's fixes (4.8, 4.9 and early
 //! 4.10 to 4.14 do not), and when a frame changes type. A guest that relies on it breaks on the next Xen. So a model
-//! is strict unless it is told otherwise: it forgets only when asked, remembers whatever a processor may (a
-//! translation needs no use to be remembered), and panics when the guest goes on with a stale one in reach.
+//! is strict unless a test asks for something else: it forgets only when asked, remembers whatever a processor may (a
+//! translation needs no use to be remembered), and panics when the guest goes on while it could use a stale one.
 //!
-//! `translate` looks addresses up, `update` tells of changes.
+//! `translate` looks addresses up, `update` reports changes.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -164,7 +164,7 @@ impl Xen {
         stale.fold(found, |lowest, next| lowest.filter(|lowest| lowest.at < next.at).or(Some(next)))
     }
 
-    /// The guest goes on: nothing stale may be in its reach.
+    /// The guest goes on: nothing stale may be left that it could use.
     ///
     /// # Panics
     /// If something is, and nothing but the guest flushes.

@@ -2,11 +2,11 @@
 //!
 //! A test program names [`GuestHeap`] as its global allocator. What guest code allocates inside `Xen::run` then
 //! comes from [`xen::heap::Pieces`], which the image's heap is made of too; what the model and the test allocate
-//! comes from the system. Guest code that takes more than the image has is told at its next step into the model: an
+//! comes from the system. Guest code that takes more than the image has is stopped at its next step into the model: an
 //! allocator cannot panic, so it notes the request and serves it from the system until then.
 //!
-//! It cannot be forgotten: page tables change and stage 4 ends only for a guest inside `run`, and `run` looks whether
-//! the program has the allocator.
+//! A test cannot leave it out by mistake: page tables change and stage 4 ends only for a guest inside `run`, and `run`
+//! looks whether the program has the allocator.
 //!
 //! Neighbour: `guest` runs guest code in it.
 
@@ -159,7 +159,7 @@ impl Lease {
         assert!(LENT_AT + bytes <= STRIDE, "{pages} pages lent to the heap: the model has not so much room");
         let at = (BASE.load(Ordering::Acquire) + self.0 * STRIDE + LENT_AT) as *mut u8;
         #[expect(unsafe_code, reason = "hands memory to the allocator")]
-        // SAFETY: this guest's own part of the reservation, behind the fixed piece.
+        // SAFETY: this guest's own part of the reservation, after the fixed piece.
         unsafe {
             heap(self.0).pieces.lend(at, bytes);
         }

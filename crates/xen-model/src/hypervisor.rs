@@ -1,4 +1,4 @@
-//! The guest's door: `impl Hypervisor` on modelled memory, each call on the host's heap and counted.
+//! What the guest can call: `impl Hypervisor` on modelled memory, each call on the host's heap and counted.
 //!
 //! Neighbours: `update` and `extended` change tables, `translate` reads by them, `state` keeps what the guest says.
 

@@ -1,4 +1,4 @@
-//! The account of flushes: how many were asked for, and what has changed since the last.
+//! The record of flushes: how many were asked for, and what has changed since the last.
 //!
 //! Neighbour: `flushes` keeps it.
 

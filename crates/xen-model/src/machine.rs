@@ -29,7 +29,7 @@ pub struct Machine {
     offset: u64,
     holes: Vec<PfnRange>,
     blocks: Vec<Block>,
-    /// Frame behind the last frame of RAM.
+    /// Frame after the last frame of RAM.
     end: u64,
 }
 
@@ -60,7 +60,7 @@ impl Machine {
         self.pages
     }
 
-    /// Returns the frame of a page; `None` for a hole and behind the last page.
+    /// Returns the frame of a page; `None` for a hole and after the last page.
     #[must_use]
     pub fn mfn(&self, pfn: Pfn) -> Option<Mfn> {
         let is_ours = pfn.raw() < self.pages && !self.is_hole(pfn);
@@ -112,7 +112,7 @@ impl Machine {
         mfn.raw() >= self.first && mfn.raw() < self.end
     }
 
-    /// Returns the frame behind the last frame of RAM: Xen's heap in this model.
+    /// Returns the frame after the last frame of RAM: Xen's heap in this model.
     #[must_use]
     pub const fn limit(&self) -> Mfn {
         Mfn::new(self.end)
@@ -147,7 +147,7 @@ impl Machine {
         Some(place.wrapping_sub(self.offset).wrapping_mul(self.inverse) & self.mask)
     }
 
-    /// The page behind a frame of a block.
+    /// The page that a frame of a block backs.
     fn in_block(&self, mfn: Mfn) -> Option<Pfn> {
         let offset = |block: &Block| mfn.raw().wrapping_sub(block.first);
         let block = self.blocks.iter().find(|block| offset(block) < block.pages.pages())?;

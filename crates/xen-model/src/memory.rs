@@ -1,4 +1,4 @@
-//! Content of machine frames, generated when somebody looks.
+//! Content of machine frames, generated when it is read.
 //!
 //! A frame's content is a description until it is written: one repeated word, a page of the builder's P2M list, or
 //! a page of the ramdisk. Copying and filling move descriptions, so that moving 1 GiB of list costs nothing; a
@@ -22,7 +22,7 @@ pub(crate) const SCRUB: u64 = 0xc2c2_c2c2_c2c2_c2c2;
 pub(crate) struct Contents {
     /// The P2M list, in runs of pages, first entries first.
     pub(crate) list: Vec<PfnRange>,
-    /// Word behind the list's last entry, in its last page.
+    /// Word after the list's last entry, in its last page.
     pub(crate) list_tail: u64,
     /// The ramdisk.
     pub(crate) ramdisk: PfnRange,

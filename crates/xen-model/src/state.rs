@@ -1,7 +1,7 @@
 //! One domain on a modelled Xen: its state, and what a test may ask of it and plan for it.
 //!
 //! The rules are in the files that share this state: `types`, `update`, `extended`, `translate`, `flushes`, `guest`;
-//! `hypervisor` is the guest's door to them.
+//! the guest reaches them through `hypervisor`.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -175,8 +175,8 @@ impl Xen {
         self.watchers.watch = Some(watch);
     }
 
-    /// Has `tamper` change the machine after each hypercall from now on, before anybody looks: what an error of the
-    /// kernel would do.
+    /// Has `tamper` change the machine after each hypercall from now on, before any watch is called: what an error of
+    /// the kernel would do.
     pub const fn tamper(&mut self, tamper: fn(&mut Self)) {
         self.watchers.tamper = Some(tamper);
     }

@@ -1,6 +1,6 @@
-//! Who looks at the machine while a boot runs: what must hold all the time is seen between two hypercalls, not after.
+//! Callbacks that look at the machine while a boot runs: what must hold all the time is checked between hypercalls.
 //!
-//! Neighbours: `state` has those who look, `hypervisor` says when something happened; tests say what they want to see.
+//! Neighbours: `state` has the callbacks, `hypervisor` calls them; tests install them.
 
 /// What a watch is called after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub enum Event {
     Call,
 }
 
-/// Those who want to know of a `T`.
+/// Callbacks for a `T`.
 #[derive(Debug)]
 pub(crate) struct Watchers<T> {
     pub(crate) watch: Option<fn(&T, Event)>,

@@ -1,7 +1,7 @@
-//! What the project promises of its boot times, held against a benchmark.
+//! What the project promises of its boot times, compared with a benchmark.
 //!
 //! Ratios and counts only: they are what carries over from an emulated machine. A promise whose boots were not run
-//! is not held against anything.
+//! is not compared with anything.
 
 use super::figures::Figures;
 use super::plan::{Host, Kind, SEED_MIB, Verify, Way};
@@ -24,7 +24,7 @@ const ALIAS_HYPERCALLS: f64 = 40.0;
 /// KiB that may be taken besides the copy of the P2M.
 const KEPT_KIB: f64 = 2048.0;
 
-/// Where a promise lies.
+/// The bound of a promise.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Bound {
     AtLeast(f64),
@@ -40,7 +40,7 @@ pub(crate) struct Promise {
     pub holds: Option<bool>,
 }
 
-/// Holds every promise against the benchmark.
+/// Compares every promise with the benchmark.
 pub(crate) fn check(summary: &Summary) -> Vec<Promise> {
     let copy = summary.plain(SEED_MIB, Way::Copy);
     let alias = summary.plain(SEED_MIB, Way::Alias);
@@ -97,7 +97,7 @@ pub(crate) fn revector_ratio(boot: &Figures) -> Option<f64> {
 }
 
 /// The second verification: like the read, it comes when both arrays have been read once in that boot. The first
-/// one also pays for what the host had put aside of them.
+/// one also pays for pages that the host took away in the meantime.
 pub(crate) fn verify_ratio(boot: &Figures) -> Option<f64> {
     let read = boot.limits.get("read of P2M and M2P")?;
     Some(seconds(*boot.verify_micros.last()?) / seconds(read.micros))

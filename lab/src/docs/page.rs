@@ -94,7 +94,7 @@ fn after_fence(lines: &[String], at: usize) -> usize {
     at + inside + 2
 }
 
-/// The line after a block that ends at `end`: behind a table there is no fence to skip.
+/// The line after a block that ends at `end`: after a table there is no fence to skip.
 fn after_block(lines: &[String], end: usize) -> usize {
     if lines.get(end).is_some_and(|line| line.starts_with("```")) { end + 1 } else { end }
 }

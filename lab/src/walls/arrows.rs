@@ -1,12 +1,12 @@
-//! Arrows between the packages of the workspace go down: each has a list of what it may stand on.
+//! Arrows between the packages of the workspace go down: each has a list of what it may depend on.
 //!
 //! ```text
 //! revector -> pv-memory, ko-loader -> xen-pv        revector-tools, pvlab -> pv-layout
 //!             xen-model            -> xen-pv
 //! ```
 //!
-//! The commands share no code with the kernel, on purpose: what they say of it is a second opinion. Tests may compare
-//! the two, so that a dev-dependency is no arrow.
+//! The commands share no code with the kernel, on purpose: what they say of it is arrived at independently. Tests may
+//! compare the two, so that a dev-dependency is no arrow.
 
 use super::workspace::{Dependency, Package};
 
@@ -29,7 +29,7 @@ pub(crate) fn complaints(packages: &[Package]) -> Vec<String> {
 
 fn of_package(package: &Package) -> Vec<String> {
     let below = BELOW.iter().find(|(name, _)| *name == package.name).map(|(_, below)| *below);
-    // Whoever is not in the list is a stranger, such as an example: it may use what others may.
+    // A package that is not in the list, an example for one, may use any crate of the kernel's.
     let allowed = |name: &str| match below {
         Some(below) => below.contains(&name),
         None => ["xen-pv", "pv-memory", "ko-loader", "xen-model"].contains(&name),

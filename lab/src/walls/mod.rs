@@ -1,4 +1,4 @@
-//! `pvlab walls`: whether the house has its walls.
+//! `pvlab walls`: whether packages and files keep to their boundaries.
 //!
 //! ```text
 //! cargo metadata -> arrows       no crate depends on one above it
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &WallsArgs) -> Result<ExitCode> {
     Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(Verdict::Problem.exit_code()) })
 }
 
-/// Every wall that does not stand, in a line or a few.
+/// Every boundary that is not kept, in a line or a few.
 fn complaints(workspace: &Workspace, root: &Path) -> Result<Vec<String>> {
     let mut found = arrows::complaints(&workspace.packages);
     for target in workspace.packages.iter().flat_map(|package| &package.targets) {

@@ -1,8 +1,8 @@
 //! What one file says of modules: which it declares, what it imports, which names it defines, which paths it writes.
 //!
-//! Read by the compiler's own splitting into words (crate proc-macro2), not by a grammar: `use`, `mod` and what
-//! defines a name are told by their keyword, a path by its `::`. Code in macros is seen too. What is only compiled for
-//! tests is left out: tests may look at everything.
+//! Read as the compiler's tokens (crate proc-macro2), not by a grammar: `use`, `mod` and what defines a name are
+//! recognized by their keyword, a path by its `::`. Code in macros is seen too. What is only compiled for tests is left
+//! out: tests may look at everything.
 
 use anyhow::{Result, anyhow};
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
@@ -71,7 +71,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Reads what the first words are; returns how many that were.
+    /// Reads what the first tokens are; returns how many that were.
     fn one(&mut self, tokens: &[TokenTree], attributes: &mut Attributes) -> usize {
         if let [TokenTree::Punct(mark), TokenTree::Group(group), ..] = tokens
             && mark.as_char() == '#'
@@ -79,7 +79,7 @@ impl Scan<'_> {
             attributes.add(group);
             return 2;
         }
-        // A lifetime is a quote and a word.
+        // A lifetime is a quote and a name.
         if is_punct(&tokens[0], '\'') {
             return 2;
         }

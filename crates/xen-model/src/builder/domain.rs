@@ -26,7 +26,7 @@ pub struct ImageShape {
 /// `XEN_ELFNOTE_INIT_P2M`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum P2mNote {
-    /// Absent: the list lies behind the ramdisk.
+    /// Absent: the list lies after the ramdisk.
     None,
     /// Present: the list is mapped at 512 GiB, as Linux asks for.
     InitP2m,
@@ -35,7 +35,7 @@ pub enum P2mNote {
 /// `XEN_ELFNOTE_MOD_START_PFN`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RamdiskNote {
-    /// Absent: the ramdisk is mapped behind the image.
+    /// Absent: the ramdisk is mapped after the image.
     None,
     /// Present: the ramdisk is in memory only.
     ModStartPfn,
@@ -57,9 +57,9 @@ pub enum Builder {
     Toolstack,
     /// Xen itself, for the initial domain.
     Xen,
-    /// Xen again, inside a container without PV: pv-shim, whose only domain is a guest to those outside.
+    /// Xen again, inside a PVH domain: pv-shim, whose only domain is an ordinary guest.
     Shim,
-    /// GRUB, which the toolstack built as a guest, and which puts the image in its own place.
+    /// GRUB, which the toolstack starts in a guest, and which puts the image in its own place.
     Grub,
 }
 
@@ -153,7 +153,7 @@ pub struct Domain {
     pub builder: Builder,
     /// Whether a guest was given hardware.
     pub hardware: Hardware,
-    /// Pages without a frame, behind everything that the builder places.
+    /// Pages without a frame, after everything that the builder places.
     pub holes: Vec<PfnRange>,
     /// Which permutation scatters the frames.
     pub seed: u64,

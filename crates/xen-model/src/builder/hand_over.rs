@@ -1,4 +1,4 @@
-//! What the guest is told: start_info, registers, and the first hypercall of its entry code.
+//! What the guest is given: start_info, registers, and the first hypercall of its entry code.
 //!
 //! Mirrors `start_info_x86_64` (tools/libs/guest/xg_dom_x86.c), `dom0_construct`, `pv_shim_setup_dom`
 //! (xen/arch/x86/pv/shim.c), `grub_xen_special_alloc` (grub-core/loader/i386/xen.c), and `xen::rt`.
@@ -80,8 +80,8 @@ struct Words {
 }
 
 impl Words {
-    /// The initial domain has no rings. In the console's place it is told where in this page its screen is described,
-    /// and how long that is, if Xen has a screen, as it has under QEMU.
+    /// The initial domain has no rings. In the console's place start_info says where in its page the screen is
+    /// described, and how long that is, if Xen has a screen, as it has under QEMU.
     const fn of(builder: Builder) -> Self {
         let guest = Self { flags: 0, store_evtchn: 1, console: 0, console_evtchn: 2 };
         match builder {
@@ -97,7 +97,7 @@ impl Words {
     }
 }
 
-/// Xen puts a "p" behind it for an image with `PAE_MODE`, as ours is; from 4.18 on it does not.
+/// Xen appends a "p" for an image with `PAE_MODE`, as ours is; from 4.18 on it does not.
 fn magic(builder: Builder) -> [u8; 32] {
     let text = if builder.is_hypervisor() { "xen-3.0-x86_64p" } else { "xen-3.0-x86_64" };
     let mut magic = [0; 32];
@@ -105,7 +105,7 @@ fn magic(builder: Builder) -> [u8; 32] {
     magic
 }
 
-/// Others tell of the list's own pages only with the note; Xen always says where they would begin.
+/// Others name the list's own pages only with the note; Xen always says where they would begin.
 fn physmap(domain: &Domain, rows: &Rows) -> (u64, u64) {
     let pages = PfnRange::between(rows.placed, rows.end).pages();
     if domain.list_is_mapped() && !domain.builder.is_hypervisor() {

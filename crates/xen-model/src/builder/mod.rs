@@ -1,4 +1,4 @@
-//! The domain builder's twin: what a guest finds at entry, made from what a person configures.
+//! The domain builders: what a guest finds at entry, made from what a person configures.
 //!
 //! The toolstack's builder for a guest, Xen's own for the initial domain and in the shim, and GRUB differ in the order
 //! of page tables, in rings, flags and in what they clear (docs/builders.md). [`Domain::build`] ends where the image's

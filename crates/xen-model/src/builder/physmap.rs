@@ -10,7 +10,7 @@
 //! paging for L1TF; the model's machine has them.
 //!
 //! Mirrors `alloc_p2m_list_x86_64` (tools/libs/guest/xg_dom_x86.c) and `setup_pv_physmap`
-//! (xen/arch/x86/pv/dom0_build.c). Held to both by tests/model/builders.rs.
+//! (xen/arch/x86/pv/dom0_build.c). Compared with both by tests/model/builders.rs.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;

@@ -7,7 +7,7 @@ use super::table_count::{self, tables_for};
 use super::{BuildError, Builder, Domain, Fault, P2mNote, RamdiskNote};
 use xen::addr::{Pfn, PfnRange, pages_for};
 
-/// The image is linked 16 MiB behind the start of the mapping.
+/// The image is linked 16 MiB after the start of the mapping.
 const IMAGE_PFN: Pfn = Pfn::new(0x1000);
 /// Pages in the upper 2 GiB of address space.
 const ADDRESSES: u64 = 0x8_0000;
@@ -31,7 +31,7 @@ pub struct Rows {
     pub tables: PfnRange,
     /// The boot stack; GRUB names an address and sets no page apart.
     pub stack: PfnRange,
-    /// First page behind the initial mapping.
+    /// First page after the initial mapping.
     pub mapped_end: Pfn,
     /// The P2M list and the tables of its own mapping (`INIT_P2M`), by page number; empty without the note.
     pub physmap: Vec<Piece>,
@@ -106,7 +106,7 @@ impl Domain {
     }
 
     /// The toolstack and GRUB go on where their mapping ends. Xen has allocated a power of two of pages for it, less
-    /// those of a mapped ramdisk, which the boot loader had placed: pages behind the mapping that nothing shows.
+    /// those of a mapped ramdisk, which the boot loader had placed: pages after the mapping that nothing shows.
     const fn allocated(&self, mapped_end: Pfn, given: u64) -> Pfn {
         match self.builder {
             Builder::Toolstack | Builder::Grub => mapped_end,
@@ -130,7 +130,7 @@ impl Domain {
     }
 
     /// What GRUB holds at the end of memory while it builds: list, start_info, tables that map everything, two rings;
-    /// and a page of code behind what it has built. It maps all of memory, so a hole anywhere stops it.
+    /// and a page of code after what it has built. It maps all of memory, so a hole anywhere stops it.
     fn check_grub(&self, end: Pfn) -> Result<(), BuildError> {
         let own = pages_for(self.pages * 8) + 2 + tables_for(self.pages + 4).iter().sum::<u64>() + 2;
         let needed = end.raw() + 1 + own;

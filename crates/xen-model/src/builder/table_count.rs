@@ -9,7 +9,7 @@ use xen::addr::{ENTRIES, Pfn};
 
 /// The initial mapping ends on a multiple of 4 MiB.
 const ALIGN: u64 = 0x400;
-/// 512 KiB at least lie behind the stack.
+/// At least 512 KiB follow the stack.
 const PADDING: u64 = 128;
 /// Pages between GRUB's tables and the top of the stack that it names.
 const GRUB_STACK: u64 = 256;
@@ -27,7 +27,7 @@ pub(super) const fn tables_for(pages: u64) -> [u64; 3] {
 pub(super) struct Initial {
     /// Tables, those of address 0 included.
     pub(super) tables: u64,
-    /// First page behind the mapping.
+    /// First page after the mapping.
     pub(super) end: Pfn,
 }
 
@@ -60,7 +60,7 @@ fn padded(start: u64) -> Initial {
     }
 }
 
-/// GRUB leaves room for stack and padding first, and asks of the tables only that they end inside.
+/// GRUB leaves room for stack and padding first, and requires of the tables only that they end inside.
 fn of_grub(start: u64) -> Initial {
     let mut used = start;
     loop {
