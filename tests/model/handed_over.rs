@@ -22,20 +22,41 @@ struct Run {
 
 /// All that was told of one boot.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct HandOver {
+pub(crate) struct HandOver {
     /// Fields of start_info.
-    fields: BTreeMap<String, u64>,
+    pub(crate) fields: BTreeMap<String, u64>,
     /// Pages of the rings: xenstore, console.
-    rings: (u64, u64),
+    pub(crate) rings: (u64, u64),
     /// Tables of levels 4 to 2.
     tables: Vec<String>,
     /// What is mapped, but for the image.
     runs: Vec<Run>,
     /// Tables of levels 1 to 4.
-    counts: [u64; 4],
+    pub(crate) counts: [u64; 4],
+}
+
+/// A boot of the file.
+pub(crate) struct Boot {
+    /// Its first line.
+    pub(crate) name: &'static str,
+    /// The domain that was built.
+    pub(crate) domain: Domain,
+    lines: Vec<&'static str>,
+}
+
+impl Boot {
+    /// What a kernel with these pages was told.
+    pub(crate) fn told(&self, image: PfnRange) -> HandOver {
+        read(&self.lines, image)
+    }
 }
 
 impl HandOver {
+    /// First address behind the high mapping.
+    pub(crate) fn mapped_end(&self) -> u64 {
+        self.runs.last().map_or(HIGH, |run| run.at + run.pages * 4096)
+    }
+
     /// Adds a run, the part in the image left out, to the one before if they are one.
     fn add(&mut self, run: Run, image: PfnRange) {
         let image = HIGH + image.start.raw() * 4096..HIGH + image.end.raw() * 4096;
@@ -185,21 +206,28 @@ fn walk(xen: &Xen, told: &mut HandOver, image: PfnRange, table: Mfn, level: usiz
     }
 }
 
+/// Every boot of the file.
+pub(crate) fn boots() -> Vec<Boot> {
+    let blocks = include_str!("handed_over/captured.txt").split("\n\n").map(str::trim);
+    let boots: Vec<_> = blocks.filter(|block| block.starts_with("boot ")).map(boot).collect();
+    assert_eq!(boots.len(), BOOTS, "boots in the file");
+    boots
+}
+
+fn boot(block: &'static str) -> Boot {
+    let mut lines = block.lines();
+    let name = lines.next().unwrap_or_default();
+    let lines: Vec<_> = lines.collect();
+    let first: Vec<_> = lines[0].split(' ').collect();
+    Boot { name, domain: domain(name, number(behind(&first, "nr_pages"))), lines }
+}
+
 #[test]
 fn start_info_and_every_mapping_are_those_of_real_builders() {
-    let blocks: Vec<_> = include_str!("handed_over/captured.txt")
-        .split("\n\n")
-        .map(str::trim)
-        .filter(|block| block.starts_with("boot "))
-        .collect();
-    assert_eq!(blocks.len(), BOOTS, "boots in the file");
-    for block in blocks {
-        let lines: Vec<_> = block.lines().collect();
-        let first: Vec<_> = lines[1].split(' ').collect();
-        let domain = domain(lines[0], number(behind(&first, "nr_pages")));
-        let built = domain.build().unwrap_or_else(|error| panic!("{}: {error:?}", lines[0]));
-        let real = read(&lines[1..], built.rows.image);
-        assert_eq!(told(&built, domain.builder), real, "{}", lines[0]);
+    for boot in boots() {
+        let built = boot.domain.build().unwrap_or_else(|error| panic!("{}: {error:?}", boot.name));
+        let real = boot.told(built.rows.image);
+        assert_eq!(told(&built, boot.domain.builder), real, "{}", boot.name);
     }
 }
 

@@ -6,6 +6,7 @@
 //! those left, and in the boots of `make test-xen` the first with each toolstack's log.
 
 use crate::captured;
+use crate::handed_over::{self, Boot};
 use proptest::prelude::*;
 use pv_layout::predict::domain::{self, Builder, Kernel, Placed, Plan, RamdiskPlace, Refusal};
 use pv_layout::scene::{Kind, TableCounts};
@@ -19,8 +20,14 @@ fn builder(domain: &Domain) -> Builder {
     match domain.builder {
         xen_model::Builder::Toolstack => Builder::Toolstack,
         xen_model::Builder::Xen => Builder::Xen,
-        other => panic!("the host command knows no {other:?}"),
+        xen_model::Builder::Shim => Builder::Shim,
+        xen_model::Builder::Grub => Builder::Grub,
     }
+}
+
+/// Whether Xen's builder makes the domain, initial or in pv-shim.
+const fn is_xens(domain: &Domain) -> bool {
+    matches!(domain.builder, xen_model::Builder::Xen | xen_model::Builder::Shim)
 }
 
 /// The same domain, as the host command describes it.
@@ -72,7 +79,7 @@ fn differences(domain: &Domain, plan: &Plan, rows: &Rows) -> Vec<String> {
 /// first page of either is, and how many the list has.
 fn list(domain: &Domain, rows: &Rows) -> PfnRange {
     let mut runs = rows.list_runs();
-    if domain.builder == xen_model::Builder::Xen && domain.notes.p2m == P2mNote::InitP2m {
+    if is_xens(domain) && domain.notes.p2m == P2mNote::InitP2m {
         return PfnRange::new(rows.placed, runs.map(PfnRange::pages).sum());
     }
     runs.next().filter(|_| runs.next().is_none()).expect("one run")
@@ -89,9 +96,7 @@ fn differs(kind: Kind, placed: Option<Placed>, range: PfnRange) -> Option<String
 /// three at most; the host command asks for the list alone.
 fn is_nearly_enough(domain: &Domain, plan: &Plan, needed: u64) -> bool {
     let end = plan.rows.last().map_or(0, |row| row.pfn + row.pages);
-    domain.builder == xen_model::Builder::Xen
-        && domain.notes.p2m == P2mNote::InitP2m
-        && (1..=6).contains(&(needed - end))
+    is_xens(domain) && domain.notes.p2m == P2mNote::InitP2m && (1..=6).contains(&(needed - end))
 }
 
 /// Memory around every power of two, where rounding goes wrong, and anywhere else.
@@ -106,7 +111,7 @@ fn any_domain() -> impl Strategy<Value = Domain> {
         p2m: if list { P2mNote::InitP2m } else { P2mNote::None },
         ramdisk: if ramdisk { RamdiskNote::ModStartPfn } else { RamdiskNote::None },
     });
-    let builder = prop::sample::select(vec![xen_model::Builder::Toolstack, xen_model::Builder::Xen]);
+    let builder = prop::sample::select(xen_model::Builder::ALL.to_vec());
     let ramdisk = prop::option::of(prop_oneof![1..=20_000_u64, 1..=1_u64 << 30]);
     (memory_pages(), 1..0x4000_u64, notes, builder, ramdisk).prop_map(
         |(pages, image, notes, builder, ramdisk)| Domain {
@@ -138,26 +143,57 @@ proptest! {
 #[test]
 fn the_host_command_places_what_real_builders_placed() {
     for boot in captured::boots() {
-        let name = boot.name;
-        let plan = described(&boot.domain).plan().unwrap_or_else(|error| panic!("{name}: {error}"));
-        let pages = |kind| row(&plan, kind).map_or(0, |row| row.pages);
-        let address = |kind| row(&plan, kind).and_then(|row| row.address).unwrap_or(0);
-        let pfn = |kind| row(&plan, kind).map_or(0, |row| row.pfn);
-        assert_eq!(address(Kind::PageTables), boot.field("pt_base"), "{name}");
-        assert_eq!(pages(Kind::PageTables), boot.field("nr_pt_frames"), "{name}");
-        assert_eq!(address(Kind::P2m), boot.field("mfn_list"), "{name}");
-        let is_pfn = boot.field("flags") & 8 != 0;
-        let ramdisk = if is_pfn { pfn(Kind::Ramdisk) } else { address(Kind::Ramdisk) };
-        assert_eq!(ramdisk, boot.field("mod_start"), "{name}");
-        assert_eq!(pages(Kind::Ramdisk), boot.field("mod_len").div_ceil(PAGE_SIZE), "{name}");
-        if boot.domain.notes.p2m == P2mNote::InitP2m {
-            assert_eq!(pfn(Kind::P2m), boot.field("first_p2m_pfn"), "{name}");
-        }
-        if let Some(TableCounts(tables)) = plan.list_tables {
-            let frames = pages(Kind::P2m) + tables.iter().sum::<u64>();
-            assert_eq!(frames, boot.field("nr_p2m_frames"), "{name}");
+        placed_as_told(boot.name, &boot.domain, &|name| boot.field(name));
+    }
+}
+
+/// The same for the boots of `handed_over`, of four builders with each note; the rings' pages and the mapping's end are
+/// known of these.
+#[test]
+fn the_host_command_places_what_four_real_builders_handed_over() {
+    let boots = handed_over::boots();
+    for builder in xen_model::Builder::ALL {
+        for notes in [(false, false), (true, false), (false, true), (true, true)] {
+            let notes = captured::notes(notes.0, notes.1);
+            let is_one = |boot: &Boot| boot.domain.builder == builder && boot.domain.notes == notes;
+            assert!(boots.iter().any(is_one), "{builder:?}, {notes:?}");
         }
     }
+    for boot in boots {
+        let Boot { name, domain, .. } = &boot;
+        let image = domain.rows().unwrap_or_else(|error| panic!("{name}: {error:?}")).image;
+        let real = boot.told(image);
+        let plan = placed_as_told(name, domain, &|field| real.fields[field]);
+        let ring = |kind| row(&plan, kind).map_or(u64::MAX, |row| row.pfn);
+        assert_eq!((ring(Kind::Xenstore), ring(Kind::Console)), real.rings, "{name}");
+        assert_eq!(plan.mapped_end, real.mapped_end(), "{name}");
+        if domain.notes.p2m == P2mNote::None {
+            assert_eq!(plan.tables, TableCounts(real.counts), "{name}");
+        }
+    }
+}
+
+/// Holds a prediction to start_info.
+fn placed_as_told(name: &str, domain: &Domain, field: &dyn Fn(&str) -> u64) -> Plan {
+    let plan = described(domain).plan().unwrap_or_else(|error| panic!("{name}: {error}"));
+    let pages = |kind| row(&plan, kind).map_or(0, |row| row.pages);
+    let address = |kind| row(&plan, kind).and_then(|row| row.address).unwrap_or(0);
+    let pfn = |kind| row(&plan, kind).map_or(0, |row| row.pfn);
+    assert_eq!(address(Kind::PageTables), field("pt_base"), "{name}");
+    assert_eq!(pages(Kind::PageTables), field("nr_pt_frames"), "{name}");
+    assert_eq!(address(Kind::P2m), field("mfn_list"), "{name}");
+    let is_pfn = field("flags") & 8 != 0;
+    let ramdisk = if is_pfn { pfn(Kind::Ramdisk) } else { address(Kind::Ramdisk) };
+    assert_eq!(ramdisk, field("mod_start"), "{name}");
+    assert_eq!(pages(Kind::Ramdisk), field("mod_len").div_ceil(PAGE_SIZE), "{name}");
+    if domain.notes.p2m == P2mNote::InitP2m {
+        assert_eq!(pfn(Kind::P2m), field("first_p2m_pfn"), "{name}");
+    }
+    if let Some(TableCounts(tables)) = plan.list_tables {
+        let frames = pages(Kind::P2m) + tables.iter().sum::<u64>();
+        assert_eq!(frames, field("nr_p2m_frames"), "{name}");
+    }
+    plan
 }
 
 #[test]

@@ -2,13 +2,14 @@
 //!
 //! The notes and the limits are `pv_layout::{image, check}`'s; here is the command line.
 
+use crate::builder::Builder;
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use pv_layout::{
     address::ModulesAt,
     check::{self, Question},
     image::PvImage,
-    predict::domain::Builder,
+    predict::domain,
     report::Verdict,
 };
 use std::path::PathBuf;
@@ -24,8 +25,8 @@ pub(crate) enum Format {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Reads an ELF file or a bzImage (gzip, lzma, xz, lzo, lz4, zstd): its Xen notes, who can boot it, where the\n\
-    toolstack and Xen put its P2M and ramdisk, and from which ramdisk on they reach the module area, for\n\
-    memory from 64 MiB to 512 GiB.\n\n\
+    toolstack and Xen (with --builder: pv-shim, GRUB) put its P2M and ramdisk, and from which ramdisk on\n\
+    they reach the module area, for memory from 64 MiB to 512 GiB.\n\n\
     Exit codes: 0 nothing reaches it at any size (with --e820: no conflict), 5 something does; 1 and 2 are\n\
     the command's own.\n\n\
     Example: does Debian's kernel keep the module area free?\n  \
@@ -37,7 +38,10 @@ pub(crate) struct CheckArgs {
     /// Where the module area starts
     #[arg(long, value_name = "ADDRESS", default_value = "0xffffffffa0000000")]
     module_area: ModulesAt,
-    /// Only as Xen builds its initial domain, or else (with svg) as the toolstack builds a guest
+    /// Only as this builder builds a guest: the toolstack (also for svg), pv-shim or GRUB
+    #[arg(long, value_enum, conflicts_with_all = ["dom0", "e820"])]
+    builder: Option<Builder>,
+    /// Only as Xen builds its initial domain
     #[arg(long)]
     dom0: bool,
     /// Whether it conflicts with the memory map of the machine whose `xl dmesg` this is
@@ -50,11 +54,13 @@ pub(crate) struct CheckArgs {
 
 impl CheckArgs {
     /// A picture is of one builder.
-    fn builders(&self) -> &'static [Builder] {
-        match (self.dom0, self.format) {
-            (true, _) => &[Builder::Xen],
-            (false, Format::Svg) => &[Builder::Toolstack],
-            (false, Format::Term) => &[Builder::Toolstack, Builder::Xen],
+    fn builders(&self) -> Vec<domain::Builder> {
+        let guests = self.builder.map(Builder::arithmetic);
+        match (guests, self.format) {
+            (Some(builder), _) => vec![builder],
+            (None, _) if self.dom0 => vec![domain::Builder::Xen],
+            (None, Format::Svg) => vec![domain::Builder::Toolstack],
+            (None, Format::Term) => vec![domain::Builder::Toolstack, domain::Builder::Xen],
         }
     }
 }

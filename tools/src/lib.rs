@@ -4,6 +4,7 @@
 //! main -> report                        logs explained
 //!      -> predict                       a layout without a boot
 //!      -> check                         a kernel without a boot
+//!         builder                       the words for builders, for both
 //!      -> symbolize -> image, trace     call traces with lines
 //!      -> manual                        man pages and completions
 //! ```
@@ -12,6 +13,7 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod builder;
 mod check;
 mod format;
 mod manual;

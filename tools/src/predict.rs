@@ -2,7 +2,7 @@
 //!
 //! The arithmetic and the text are in `pv_layout::predict`; here is the command line.
 
-use crate::format::Format;
+use crate::{builder::Builder, format::Format};
 use anyhow::{Result, bail};
 use clap::Args;
 use pv_layout::{
@@ -11,7 +11,7 @@ use pv_layout::{
     image::PvImage,
     predict::{
         self, Gzip,
-        domain::{Builder, Domain, Kernel, RamdiskPlace},
+        domain::{self, Domain, Kernel, RamdiskPlace},
     },
     ramdisk::Ramdisk,
     report::Verdict,
@@ -24,7 +24,7 @@ use std::path::Path;
 #[command(
     after_help = "Nothing is booted. The image's notes INIT_P2M and MOD_START_PFN are followed; for a kernel that\n\
     is given by its size, --init-p2m and --unmapped-ramdisk stand for them. A bare number is MiB,\n\
-    0xe43p is pages, 12345b bytes.\n\n\
+    0xe43p is pages, 12345b bytes. In pv-shim the domain has what the container's Xen leaves of its memory.\n\n\
     Exit codes: 0 the module area is free, 5 something lies in it; 1 and 2 are the command's own.\n\n\
     Example: the guest of 128 GiB in which no module can be loaded\n  \
     revector predict --memory 128G --ramdisk 0x10784p --kernel 0xe43p"
@@ -39,6 +39,9 @@ pub(crate) struct PredictArgs {
     /// The kernel: an image, or the size of one linked 16 MiB into the high mapping
     #[arg(long, value_name = "IMAGE|SIZE", default_value = "target/image/revector")]
     kernel: String,
+    /// Who builds the guest: the toolstack, pv-shim or GRUB
+    #[arg(long, value_enum, default_value = "xl", conflicts_with = "dom0")]
+    builder: Builder,
     /// Built by Xen as the initial domain
     #[arg(long)]
     dom0: bool,
@@ -81,8 +84,9 @@ impl PredictArgs {
         if self.unmapped_ramdisk {
             kernel.ramdisk = RamdiskPlace::Unmapped;
         }
-        let builder = if self.dom0 { Builder::Xen } else { Builder::Toolstack };
-        let gzip = if self.dom0 || self.packed_ramdisk { Gzip::Kept } else { Gzip::Unpacked };
+        let builder = if self.dom0 { domain::Builder::Xen } else { self.builder.arithmetic() };
+        let unpacks = builder == domain::Builder::Toolstack && !self.packed_ramdisk;
+        let gzip = if unpacks { Gzip::Unpacked } else { Gzip::Kept };
         let ramdisk = self.ramdisk.parse::<Ramdisk>()?;
         Ok(Domain { builder, pages: self.memory.0, kernel, ramdisk: predict::bytes(&ramdisk, gzip)? })
     }

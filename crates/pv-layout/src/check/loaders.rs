@@ -5,10 +5,12 @@
 //! | toolstack, PV-GRUB | all but zstd; zstd since 4.15 |
 //! | Xen, for its initial domain | the same, but only as a bzImage's payload |
 //! | GRUB as a PV guest | gzip, xz, lzo |
+//! | krata | gzip, xz, and see `krata` for its notes |
 //!
 //! Sources: libxenguest's xg_dom_bzimageloader.c and xg_dom_core.c, Xen's common/decompress.c and arch/x86/bzimage.c,
 //! GRUB's loader/i386/xen_file.c and io/ filters, at Xen 4.14 and later.
 
+use super::krata;
 use crate::image::{
     PvImage, notes,
     unpack::{Method, Packing},
@@ -88,7 +90,8 @@ pub(super) fn answers(packing: Packing, kinds: Kinds) -> Vec<Answer> {
 pub(super) fn text(image: &PvImage) -> String {
     let kinds = Kinds::of(image);
     let mut out = format!("\nkinds of guest\n  {}\n\nloaders\n", kinds.describe());
-    for (who, refuses) in answers(image.packing, kinds) {
+    let kratas = ("krata, as a PV zone", krata::refuses(image));
+    for (who, refuses) in answers(image.packing, kinds).into_iter().chain([kratas]) {
         let answer = refuses.map_or_else(|| "boots it".to_owned(), |why| format!("no: {why}"));
         out += &format!("  {who:38} {answer}\n");
     }

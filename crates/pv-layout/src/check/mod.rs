@@ -1,9 +1,10 @@
 //! What a kernel asks its builder for, and for which sizes its modules could not be loaded.
 //!
-//! `image` reads the notes, `loaders` says who boots the kernel, `limits` asks `predict` about many sizes, `curve`
+//! `image` reads the notes, `loaders` and `krata` say who boots the kernel, `limits` asks `predict` about many sizes, `curve`
 //! shows the answer, `machine` compares the kernel with a machine's memory map.
 
 mod curve;
+mod krata;
 mod limits;
 mod loaders;
 mod machine;
@@ -30,11 +31,9 @@ fn title(path: &Path, builder: Builder) -> String {
     format!("{name}, {}", who(builder))
 }
 
-const fn who(builder: Builder) -> &'static str {
-    match builder {
-        Builder::Toolstack => "as a guest (toolstack)",
-        Builder::Xen => "as the initial domain (Xen)",
-    }
+fn who(builder: Builder) -> String {
+    let article = if builder == Builder::Xen { "the" } else { "a" };
+    format!("as {article} {} ({builder})", builder.domain())
 }
 
 /// What the image is and asks for.

@@ -1,14 +1,15 @@
 //! A PV kernel's image as a domain builder reads it: where it lies, and what it asks for in its Xen notes.
 //!
 //! Builders ignore an image's virtual addresses. They take the lowest and highest `p_paddr` of what is loaded and
-//! move both by `VIRT_BASE - PADDR_OFFSET`. `unpack` finds the ELF file in a bzImage, `notes` decodes the notes;
-//! `predict` and `check` ask.
+//! move both by `VIRT_BASE - PADDR_OFFSET`. `unpack` finds the ELF file in a bzImage, `notes` decodes the notes,
+//! `sections` reads them by sections; `predict` and `check` ask.
 //!
 //! Sources: xen/common/libelf/libelf-loader.c, libelf-dominfo.c (`elf_xen_parse`, `elf_xen_addr_calc_check`).
 
 mod lz4;
 mod lzo;
 pub mod notes;
+pub mod sections;
 pub mod unpack;
 
 use crate::{
@@ -23,6 +24,7 @@ use object::{
     LittleEndian, elf,
     read::elf::{FileHeader, ProgramHeader, SectionHeader},
 };
+use sections::Sections;
 use std::path::Path;
 use unpack::Packing;
 
@@ -43,6 +45,8 @@ pub struct PvImage {
     pub entry: u64,
     /// In the file's order.
     pub notes: Vec<Note>,
+    /// What is found by sections.
+    pub sections: Sections,
 }
 
 impl PvImage {
@@ -89,6 +93,7 @@ impl PvImage {
             end: high.wrapping_add(moved),
             entry: number(&notes, notes::ENTRY).unwrap_or(header.e_entry.get(LE)),
             notes,
+            sections: Sections::of(header, &file, (low, high)),
         };
         image.check()?;
         Ok(image)

@@ -8,6 +8,7 @@ use object::{LittleEndian, elf, read::elf::NoteIterator};
 use std::fmt;
 
 pub const ENTRY: u32 = 1;
+pub const HYPERCALL_PAGE: u32 = 2;
 pub const VIRT_BASE: u32 = 3;
 pub const PADDR_OFFSET: u32 = 4;
 pub const XEN_VERSION: u32 = 5;

@@ -1,27 +1,20 @@
 //! The domain builders' arithmetic: where each row goes, from sizes and notes alone.
 //!
 //! Written from what the builders do, and on purpose without the model's copy of it (`crates/xen-model`): two
-//! independent implementations that agree are worth more than one. Both builders hand out pages one after the other, so
-//! that page `n` would be at `VIRT_BASE + n * 4096`. They differ in the rings, which only a guest has, and in where
-//! they put what they do not map there: the toolstack directly after the initial mapping, Xen after the power of two of
-//! pages that it allocated for it.
+//! independent implementations that agree are worth more than one. All builders hand out pages one after the other, so
+//! that page `n` would be at `VIRT_BASE + n * 4096`. They differ in the rings, which only a guest has, in the stack, and
+//! in where they put what they do not map there: the toolstack and GRUB directly after the initial mapping, Xen, for its
+//! initial domain and in pv-shim, after the power of two of pages that it allocated for it.
 //!
 //! Sources: tools/libs/guest/xg_dom_core.c (`xc_dom_build_image`), xg_dom_x86.c (`alloc_magic_pages_pv`,
-//! `alloc_p2m_list_x86_64`); xen/arch/x86/pv/dom0_build.c (`dom0_construct_pv`). `tables` finds the page tables.
+//! `alloc_p2m_list_x86_64`); xen/arch/x86/pv/dom0_build.c (`dom0_construct_pv`); GRUB's grub-core/loader/i386/xen.c.
+//! `tables` finds the page tables, `builder` names the builders.
 
+pub use super::builder::Builder;
 pub use super::refusal::Refusal;
 
 use super::tables::{self, Mapping};
 use crate::scene::{HIGH, Kind, PAGE, TableCounts};
-
-/// Who builds the domain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Builder {
-    /// libxenguest, for a guest.
-    Toolstack,
-    /// Xen itself, for the initial domain.
-    Xen,
-}
 
 /// What a builder reads from the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +74,7 @@ pub struct Placed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     pub rows: Vec<Placed>,
-    /// First address after the boot stack.
+    /// First address after the boot stack, or after the page tables if no page is set apart for a stack.
     pub alloc_end: u64,
     /// First address after the initial mapping.
     pub mapped_end: u64,
@@ -110,9 +103,12 @@ impl Domain {
         for kind in self.single_pages() {
             next.mapped(*kind, 1)?;
         }
-        let Mapping { end, counts } = tables::initial_mapping(self.kernel.base, next.address()?)?;
+        let Mapping { end, counts } =
+            tables::initial_mapping(self.builder, self.kernel.base, next.address()?)?;
         next.mapped(Kind::PageTables, counts.0.iter().sum())?;
-        next.mapped(Kind::BootStack, 1)?;
+        if self.builder != Builder::Grub {
+            next.mapped(Kind::BootStack, 1)?;
+        }
         let alloc_end = next.address()?;
         let mut plan =
             Plan { rows: next.rows, alloc_end, mapped_end: end, tables: counts, list_tables: None };
@@ -129,7 +125,7 @@ impl Domain {
             plan.list_tables = self.list_tables(at, end);
         }
         let tables_of_list = plan.list_tables.map_or(0, |TableCounts(counts)| counts.iter().sum());
-        self.check_pages(pfn.saturating_add(tables_of_list))?;
+        self.check_pages(pfn.saturating_add(tables_of_list).saturating_add(self.held_by_builder()))?;
         Ok(plan)
     }
 
@@ -144,29 +140,46 @@ impl Domain {
     pub fn list_address(&self) -> Option<u64> {
         let address = self.kernel.list_at?;
         let honoured = address % PAGE == 0 && address < self.kernel.base;
-        (self.builder == Builder::Xen || honoured).then_some(address)
+        (self.builder != Builder::Toolstack || honoured).then_some(address)
     }
 
-    /// Xen maps such a list by large pages where it can: only the toolstack's tables are known beforehand.
+    /// Xen maps such a list by large pages where it can: only the tables of the others are known beforehand.
     fn list_tables(&self, at: u64, mapped_end: u64) -> Option<TableCounts> {
-        (self.builder == Builder::Toolstack)
-            .then(|| tables::of_list(at, self.list_pages(), self.kernel.base, mapped_end))
+        let high = (self.kernel.base, mapped_end);
+        match self.builder {
+            Builder::Toolstack => Some(tables::of_list(at, self.list_pages(), &[high])),
+            Builder::Grub => {
+                let page = tables::grubs_own_page(self.kernel.base, mapped_end);
+                Some(tables::of_list(at, self.list_pages(), &[high, page]))
+            }
+            Builder::Xen | Builder::Shim => None,
+        }
     }
 
     const fn single_pages(&self) -> &'static [Kind] {
         match self.builder {
-            Builder::Toolstack => &[Kind::StartInfo, Kind::Xenstore, Kind::Console],
+            Builder::Toolstack | Builder::Shim => &[Kind::StartInfo, Kind::Xenstore, Kind::Console],
             Builder::Xen => &[Kind::StartInfo],
+            Builder::Grub => &[Kind::StartInfo, Kind::Console, Kind::Xenstore],
         }
     }
 
-    /// The toolstack goes on after its mapping; Xen has allocated a power of two of pages for it, less those of a
-    /// mapped ramdisk, which it already has.
+    /// Pages that the builder itself takes in the domain while it builds. GRUB has its own list, start_info, page
+    /// tables for all of memory and two rings at the end of memory, and a page of code behind what it has built.
+    fn held_by_builder(&self) -> u64 {
+        match self.builder {
+            Builder::Toolstack | Builder::Xen | Builder::Shim => 0,
+            Builder::Grub => 1 + self.list_pages() + 3 + tables::of_grub_itself(self.pages),
+        }
+    }
+
+    /// The toolstack and GRUB go on after their mapping; Xen has allocated a power of two of pages for it, less those
+    /// of a mapped ramdisk, which it already has.
     fn first_unmapped(&self, plan: &Plan) -> u64 {
         let mapped = plan.mapped_end.wrapping_sub(self.kernel.base) / PAGE;
         match self.builder {
-            Builder::Toolstack => mapped,
-            Builder::Xen => {
+            Builder::Toolstack | Builder::Grub => mapped,
+            Builder::Xen | Builder::Shim => {
                 let given = self.given_pages();
                 mapped.saturating_sub(given).next_power_of_two() + given
             }

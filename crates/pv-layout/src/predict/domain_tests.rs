@@ -106,13 +106,51 @@ fn a_domain_that_is_too_small_is_refused_and_the_next_larger_one_is_not() {
     assert!(pages(needed).is_ok() && pages(needed - 1).is_err());
 }
 
+/// 5012 bytes of ramdisk and 16,384 pages, by GRUB 2.06: what its guest found.
+#[test]
+fn grub_has_the_console_first_no_stack_and_three_more_tables() {
+    let domain = Domain { builder: Builder::Grub, ..guest(64, 0x65, Some(5012)) };
+    let plan = domain.plan().unwrap();
+    let pfns =
+        [Kind::StartInfo, Kind::Console, Kind::Xenstore, Kind::PageTables].map(|kind| row(&plan, kind).pfn);
+    assert_eq!(pfns, [0x1087, 0x1088, 0x1089, 0x108a]);
+    assert_eq!((plan.tables, row(&plan, Kind::PageTables).pages), (TableCounts([11, 2, 2, 1]), 0x10));
+    assert!(plan.rows.iter().all(|row| row.kind != Kind::BootStack));
+    assert_eq!((plan.alloc_end, plan.mapped_end), (0xffff_ffff_8109_a000, 0xffff_ffff_8140_0000));
+}
+
+/// GRUB keeps its L3, L2 and L1 table for address 0, so that a list near it needs none of its own.
+#[test]
+fn a_list_of_grubs_near_address_0_shares_its_tables() {
+    let tables = |list_at| {
+        let kernel = Kernel { list_at: Some(list_at), ..Kernel::of_pages(0x65) };
+        Domain { builder: Builder::Grub, kernel, ..guest(64, 0, None) }.plan().unwrap().list_tables
+    };
+    assert_eq!(tables(0x80_0000_0000), Some(TableCounts([1, 1, 1, 0])));
+    assert_eq!(tables(0x4000_0000), Some(TableCounts([1, 1, 0, 0])));
+    assert_eq!(tables(0x10_0000), Some(TableCounts([0, 0, 0, 0])));
+}
+
+/// Whatever is mapped lies where the toolstack has it; what is not, behind Xen's power of two.
+#[test]
+fn pv_shim_builds_as_xen_does_with_two_rings() {
+    let kernel = Kernel { list_at: Some(0x80_0000_0000), ..Kernel::of_pages(0x65) };
+    let shim = Domain { builder: Builder::Shim, kernel, ..guest(128, 0, Some(5012)) };
+    let plan = shim.plan().unwrap();
+    let toolstacks = Domain { builder: Builder::Toolstack, ..shim }.plan().unwrap();
+    let mapped =
+        |plan: &Plan| -> Vec<_> { plan.rows.iter().filter(|row| row.kind != Kind::P2m).copied().collect() };
+    assert_eq!(mapped(&plan), mapped(&toolstacks));
+    assert_eq!((row(&plan, Kind::P2m).pfn, row(&toolstacks, Kind::P2m).pfn), (0x2002, 0x1400));
+}
+
 #[test]
 fn a_mapping_that_ends_on_its_boundary_with_all_its_padding_is_not_made_larger() {
     // 4 + 2 tables and a stack after `used`, then exactly 128 pages up to 4 MiB.
     let used = HIGH + (4 << 20) - (5 + 1 + 128) * PAGE;
-    let exact = tables::initial_mapping(HIGH, used).unwrap();
+    let exact = tables::initial_mapping(Builder::Toolstack, HIGH, used).unwrap();
     assert_eq!(exact.end, HIGH + (4 << 20));
-    assert_eq!(tables::initial_mapping(HIGH, used + PAGE).unwrap().end, HIGH + (8 << 20));
+    assert_eq!(tables::initial_mapping(Builder::Toolstack, HIGH, used + PAGE).unwrap().end, HIGH + (8 << 20));
 }
 
 #[test]

@@ -4,8 +4,9 @@
 //! image, sizes -> Domain -> plan (tables) -> text | json | a Scene, which draw makes a picture of
 //! ```
 //!
-//! `domain` holds the arithmetic, `check` asks it for many sizes, `suite` compares it with each guest that it boots.
+//! `domain` holds the arithmetic, `builder` the builders' names, `check` asks it for many sizes, `suite` compares it with each guest that it boots.
 
+mod builder;
 mod collision;
 pub mod domain;
 mod output;
@@ -23,7 +24,7 @@ use crate::{
     sizes::Size,
 };
 use anyhow::Result;
-use domain::{Builder, Domain, Plan};
+use domain::{Domain, Plan};
 
 /// How a gzip stream begins.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -83,10 +84,7 @@ fn placed_bytes(length: u64, tail: Option<[u8; 4]>, gzip: Gzip) -> u64 {
 /// The plan as a scene, for pictures.
 #[must_use]
 pub fn scene(domain: &Domain, plan: &Plan, area: ModuleArea) -> Scene {
-    let who = match domain.builder {
-        Builder::Toolstack => "guest",
-        Builder::Xen => "initial domain",
-    };
+    let who = domain.builder.domain();
     let row = |row: &domain::Placed| Row {
         kind: row.kind,
         name: row.kind.name().to_owned(),

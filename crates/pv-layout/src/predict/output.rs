@@ -1,7 +1,8 @@
 //! A predicted layout as text: the builder's own log, then a table of sizes, then what it means; and as JSON.
 //!
 //! The first part is line by line what `xl -vvv create` prints (the dialect of Xen 4.1, which the project's report is
-//! in), or what Xen prints for its initial domain, so that diff compares it with a log. `mod` calls it.
+//! in), or what Xen prints for its initial domain and in pv-shim, so that diff compares it with a log. GRUB prints
+//! nothing; for it these are the rows of this project's guest (docs/boot-log.md). `mod` calls it.
 
 use super::{
     collision,
@@ -27,11 +28,14 @@ const LEVELS: [(usize, u32); 4] = [(3, 48), (2, 39), (1, 30), (0, 21)];
 pub fn text(domain: &Domain, plan: &Plan, scene: &Scene) -> String {
     let log = match domain.builder {
         Builder::Toolstack => toolstack(domain, plan),
-        Builder::Xen => xen(domain, plan),
+        Builder::Xen | Builder::Shim => xen(domain, plan),
+        Builder::Grub => guest(plan),
     };
     let who = match domain.builder {
         Builder::Toolstack => "the toolstack builds it",
         Builder::Xen => "Xen builds its initial domain",
+        Builder::Shim => "pv-shim builds its guest",
+        Builder::Grub => "GRUB builds it",
     };
     let memory = Size::of_pages(domain.pages);
     format!(
@@ -110,6 +114,27 @@ fn xen(domain: &Domain, plan: &Plan) -> String {
         out += &format!(" {name:15}{start:016x}->{:016x}\n", start + bytes);
     }
     out + &format!(" {:15}{:016x}->{:016x}\n", "TOTAL:", domain.kernel.base, plan.mapped_end)
+}
+
+/// The guest's rows, by page. A list with a mapping of its own has its page tables among its pages.
+fn guest(plan: &Plan) -> String {
+    let mut rows: Vec<_> = plan.rows.iter().collect();
+    rows.sort_by_key(|row| row.pfn);
+    let mut out = String::new();
+    for row in rows {
+        let (name, pfn, pages) = (row.kind.name(), row.pfn, printed_pages(row, plan));
+        out += &match row.address {
+            None => format!("layout: {name:<13}: not mapped  (pfn {pfn:#x} + {pages:#x} pages)\n"),
+            Some(at) if is_single(row.kind) => format!("layout: {name:<13}: {at:#018x}  (pfn {pfn:#x})\n"),
+            Some(at) => {
+                let end = at.saturating_add(row.pages.saturating_mul(PAGE));
+                format!("layout: {name:<13}: {at:#018x} -> {end:#018x}  (pfn {pfn:#x} + {pages:#x} pages)\n")
+            }
+        };
+    }
+    out += &format!("layout: {:<13}: {:#018x}\n", "virt_alloc_end", plan.alloc_end);
+    out += &format!("layout: {:<13}: {:#018x}\n", "virt_pgtab_end", plan.mapped_end);
+    out
 }
 
 fn helps() -> String {
@@ -199,10 +224,7 @@ pub fn json(domain: &Domain, plan: &Plan, scene: &Scene) -> Result<String> {
     let (p2m, others) = collision(scene);
     let hex = |address: u64| format!("{address:#018x}");
     let plan = JsonPlan {
-        builder: match domain.builder {
-            Builder::Toolstack => "toolstack",
-            Builder::Xen => "xen",
-        },
+        builder: domain.builder.key(),
         memory_bytes: Size::of_pages(domain.pages).0,
         memory_pages: domain.pages,
         rows: scene.rows.iter().map(|row| json_row(row, scene)).collect(),
