@@ -59,6 +59,21 @@ fn reading_ends_at_a_limit_or_before() {
 }
 
 #[test]
+fn a_builder_has_the_words_of_make_run() {
+    for builder in ["xl", "shim", "grub", "grub-2.06-debian11", "grub-2.06", "grub-2.12"] {
+        let arguments = ["predict", "--memory", "64", "--kernel", "1p", "--builder", builder];
+        assert_eq!(output(&arguments), (0, String::new()), "{builder}");
+        assert_eq!(output(&[&arguments[..], &["--dom0"]].concat()).0, 2, "{builder} and the initial domain");
+        assert_eq!(output(&["check", "/dev/null/none", "--builder", builder]).0, 1, "{builder}");
+    }
+    for verb in [&["predict", "--memory", "64"][..], &["check", "/dev/null/none"]] {
+        let (code, complaint) = output(&[verb, &["--builder", "kexec"]].concat());
+        assert_eq!(code, 2);
+        assert!(complaint.contains("'kexec'") && complaint.contains("xl, shim, grub"), "{complaint}");
+    }
+}
+
+#[test]
 fn a_collision_ends_with_5_and_none_with_0() {
     let predict = |ramdisk: &str, more: &[&str]| {
         let arguments = ["predict", "--memory", "128G", "--kernel", "0xe43p", "--ramdisk", ramdisk];

@@ -15,8 +15,10 @@ use crate::{
 use anyhow::Result;
 use serde::Serialize;
 
-/// Bytes of start_info and of what the initial domain has after it, as Xen 4.14 to 4.20 print them.
-const START_INFO_BYTES: u64 = 0x4b8;
+/// Bytes of start_info, and of the description of the screen that the initial domain has after it, as Xen 4.14 to 4.20
+/// print them.
+const START_INFO_BYTES: u64 = 0x490;
+const SCREEN_BYTES: u64 = 0x28;
 /// What a person can do about a collision.
 pub(super) const CURES: [&str; 3] =
     ["a kernel that moves its P2M", "the notes INIT_P2M and MOD_START_PFN", "a smaller ramdisk"];
@@ -105,6 +107,7 @@ fn xen(domain: &Domain, plan: &Plan) -> String {
     for row in &plan.rows {
         let Some(start) = row.address else { continue };
         let bytes = match row.kind {
+            Kind::StartInfo if domain.builder == Builder::Xen => START_INFO_BYTES + SCREEN_BYTES,
             Kind::StartInfo => START_INFO_BYTES,
             Kind::Ramdisk => domain.ramdisk.unwrap_or(0),
             Kind::P2m => domain.pages.saturating_mul(8),

@@ -27,6 +27,19 @@ xc_dom_build_image  : virt_alloc_end : 0xffffffffa26e2000
 xc_dom_build_image  : virt_pgtab_end : 0xffffffffa2800000
 ";
 
+/// The rows of a guest with both notes and 5012 bytes of ramdisk, and its marks.
+const GRUBS_ROWS: &str = "\
+layout: kernel       : 0xffffffff81000000 -> 0xffffffff810c4000  (pfn 0x1000 + 0xc4 pages)
+layout: start info   : 0xffffffff810c4000  (pfn 0x10c4)
+layout: console      : 0xffffffff810c5000  (pfn 0x10c5)
+layout: xenstore     : 0xffffffff810c6000  (pfn 0x10c6)
+layout: page tables  : 0xffffffff810c7000 -> 0xffffffff810d7000  (pfn 0x10c7 + 0x10 pages)
+layout: ramdisk      : not mapped  (pfn 0x1400 + 0x2 pages)
+layout: phys2mach    : 0x0000008000000000 -> 0x0000008000020000  (pfn 0x1402 + 0x23 pages)
+layout: virt_alloc_end: 0xffffffff810d7000
+layout: virt_pgtab_end: 0xffffffff81400000
+";
+
 fn log_of(domain: &Domain) -> String {
     let plan = domain.plan().unwrap();
     text(domain, &plan, &scene(domain, &plan, ModuleArea::CLASSIC))
@@ -73,6 +86,33 @@ fn an_initial_domain_is_printed_as_xen_prints_it() {
     ] {
         assert!(log.contains(line), "{line}{log}");
     }
+}
+
+/// Xen 4.17's lines on the console of a domain in pv-shim.
+#[test]
+fn a_domain_in_pv_shim_is_printed_as_its_xen_prints_it() {
+    let kernel = Kernel::of_pages(0xc4);
+    let log = log_of(&Domain { builder: Builder::Shim, pages: 0x69db, kernel, ramdisk: None });
+    let lines = "VIRTUAL MEMORY ARRANGEMENT:
+ Loaded kernel: ffffffff81000000->ffffffff810c4000
+ Phys-Mach map: ffffffff810c4000->ffffffff810f8ed8
+ Start info:    ffffffff810f9000->ffffffff810f9490
+ Xenstore ring: ffffffff810fa000->ffffffff810fb000
+ Console ring:  ffffffff810fb000->ffffffff810fc000
+ Page tables:   ffffffff810fc000->ffffffff81109000
+ Boot stack:    ffffffff81109000->ffffffff8110a000
+ TOTAL:         ffffffff80000000->ffffffff81400000
+";
+    assert!(log.contains(lines), "{log}");
+}
+
+/// GRUB prints nothing; this is what the image printed that GRUB 2.06 had built for.
+#[test]
+fn a_domain_of_grubs_is_printed_as_its_guest_prints_it() {
+    let kernel =
+        Kernel { ramdisk: RamdiskPlace::Unmapped, list_at: Some(0x80_0000_0000), ..Kernel::of_pages(0xc4) };
+    let log = log_of(&Domain { builder: Builder::Grub, pages: 0x4000, kernel, ramdisk: Some(5012) });
+    assert!(log.contains(GRUBS_ROWS), "{log}");
 }
 
 #[test]
