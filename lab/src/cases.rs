@@ -27,9 +27,9 @@ pub(crate) enum Start {
     Guest,
     /// By a plain `xl create -c`, which says nothing of the layout.
     Plain,
-    /// By the toolstack, in pv-shim, whose builder says nothing of the layout.
+    /// By the toolstack, in pv-shim, whose builder prints its layout on the guest's console.
     Shim,
-    /// By this GRUB, which the toolstack starts; it says nothing of the layout either.
+    /// By this GRUB, which the toolstack starts; it says nothing of the layout.
     Grub(GrubVersion),
     /// As the initial domain, console through Xen.
     Dom0,
@@ -37,10 +37,10 @@ pub(crate) enum Start {
     Dom0Com2,
 }
 
-/// Whether the guest's layout is compared with the toolstack's.
+/// Whether the guest's layout is compared with its builder's log, if that tells it, and with the prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rows {
-    /// Wherever the toolstack logs it.
+    /// By every builder, but after a plain `xl create -c`.
     Compare,
     /// For guests that have none, or are meant to die before.
     Ignore,

@@ -21,7 +21,7 @@ pub(crate) fn in_shim() -> Vec<Case> {
     vec![
         hello("example-hello-shim", Start::Shim, 128),
         p2m("example-p2m-shim", Start::Shim, 128),
-        Case { start: Start::Shim, memory_mib: 128, rows: Rows::Ignore, says: &[HELLO], ..case("shim") },
+        Case { start: Start::Shim, memory_mib: 128, says: &[HELLO], ..case("shim") },
     ]
 }
 

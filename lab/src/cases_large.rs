@@ -4,21 +4,11 @@
 
 use pv_layout::verdict::Outcome;
 
+use crate::builder::Notes;
 use crate::cases::{ARCHIVE, Case, HELLO, Image, Rows, case};
 
 /// The guest of the seed: 128 GiB, a kernel of 0xe43 pages, a ramdisk of 0x10784 pages.
 pub(crate) fn seeds() -> Vec<Case> {
-    let seed = |name, cmdline| Case {
-        image: Image::Seed,
-        memory_mib: 131_072,
-        ramdisk: "67460p",
-        archive: ARCHIVE,
-        timeout_secs: 300,
-        cmdline,
-        says: SEED_ROWS,
-        mmu_at_most: Some(300),
-        ..case(name)
-    };
     vec![
         // A module of 16 MiB besides.
         Case {
@@ -38,6 +28,38 @@ pub(crate) fn seeds() -> Vec<Case> {
             ..seed("seed-keep", "p2m=keep")
         },
     ]
+}
+
+/// The same with `INIT_P2M`: the list's 256 MiB come back, and the L3, the L2 and the 128 L1 tables that map it.
+pub(crate) fn noted_seed() -> Case {
+    Case {
+        notes: Notes::InitP2m,
+        says: &[
+            "layout: phys2mach *: 0x0000008000000000 -> 0x0000008010000000  (pfn 0x12800 + 0x10082 pages)",
+            "layout: nothing lies in the module area, which starts at 0xffffffffa0000000",
+            "p2m: the list has a mapping of its own at 0x0000008000000000 -> 0x0000008010000000: *",
+            "verify: 33554432 of 33554432 entries equal M2P",
+            "cleanup: the P2M's own mapping dropped, 0x82 pages of its tables given back",
+            "cleanup: 0x10000 pages of the old P2M given back, *",
+            HELLO,
+        ],
+        never_says: &["panic", "Test result: FAILURE", "of the P2M lie in the module area"],
+        ..seed("seed-init-p2m", "p2m=copy")
+    }
+}
+
+fn seed(name: &'static str, cmdline: &'static str) -> Case {
+    Case {
+        image: Image::Seed,
+        memory_mib: 131_072,
+        ramdisk: "67460p",
+        archive: ARCHIVE,
+        timeout_secs: 300,
+        cmdline,
+        says: SEED_ROWS,
+        mmu_at_most: Some(300),
+        ..case(name)
+    }
 }
 
 /// The largest guests that a tree of three levels can describe, and one that it cannot. QEMU takes 10 GiB for each.

@@ -168,7 +168,10 @@ mod tests {
         cases::{self, Case},
         table,
     };
-    use pv_layout::verdict::Outcome;
+    use pv_layout::{
+        predict::domain::{Builder, Domain, Kernel},
+        verdict::Outcome,
+    };
 
     const NOTHING: Seen<'static> = Seen {
         outcome: Outcome::Success,
@@ -212,6 +215,47 @@ mod tests {
         let seen = Seen { prediction: Some(Err("too small".to_owned())), ..NOTHING };
         let found = complaints(&cases::CASE, &seen);
         assert!(found.iter().any(|text| text.contains("too small")), "{found:?}");
+    }
+
+    /// What a guest in pv-shim and the Xen around it print of one layout, and what arithmetic says of it.
+    #[test]
+    fn a_layout_that_one_of_three_sides_tells_otherwise_is_told() {
+        let lines = [
+            "(XEN) Xen version 4.17.5 (Debian 4.17.5)",
+            "(XEN) VIRTUAL MEMORY ARRANGEMENT:",
+            "(XEN)  Loaded kernel: ffffffff81000000->ffffffff810c4000",
+            "(XEN)  Start info:    ffffffff810f9000->ffffffff810f9490",
+            "[    0.013723] revector: 0.1.0, Environment: PV 64bit, xen-3.0-x86_64p, log format 1",
+            "[    0.168795] layout: kernel       : 0xffffffff81000000 -> 0xffffffff810c4000  (pfn 0x1000 + 0xc4 pages)",
+            "[    0.169435] layout: phys2mach    : 0xffffffff810c4000 -> 0xffffffff810f9000  (pfn 0x10c4 + 0x35 pages)",
+            "[    0.169717] layout: start info   : 0xffffffff810f9000  (pfn 0x10f9)",
+            "[    0.170023] layout: xenstore     : 0xffffffff810fa000  (pfn 0x10fa)",
+            "[    0.170492] layout: console      : 0xffffffff810fb000  (pfn 0x10fb)",
+            "[    0.170888] layout: page tables  : 0xffffffff810fc000 -> 0xffffffff81109000  (pfn 0x10fc + 0xd pages)",
+            "[    0.175238] layout: boot stack   : 0xffffffff81109000  (pfn 0x1109)",
+            "[    0.176005] layout: virt_alloc_end: 0xffffffff8110a000",
+            "[    0.530324] walk: tables: L4 1, L3 1, L2 1, L1 10",
+            "[    0.531987] layout: virt_pgtab_end: 0xffffffff81400000",
+        ];
+        let kernel = Kernel::of_pages(0xc4);
+        let domain = Domain { builder: Builder::Shim, pages: 0x69db, kernel, ramdisk: None };
+        let complain = |domain: Domain, from: &str, to: &str| {
+            let console: Vec<_> = lines.iter().map(|line| line.replace(from, to)).collect();
+            let prediction = Some(domain.plan().map_err(|refusal| refusal.to_string()));
+            complaints(&cases::CASE, &Seen { console: &console, prediction, ..NOTHING })
+        };
+        assert_eq!(complain(domain, "", ""), Vec::<String>::new());
+        let ring = complain(
+            domain,
+            "xenstore     : 0xffffffff810fa000  (pfn 0x10fa)",
+            "xenstore     : 0xffffffff810fa000  (pfn 0x10fc)",
+        );
+        assert!(ring.iter().any(|text| text.contains("row 'xenstore': guest")), "{ring:?}");
+        let xens =
+            complain(domain, "ffffffff81000000->ffffffff810c4000", "ffffffff81000000->ffffffff810c5000");
+        assert!(xens.iter().any(|text| text.contains("row 'kernel': Xen")), "{xens:?}");
+        let grubs = complain(Domain { builder: Builder::Grub, ..domain }, "", "");
+        assert!(grubs.len() > 4, "{grubs:?}");
     }
 
     #[test]

@@ -21,6 +21,7 @@ use pv_layout::{
         self, Gzip,
         domain::{Builder, Domain, Plan},
     },
+    report::scene_of_run,
     sizes::Size as Bytes,
     verdict::Outcome,
 };
@@ -144,7 +145,7 @@ impl Machines {
             console: &report.console,
             xen: &xen,
             toolstack: None,
-            prediction: Some(prediction(guest, Builder::Xen, Gzip::Kept)),
+            prediction: Some(prediction(guest, Builder::Xen, Gzip::Kept, memory(guest))),
             golden: golden.as_deref(),
             listed: "",
         };
@@ -168,6 +169,15 @@ fn run_guest(session: &mut Session, case: &Case, guest: &Guest, gzip: Gzip) -> R
     let (toolstack, xen) = (log(&report.folder, "xl.log"), log(&report.folder, "xl-dmesg.log"));
     let told = case.start == Start::Guest && report.outcome != Outcome::NotBuilt;
     let toolstack = told.then_some(toolstack.as_str());
+    let built = report.outcome != Outcome::NotBuilt;
+    let prediction = match case.start {
+        Start::Guest if built => Some(prediction(guest, Builder::Toolstack, gzip, memory(guest))),
+        Start::Grub(_) if built => Some(prediction(guest, Builder::Grub, Gzip::Kept, memory(guest))),
+        Start::Shim if built => {
+            Some(prediction(guest, Builder::Shim, Gzip::Kept, told_pages(&report.console)))
+        }
+        Start::Guest | Start::Grub(_) | Start::Shim | Start::Plain | Start::Dom0 | Start::Dom0Com2 => None,
+    };
     let golden = golden(case, Column::Guest)?;
     let listed = case.listed.map(|file| input::text(Path::new(file))).transpose()?;
     let seen = Seen {
@@ -175,19 +185,29 @@ fn run_guest(session: &mut Session, case: &Case, guest: &Guest, gzip: Gzip) -> R
         console: &report.console,
         xen: &xen,
         toolstack,
-        prediction: toolstack.map(|_| prediction(guest, Builder::Toolstack, gzip)),
+        prediction,
         golden: golden.as_deref(),
         listed: listed.as_deref().unwrap_or(""),
     };
     Ok(Judged::of(case, &seen))
 }
 
+/// The pages of a domain that has all the memory it was given.
+const fn memory(guest: &Guest) -> Option<u64> {
+    Some(Bytes::of_mib(guest.memory_mib).pages())
+}
+
+/// The pages of a domain in pv-shim: what its container's Xen left, which only the domain says.
+fn told_pages(console: &[String]) -> Option<u64> {
+    scene_of_run("", console)?.pages
+}
+
 /// The layout that arithmetic gives the guest, or why a builder should refuse it.
-fn prediction(guest: &Guest, builder: Builder, gzip: Gzip) -> Result<Plan, String> {
-    let memory = Bytes::of_mib(guest.memory_mib);
+fn prediction(guest: &Guest, builder: Builder, gzip: Gzip, pages: Option<u64>) -> Result<Plan, String> {
+    let pages = pages.ok_or("the guest does not say how many pages it has")?;
     let placed = || Ok((PvImage::read(&guest.image)?.kernel(), predict::bytes(&guest.ramdisk, gzip)?));
     let (kernel, ramdisk) = placed().map_err(|error: anyhow::Error| format!("{error:#}"))?;
-    let domain = Domain { builder, pages: memory.pages(), kernel, ramdisk };
+    let domain = Domain { builder, pages, kernel, ramdisk };
     domain.plan().map_err(|refusal| refusal.to_string())
 }
 

@@ -152,7 +152,7 @@ fn guest(lab: &Lab, release: &Release, case: &Case) -> Result<Guest> {
     let image = lab.path(&format!("target/image/{name}{}", case.notes.suffix()));
     if !image.is_file() {
         bail!(
-            "case {}: cannot read the image {}: build it with make notes seed inputs",
+            "case {}: cannot read the image {}: build it with make notes seed-notes inputs",
             case.name,
             image.display()
         );

@@ -23,7 +23,8 @@ pub(crate) fn all() -> Vec<Case> {
 
 /// What takes too long, or too much of the host's memory, for every change.
 pub(crate) fn long() -> Vec<Case> {
-    [cases_modules::long(), cases_large::edge(), cases_builders::large()].concat()
+    [cases_modules::long(), vec![cases_large::noted_seed()], cases_large::edge(), cases_builders::large()]
+        .concat()
 }
 
 /// Every image by every builder.
