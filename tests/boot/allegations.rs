@@ -16,7 +16,7 @@ use xen_model::{Builder, Built, Domain, Notes, P2mNote, Ramdisk, RamdiskNote};
 const HIGH: u64 = 0xffff_ffff_8000_0000;
 
 fn domain(builder: Builder) -> Domain {
-    // Xen alone takes 32 MiB for the initial mapping, and the ramdisk's pages besides.
+    // Xen alone takes 32 MiB for the initial mapping, and the ramdisk's pages besides; GRUB has things of its own.
     let mib = if builder == Builder::Toolstack { 32 } else { 64 };
     Domain { builder, ramdisk: Some(Ramdisk::blank(10_000)), ..Domain::guest(mib) }
 }
@@ -26,7 +26,7 @@ fn ramdisk_notes() -> impl Strategy<Value = RamdiskNote> {
 }
 
 fn builders() -> impl Strategy<Value = Builder> {
-    prop::sample::select(vec![Builder::Toolstack, Builder::Xen, Builder::Shim])
+    prop::sample::select(Builder::ALL.to_vec())
 }
 
 fn lines() -> impl Strategy<Value = &'static str> {
