@@ -29,6 +29,7 @@ pub(crate) fn start_info(info: &BootInfo) {
         Role::InitialDomain => "initial domain",
     };
     info!(target: "start_info", "{role}, {:#x} pages ({} MiB)", info.nr_pages, info.nr_pages / 256);
+    info!(target: "start_info", "builder: {}", info.mark);
     if let Some(Ramdisk { place, bytes }) = info.ramdisk {
         match place {
             RamdiskPlace::Mapped(_) => info!(target: "start_info", "ramdisk of {bytes} bytes"),

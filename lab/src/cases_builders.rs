@@ -154,19 +154,38 @@ impl Boot {
                 Strategy::Copy => "p2m=copy",
                 Strategy::Alias => "p2m=alias",
             },
-            says: match (self.ramdisk, self.strategy) {
-                (WithRamdisk::No, Strategy::Copy) => &[HELLO],
-                (WithRamdisk::No, Strategy::Alias) => &[HELLO, COPIED_NOTHING],
-                (WithRamdisk::Yes, Strategy::Copy) => &[HELLO, HAS_RAMDISK],
-                (WithRamdisk::Yes, Strategy::Alias) => &[HELLO, HAS_RAMDISK, COPIED_NOTHING],
-            },
+            says: self.says(),
             ..case("")
         }
+    }
+
+    /// Each list is leaked, once in the life of the process.
+    fn says(&self) -> &'static [&'static str] {
+        let mut says = vec![HELLO, self.by.mark()];
+        if self.ramdisk == WithRamdisk::Yes {
+            says.push(HAS_RAMDISK);
+        }
+        if self.strategy == Strategy::Alias {
+            says.push(COPIED_NOTHING);
+        }
+        says.leak()
     }
 }
 
 const HAS_RAMDISK: &str = "start_info: ramdisk of * bytes";
 const COPIED_NOTHING: &str = "total: done:*, 0 KiB copied,*";
+
+impl By {
+    /// What the guest knows its builder by.
+    const fn mark(self) -> &'static str {
+        match self {
+            Self::Xl => "start_info: builder: no mark, as libxenguest leaves none",
+            Self::Xen => "start_info: builder: Xen, by SIF_INITDOMAIN",
+            Self::Shim => "start_info: builder: pv-shim, by SIF_PM_MASK in a guest's flags",
+            Self::Grub(_) => "start_info: builder: GRUB, by its console ring before the xenstore ring",
+        }
+    }
+}
 
 impl fmt::Display for By {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

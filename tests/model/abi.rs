@@ -10,8 +10,8 @@ use xen::Errno;
 use xen::abi::{
     CONSOLEIO_WRITE, Call, ConsoleRing, DOMID_SELF, EVTCHNOP_SEND, FLAT_KERNEL_CS, MACH2PHYS_BYTES,
     MACH2PHYS_START, MmuExtOp, MmuUpdate, PHYSDEVOP_SET_IOPL, Poll, SCHEDOP_POLL, SCHEDOP_SHUTDOWN,
-    SEGBASE_GS_KERNEL, SIF_INITDOMAIN, SIF_MOD_START_PFN, SharedInfo, Shutdown, StartInfo, TrapInfo,
-    UVMF_INVLPG, VcpuInfo, VcpuTime, XENMEM_MAXIMUM_RAM_PAGE, XENVER_VERSION,
+    SEGBASE_GS_KERNEL, SIF_INITDOMAIN, SIF_MOD_START_PFN, SIF_PM_MASK, SharedInfo, Shutdown, StartInfo,
+    TrapInfo, UVMF_INVLPG, VcpuInfo, VcpuTime, XENMEM_MAXIMUM_RAM_PAGE, XENVER_VERSION,
 };
 use xen::mmuext;
 
@@ -101,6 +101,7 @@ fn numbers() -> Vec<Fact> {
     vec![
         number("SIF_INITDOMAIN", SIF_INITDOMAIN),
         number("SIF_MOD_START_PFN", SIF_MOD_START_PFN),
+        number("SIF_PM_MASK", SIF_PM_MASK),
         number("MMUEXT_PIN_L1_TABLE", mmuext::PIN_L1_TABLE),
         number("MMUEXT_PIN_L2_TABLE", mmuext::PIN_L2_TABLE),
         number("MMUEXT_PIN_L3_TABLE", mmuext::PIN_L3_TABLE),

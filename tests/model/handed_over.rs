@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use xen::addr::{Mfn, Pfn, PfnRange};
+use xen::start_info::{BootInfo, Mark};
 use xen_model::{Builder, Built, Domain, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote, Xen};
 
 const HIGH: u64 = 0xffff_ffff_8000_0000;
@@ -228,6 +229,29 @@ fn start_info_and_every_mapping_are_those_of_real_builders() {
         let built = boot.domain.build().unwrap_or_else(|error| panic!("{}: {error:?}", boot.name));
         let real = boot.told(built.rows.image);
         assert_eq!(told(&built, boot.domain.builder), real, "{}", boot.name);
+    }
+}
+
+/// What a kernel knows its builder by: in what a real one handed over, and in the model's domain.
+#[test]
+fn the_mark_of_each_real_domain_is_its_builders() {
+    for boot in boots() {
+        let built = boot.domain.build().unwrap_or_else(|error| panic!("{}: {error:?}", boot.name));
+        let real = boot.told(built.rows.image);
+        let builder = boot.domain.builder;
+        let expected = match builder {
+            Builder::Toolstack => Mark::None,
+            Builder::Xen => Mark::Xen,
+            Builder::Shim => Mark::Shim,
+            Builder::Grub => Mark::Grub,
+        };
+        let page = |pfn: u64| (pfn != u64::MAX).then(|| Pfn::new(pfn));
+        let (store, console) = real.rings;
+        let flags = u32::try_from(real.fields["flags"]).expect("flags have 32 bits");
+        let told = Mark::of(builder.role(), flags, page(store), page(console));
+        assert_eq!(told, expected, "{}", boot.name);
+        let info = BootInfo::parse(&built.start_info, built.facts, &built.xen).expect("it is right");
+        assert_eq!(info.mark, expected, "{}", boot.name);
     }
 }
 

@@ -58,6 +58,8 @@ const _: () = assert!(offset_of!(StartInfo, first_p2m_pfn) == 1152);
 
 /// `start_info.flags`: this is the initial domain.
 pub const SIF_INITDOMAIN: u32 = 1 << 1;
+/// `start_info.flags`: which states of processors an initial domain is told of.
+pub const SIF_PM_MASK: u32 = 0xff << 8;
 /// `start_info.flags`: `mod_start` is a pfn, the ramdisk is not mapped.
 pub const SIF_MOD_START_PFN: u32 = 1 << 3;
 

@@ -37,6 +37,7 @@ mod field;
 pub mod heap;
 mod list;
 mod loops;
+mod mark;
 pub mod mmuext;
 pub mod notes;
 pub mod output;

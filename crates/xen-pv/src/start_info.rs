@@ -12,6 +12,7 @@ use crate::area;
 use crate::early::Early;
 pub use crate::field::{Fault, FieldError};
 use crate::field::{checked, false_field, high_page};
+pub use crate::mark::Mark;
 pub use crate::role::Role;
 use crate::{List, Lookup};
 
@@ -71,6 +72,8 @@ pub struct BootInfo {
     pub facts: Facts,
     /// Guest or initial domain.
     pub role: Role,
+    /// What its builder has left to be known by.
+    pub mark: Mark,
     /// Pages that the domain owns; the P2M has an entry for each.
     pub nr_pages: u64,
     /// The frame of shared_info, which is Xen's.
@@ -104,6 +107,7 @@ impl BootInfo {
         let mut info = Self {
             facts,
             role,
+            mark: Mark::None,
             nr_pages,
             shared_info,
             ramdisk: ramdisk(raw, nr_pages)?,
@@ -118,6 +122,7 @@ impl BootInfo {
             info.store = Some(ring("store_mfn", raw.store_mfn, list, xen)?);
             info.console = Some(ring("console.mfn", raw.console_mfn, list, xen)?);
         }
+        info.mark = Mark::of(role, raw.flags, info.store, info.console);
         Ok(info)
     }
 

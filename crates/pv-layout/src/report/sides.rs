@@ -121,6 +121,19 @@ mod tests {
     }
 
     #[test]
+    fn the_line_on_the_builder_is_no_count_of_pages() {
+        for builder in [
+            "Xen, by SIF_INITDOMAIN",
+            "pv-shim, by SIF_PM_MASK in a guest's flags",
+            "no mark, as libxenguest leaves none",
+        ] {
+            let line = format!("[    0.002931] start_info: builder: {builder}");
+            let lines = [&[CONSOLE[0], &line], &CONSOLE[1..]].concat();
+            assert_eq!(scene_of_run("a guest", &lines), scene_of_run("a guest", &CONSOLE));
+        }
+    }
+
+    #[test]
     fn a_copy_that_the_dump_does_not_fit_is_somewhere() {
         let scene = scene_of_run("a guest", &CONSOLE[..7]).unwrap();
         assert_eq!(scene.after, After::Copied(Vec::new()));
