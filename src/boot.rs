@@ -19,6 +19,7 @@ use crate::meter::Meter;
 use crate::options::{Cleanup, Limits, Options, Selftest};
 use crate::report;
 pub use crate::setup::Setup;
+use crate::stage::Stage;
 use pv_memory::cleanup::ModuleSpace;
 use pv_memory::direct_map;
 use pv_memory::frames::Frames;
@@ -43,42 +44,42 @@ pub fn boot<X: Hypervisor + Gauge>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut
     let mut meter = Meter::start(xen);
     let info = BootInfo::parse(raw, setup.facts, xen)?;
     report::start_info(&info);
-    meter.lap_early("start_info", xen);
+    meter.lap_early(Stage::StartInfo, xen);
 
     let layout = Layout::plan(&info)?;
     report::layout(&layout);
-    meter.lap_early("layout", xen);
+    meter.lap_early(Stage::Layout, xen);
 
     let tables = BootTables::walk(&layout, &setup.facts, xen, |line| report::mapping("before", line))?;
     report::walk(&tables, &layout);
-    meter.lap_early("walk", xen);
+    meter.lap_early(Stage::Walk, xen);
 
     let mut frames = Frames::new(layout.free());
     report::frames(&frames);
     let mut tables =
-        direct_map::graft(tables, &layout, &setup.facts, &mut frames, xen).stage("direct_map")?;
-    meter.lap("direct_map", &tables, &frames, xen);
+        direct_map::graft(tables, &layout, &setup.facts, &mut frames, xen).stage(Stage::DirectMap)?;
+    meter.lap(Stage::DirectMap, &tables, &frames, xen);
 
-    let p2m = P2m::build(&layout, &mut tables, &mut frames, xen).stage("p2m")?;
+    let p2m = P2m::build(&layout, &mut tables, &mut frames, xen).stage(Stage::P2m)?;
     report::p2m(&p2m);
-    meter.lap("p2m", &tables, &frames, xen);
+    meter.lap(Stage::P2m, &tables, &frames, xen);
     let seen = verify(&p2m, (&tables, &frames), setup.options, &mut meter, xen)?;
 
     let strategy = setup.options.strategy;
-    let outcome = p2m::revector(p2m, strategy, &mut tables, &mut frames, xen).stage("revector")?;
+    let outcome = p2m::revector(p2m, strategy, &mut tables, &mut frames, xen).stage(Stage::Revector)?;
     let (p2m, space) = match outcome {
         Outcome::Kept(p2m) => {
             report::kept();
-            meter.lap("revector", &tables, &frames, xen);
+            meter.lap(Stage::Revector, &tables, &frames, xen);
             (p2m.settle(), ModuleSpace::unproved())
         }
         Outcome::Moved(p2m, retired) => {
             report::revectored(&retired, strategy);
-            meter.lap("revector", &tables, &frames, xen);
+            meter.lap(Stage::Revector, &tables, &frames, xen);
             compare(&seen, verify(&p2m, (&tables, &frames), setup.options, &mut meter, xen)?)?;
             let mut memory = Memory { tables: &mut tables, p2m: &p2m, frames: &mut frames };
             let space = clean(retired, &layout, setup, &mut memory, xen)?;
-            meter.lap("cleanup", memory.tables, memory.frames, xen);
+            meter.lap(Stage::Cleanup, memory.tables, memory.frames, xen);
             (p2m.settle(), space)
         }
     };
@@ -95,13 +96,13 @@ fn verify<X: Hypervisor, S: State>(
 ) -> Result<Verified, BootError> {
     let seen = p2m.verify(tables.window(), xen, options.verify);
     report::verified(&seen, options.verify);
-    meter.lap("verify", tables, frames, xen);
-    if seen.is_good() { Ok(seen) } else { Err(BootError::Verify("verify", seen)) }
+    meter.lap(Stage::Verify, tables, frames, xen);
+    if seen.is_good() { Ok(seen) } else { Err(BootError::Verify(Stage::Verify, seen)) }
 }
 
 /// M2P cannot tell an entry that was lost from one that was never there; the count can.
 fn compare(before: &Verified, after: Verified) -> Result<(), BootError> {
-    if after.equals(before) { Ok(()) } else { Err(BootError::Verify("verify", after)) }
+    if after.equals(before) { Ok(()) } else { Err(BootError::Verify(Stage::Verify, after)) }
 }
 
 fn clean<X: Hypervisor>(
@@ -115,10 +116,10 @@ fn clean<X: Hypervisor>(
         report::not_cleaned();
         return Ok(ModuleSpace::unproved());
     }
-    let (space, cleaned) = retired.clean(setup.facts.image, memory, xen).stage("cleanup")?;
+    let (space, cleaned) = retired.clean(setup.facts.image, memory, xen).stage(Stage::Cleanup)?;
     report::cleaned(&cleaned, memory.frames);
     prove_unmapped(layout, xen)?;
-    report::high_mapping(memory.tables, xen).stage("cleanup")?;
+    report::high_mapping(memory.tables, xen).stage(Stage::Cleanup)?;
     Ok(space)
 }
 
@@ -144,15 +145,15 @@ fn load_modules<X: Hypervisor + Gauge>(
 ) -> Result<(), BootError> {
     let mut vmalloc = Vmalloc::new(space);
     crate::exercise::vmalloc(&mut vmalloc, &mut memory, xen)?;
-    meter.lap("vmalloc", memory.tables, memory.frames, xen);
+    meter.lap(Stage::Vmalloc, memory.tables, memory.frames, xen);
     crate::exercise::modules(layout, setup, &mut vmalloc, &mut memory, xen)?;
-    meter.lap("module", memory.tables, memory.frames, xen);
+    meter.lap(Stage::Module, memory.tables, memory.frames, xen);
     if setup.options.selftest == Some(Selftest::Conformance) {
         crate::exercise::conformance(&mut memory, xen)?;
     }
     meter.total(xen);
     match setup.options.limits {
-        Limits::On => limits::measure(&mut memory, xen, report::limit).stage("limits"),
+        Limits::On => limits::measure(&mut memory, xen, report::limit).stage(Stage::Limits),
         Limits::Off => Ok(()),
     }
 }

@@ -8,6 +8,7 @@ use core::fmt;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::stage::Stage;
 use ko_loader::ModuleError;
 use pv_memory::error::MmError;
 use pv_memory::layout::LayoutError;
@@ -27,9 +28,9 @@ pub enum BootError {
     /// Stage 3: the page tables are not what start_info says.
     Walk(WalkError),
     /// Stages 4 to 8.
-    Memory(&'static str, MmError),
+    Memory(Stage, MmError),
     /// The P2M and Xen's M2P differ.
-    Verify(&'static str, Verified),
+    Verify(Stage, Verified),
     /// An address that must not be mapped any more can be read.
     StillMapped(u64),
     /// Data written to an area did not come back.
@@ -77,18 +78,18 @@ impl BootError {
         }
     }
 
-    /// Returns the stage that the error belongs to, as the log names it.
+    /// Returns the stage that the error belongs to.
     #[must_use]
-    pub const fn stage(&self) -> &'static str {
+    pub const fn stage(&self) -> Stage {
         match self {
-            Self::StartInfo(_) => "start_info",
-            Self::Layout(_) => "layout",
-            Self::Walk(_) => "walk",
-            Self::Memory(stage, _) | Self::Verify(stage, _) => stage,
-            Self::StillMapped(_) => "cleanup",
-            Self::Pattern(_) | Self::Leak { .. } => "vmalloc",
-            Self::Module(..) | Self::Init(..) | Self::Trapped(..) => "module",
-            Self::InUse(..) | Self::Lost(_) | Self::Modules { .. } | Self::NoSuchModule(_) => "module",
+            Self::StartInfo(_) => Stage::StartInfo,
+            Self::Layout(_) => Stage::Layout,
+            Self::Walk(_) => Stage::Walk,
+            Self::Memory(stage, _) | Self::Verify(stage, _) => *stage,
+            Self::StillMapped(_) => Stage::Cleanup,
+            Self::Pattern(_) | Self::Leak { .. } => Stage::Vmalloc,
+            Self::Module(..) | Self::Init(..) | Self::Trapped(..) => Stage::Module,
+            Self::InUse(..) | Self::Lost(_) | Self::Modules { .. } | Self::NoSuchModule(_) => Stage::Module,
         }
     }
 }
@@ -158,12 +159,12 @@ impl From<WalkError> for BootError {
 
 /// Names the stage that a memory error belongs to.
 pub(crate) trait InStage<T> {
-    /// Adds the stage's name.
-    fn stage(self, stage: &'static str) -> Result<T, BootError>;
+    /// Adds the stage.
+    fn stage(self, stage: Stage) -> Result<T, BootError>;
 }
 
 impl<T> InStage<T> for Result<T, MmError> {
-    fn stage(self, stage: &'static str) -> Result<T, BootError> {
+    fn stage(self, stage: Stage) -> Result<T, BootError> {
         self.map_err(|error| BootError::Memory(stage, error))
     }
 }

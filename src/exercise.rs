@@ -12,6 +12,7 @@ use crate::module::load::{self, Modules};
 use crate::module::source::{self, RamdiskPages, Unpacked};
 use crate::report;
 use crate::setup::Setup;
+use crate::stage::Stage;
 use pv_memory::error::MmError;
 use pv_memory::frames::Zone;
 use pv_memory::layout::Layout;
@@ -34,7 +35,7 @@ pub(crate) fn vmalloc<X: Hypervisor, S: State>(
     let before = Balance::read(memory);
     let mut areas = Vec::new();
     for pages in TRIAL_PAGES {
-        let mut area = vmalloc.allocate(Near::Nothing, pages, memory, xen).stage("vmalloc")?;
+        let mut area = vmalloc.allocate(Near::Nothing, pages, memory, xen).stage(Stage::Vmalloc)?;
         write_addresses(&mut area, xen);
         report::area(&area);
         areas.push(area);
@@ -45,7 +46,7 @@ pub(crate) fn vmalloc<X: Hypervisor, S: State>(
     }
     let starts: Vec<VirtAddr> = areas.iter().map(|area| area.span().start()).collect();
     drop(areas);
-    let count = vmalloc.purge(memory, xen).stage("vmalloc")?;
+    let count = vmalloc.purge(memory, xen).stage(Stage::Vmalloc)?;
     for start in starts {
         must_fault(start, xen)?;
     }
@@ -97,7 +98,7 @@ pub(crate) fn modules<X: Hypervisor, S: State>(
     let done = load_and_unload(layout, setup, vmalloc, memory, xen);
     match loan {
         Some(loan) if xen.take_back() => {
-            memory.frames.give_back(loan).map_err(MmError::from).stage("module").and(done)
+            memory.frames.give_back(loan).map_err(MmError::from).stage(Stage::Module).and(done)
         }
         _ => done,
     }
@@ -129,7 +130,7 @@ fn load_and_unload<X: Hypervisor, S: State>(
         failures.note(result);
     }
     drop(unpacked);
-    vmalloc.purge(memory, xen).stage("module")?;
+    vmalloc.purge(memory, xen).stage(Stage::Module)?;
     before.check(memory)?;
     failures.end()
 }
@@ -167,7 +168,7 @@ impl Failures {
         self.failed += 1;
         self.worst = self.worst.max(Some(error.verdict()));
         if self.of > 1 {
-            log::error!(target: error.stage(), "{error}");
+            log::error!(target: error.stage().name(), "{error}");
         } else {
             self.only = Some(error);
         }
@@ -189,7 +190,7 @@ pub(crate) fn conformance<X: Hypervisor, S: State>(
     xen: &mut X,
 ) -> Result<(), BootError> {
     for group in conformance::all() {
-        conformance::run(group, memory, xen, report::conformance).stage("conformance")?;
+        conformance::run(group, memory, xen, report::conformance).stage(Stage::Conformance)?;
     }
     Ok(())
 }

@@ -32,3 +32,4 @@ pub mod options;
 pub mod printf;
 mod report;
 mod setup;
+pub mod stage;

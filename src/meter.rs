@@ -8,6 +8,7 @@ use core::fmt;
 
 use log::info;
 
+use crate::stage::Stage;
 use pv_memory::frames::Frames;
 use pv_memory::tables::Tables;
 use xen::{CallKind, Calls, Counters, Hypervisor};
@@ -98,22 +99,22 @@ impl Meter {
     }
 
     /// Ends a stage before there are page tables and frames to count.
-    pub(crate) fn lap_early<X: Hypervisor>(&mut self, stage: &str, xen: &X) {
+    pub(crate) fn lap_early<X: Hypervisor>(&mut self, stage: Stage, xen: &X) {
         self.end(stage, self.books, xen);
     }
 
     /// Ends a stage.
-    pub(crate) fn lap<X: Hypervisor>(&mut self, stage: &str, tables: &Tables, frames: &Frames, xen: &X) {
+    pub(crate) fn lap<X: Hypervisor>(&mut self, stage: Stage, tables: &Tables, frames: &Frames, xen: &X) {
         self.end(stage, Books::read(tables, frames), xen);
     }
 
-    fn end<X: Hypervisor>(&mut self, stage: &str, books: Books, xen: &X) {
+    fn end<X: Hypervisor>(&mut self, stage: Stage, books: Books, xen: &X) {
         let now = xen.counters();
         let counters = now.since(self.last);
-        if stage == "verify" {
+        if stage == Stage::Verify {
             self.verifying += counters.nanos;
         }
-        info!(target: stage, "done: {}", Cost { counters, books: books.since(self.books) });
+        info!(target: stage.name(), "done: {}", Cost { counters, books: books.since(self.books) });
         self.books = books;
         self.last = xen.counters();
         self.metering += self.last.nanos.saturating_sub(now.nanos);
@@ -123,10 +124,10 @@ impl Meter {
     pub(crate) fn total<X: Hypervisor>(&self, xen: &X) {
         let counters = xen.counters();
         let (micros, verifying) = (counters.nanos / 1000, self.verifying / 1000);
-        info!(target: "total", "done: {}", Cost { counters, books: self.books });
-        info!(target: "total", "{verifying} us of that verifying, {} us not", micros - verifying);
+        info!(target: Stage::Total.name(), "done: {}", Cost { counters, books: self.books });
+        info!(target: Stage::Total.name(), "{verifying} us of that verifying, {} us not", micros - verifying);
         let kept = self.books.taken.saturating_sub(self.books.returned);
-        info!(target: "total", "{} us of that for the lines with done:; {kept} pages ({} KiB) taken and kept", self.metering / 1000, kept * 4);
+        info!(target: Stage::Total.name(), "{} us of that for the lines with done:; {kept} pages ({} KiB) taken and kept", self.metering / 1000, kept * 4);
     }
 }
 

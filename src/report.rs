@@ -7,6 +7,7 @@ use log::{debug, info, warn};
 
 use crate::error::BootError;
 use crate::module::load::Modules;
+use crate::stage::Stage;
 use pv_memory::cleanup::Cleaned;
 use pv_memory::dump::{self, Line};
 use pv_memory::error::MmError;
@@ -28,13 +29,12 @@ pub(crate) fn start_info(info: &BootInfo) {
         Role::Guest => "guest",
         Role::InitialDomain => "initial domain",
     };
-    info!(target: "start_info", "{role}, {:#x} pages ({} MiB)", info.nr_pages, info.nr_pages / 256);
-    info!(target: "start_info", "builder: {}", info.mark);
+    info!(target: Stage::StartInfo.name(), "{role}, {:#x} pages ({} MiB)", info.nr_pages, info.nr_pages / 256);
     if let Some(Ramdisk { place, bytes }) = info.ramdisk {
         match place {
-            RamdiskPlace::Mapped(_) => info!(target: "start_info", "ramdisk of {bytes} bytes"),
+            RamdiskPlace::Mapped(_) => info!(target: Stage::StartInfo.name(), "ramdisk of {bytes} bytes"),
             RamdiskPlace::Unmapped(pfn) => {
-                info!(target: "start_info", "ramdisk of {bytes} bytes at {pfn}, not mapped")
+                info!(target: Stage::StartInfo.name(), "ramdisk of {bytes} bytes at {pfn}, not mapped")
             }
         }
     }
@@ -42,10 +42,10 @@ pub(crate) fn start_info(info: &BootInfo) {
 
 pub(crate) fn layout(layout: &Layout) {
     for row in layout.rows() {
-        info!(target: "layout", "{row}");
+        info!(target: Stage::Layout.name(), "{row}");
     }
     let end = area::high(layout.alloc_end());
-    info!(target: "layout", "{:<13}: {end:#018x}", "virt_alloc_end");
+    info!(target: Stage::Layout.name(), "{:<13}: {end:#018x}", "virt_alloc_end");
     collision(layout);
 }
 
@@ -55,13 +55,13 @@ fn collision(layout: &Layout) {
     let all: u64 = layout.rows().map(shared).sum();
     let list = layout.row(Name::Phys2mach).map_or(0, shared);
     if list > 0 {
-        info!(target: "layout", "{} of the P2M lie in the module area: modules cannot be loaded", Mib(list));
+        info!(target: Stage::Layout.name(), "{} of the P2M lie in the module area: modules cannot be loaded", Mib(list));
     }
     if all > list {
-        info!(target: "layout", "{} of other rows lie in the module area", Mib(all - list));
+        info!(target: Stage::Layout.name(), "{} of other rows lie in the module area", Mib(all - list));
     }
     if all == 0 {
-        info!(target: "layout", "nothing lies in the module area, which starts at {:#018x}", area::MODULES_START);
+        info!(target: Stage::Layout.name(), "nothing lies in the module area, which starts at {:#018x}", area::MODULES_START);
     }
 }
 
@@ -77,37 +77,37 @@ impl core::fmt::Display for Mib {
 
 /// One line of a page-table dump.
 pub(crate) fn mapping(when: &str, line: Line) {
-    info!(target: "dump", "{when}: {line}");
+    info!(target: Stage::Dump.name(), "{when}: {line}");
 }
 
 pub(crate) fn walk(tables: &BootTables, layout: &Layout) {
-    info!(target: "walk", "tables: {}", tables.counts);
-    info!(target: "walk", "{:#x} pages mapped, {:#x} page tables read-only", tables.end.raw(), layout.pages(Name::PageTables).pages());
-    info!(target: "layout", "{:<13}: {:#018x}", "virt_pgtab_end", area::high(tables.end));
+    info!(target: Stage::Walk.name(), "tables: {}", tables.counts);
+    info!(target: Stage::Walk.name(), "{:#x} pages mapped, {:#x} page tables read-only", tables.end.raw(), layout.pages(Name::PageTables).pages());
+    info!(target: Stage::Layout.name(), "{:<13}: {:#018x}", "virt_pgtab_end", area::high(tables.end));
 }
 
 pub(crate) fn frames(frames: &Frames) {
-    info!(target: "frames", "{:#x} pages free ({} MiB)", frames.free_pages(), frames.free_pages() / 256);
+    info!(target: Stage::Frames.name(), "{:#x} pages free ({} MiB)", frames.free_pages(), frames.free_pages() / 256);
 }
 
 pub(crate) fn p2m<S: State>(p2m: &P2m<S>) {
     let leaves = p2m.nr_pages().div_ceil(512);
     if let Some(Apart { addresses, counts, .. }) = p2m.apart() {
-        info!(target: "p2m", "the list has a mapping of its own at {addresses}: {counts}");
+        info!(target: Stage::P2m.name(), "the list has a mapping of its own at {addresses}: {counts}");
     }
-    info!(target: "p2m", "tree of {} entries: {leaves} leaves, {} pages of its own", p2m.nr_pages(), p2m.own_pages());
-    info!(target: "p2m", "machine-frame tree published");
+    info!(target: Stage::P2m.name(), "tree of {} entries: {leaves} leaves, {} pages of its own", p2m.nr_pages(), p2m.own_pages());
+    info!(target: Stage::P2m.name(), "machine-frame tree published");
 }
 
 pub(crate) fn verified(seen: &Verified, extent: Verify) {
     match extent {
-        Verify::Off => info!(target: "verify", "off"),
-        Verify::Full | Verify::Sample => info!(target: "verify", "{seen}"),
+        Verify::Off => info!(target: Stage::Verify.name(), "off"),
+        Verify::Full | Verify::Sample => info!(target: Stage::Verify.name(), "{seen}"),
     }
 }
 
 pub(crate) fn kept() {
-    warn!(target: "revector", "p2m=keep: the P2M stays where the builder put it, nothing is cleaned");
+    warn!(target: Stage::Revector.name(), "p2m=keep: the P2M stays where the builder put it, nothing is cleaned");
 }
 
 pub(crate) fn revectored(retired: &Retired, strategy: Strategy) {
@@ -115,24 +115,24 @@ pub(crate) fn revectored(retired: &Retired, strategy: Strategy) {
         Strategy::Alias => "the same frames in the direct map",
         Strategy::Copy | Strategy::Baseline | Strategy::Keep => "a new list in the direct map",
     };
-    info!(target: "revector", "leaves moved from {} to {to}", retired.addresses);
+    info!(target: Stage::Revector.name(), "leaves moved from {} to {to}", retired.addresses);
 }
 
 pub(crate) fn not_cleaned() {
-    warn!(target: "cleanup", "cleanup=off: the high mapping stays as the builder made it");
+    warn!(target: Stage::Cleanup.name(), "cleanup=off: the high mapping stays as the builder made it");
 }
 
 pub(crate) fn cleaned(cleaned: &Cleaned, frames: &Frames) {
     let Cleaned { slots, pages, freed, tables } = cleaned;
-    info!(target: "cleanup", "{slots} L2 entries and {pages} L1 entries cleared, module area empty");
+    info!(target: Stage::Cleanup.name(), "{slots} L2 entries and {pages} L1 entries cleared, module area empty");
     if *tables > 0 {
-        info!(target: "cleanup", "the P2M's own mapping dropped, {tables:#x} pages of its tables given back");
+        info!(target: Stage::Cleanup.name(), "the P2M's own mapping dropped, {tables:#x} pages of its tables given back");
     }
-    info!(target: "cleanup", "{freed:#x} pages of the old P2M given back, {:#x} free now", frames.free_pages());
+    info!(target: Stage::Cleanup.name(), "{freed:#x} pages of the old P2M given back, {:#x} free now", frames.free_pages());
 }
 
 pub(crate) fn faulted(at: VirtAddr) {
-    info!(target: "cleanup", "reading the old P2M at {at:#018x} faults, as it must");
+    info!(target: Stage::Cleanup.name(), "reading the old P2M at {at:#018x} faults, as it must");
 }
 
 /// Dumps what is left above the vmalloc range.
@@ -140,23 +140,28 @@ pub(crate) fn high_mapping<X: Hypervisor>(tables: &Tables, xen: &X) -> Result<()
     let high = VirtRange::new(area::HIGH, area::HIGH_MAP.bytes + area::MODULES.bytes);
     dump::dump(tables, xen, high, |line| mapping("after", line))?;
     if log::log_enabled!(log::Level::Debug) {
-        dump::dump(tables, xen, area::DIRECT_MAP, |line| debug!(target: "dump", "after: {line}"))?;
+        dump::dump(
+            tables,
+            xen,
+            area::DIRECT_MAP,
+            |line| debug!(target: Stage::Dump.name(), "after: {line}"),
+        )?;
     }
     Ok(())
 }
 
 pub(crate) fn area(area: &Area) {
-    info!(target: "vmalloc", "{} ({} pages), guard page at {:#018x}", area.range(), area.span().pages(), area.guard());
+    info!(target: Stage::Vmalloc.name(), "{} ({} pages), guard page at {:#018x}", area.range(), area.span().pages(), area.guard());
 }
 
 pub(crate) fn purged(areas: usize) {
-    info!(target: "vmalloc", "{areas} areas written, read back, unmapped; guards and old addresses fault; all frames returned");
+    info!(target: Stage::Vmalloc.name(), "{areas} areas written, read back, unmapped; guards and old addresses fault; all frames returned");
 }
 
 pub(crate) fn loaded(modules: &Modules<'_>) {
-    info!(target: "module", "{} loaded", modules.iter().count());
+    info!(target: Stage::Module.name(), "{} loaded", modules.iter().count());
     for line in alloc::format!("{modules}").lines() {
-        info!(target: "module", "list: {line}");
+        info!(target: Stage::Module.name(), "list: {line}");
     }
 }
 
@@ -164,19 +169,23 @@ pub(crate) fn loaded(modules: &Modules<'_>) {
 pub(crate) fn limit(limit: Limit, nanos: u64) {
     let micros = nanos / 1000;
     match limit {
-        Limit::FirstCopy(kib) => info!(target: "limits", "first copy: {kib} KiB in {micros} us"),
-        Limit::Copy(by, kib) => info!(target: "limits", "copy by {by}: {kib} KiB in {micros} us"),
-        Limit::Fill(by, kib) => info!(target: "limits", "fill by {by}: {kib} KiB in {micros} us"),
-        Limit::Read(kib) => info!(target: "limits", "read of P2M and M2P: {kib} KiB in {micros} us"),
-        Limit::Idle(calls) => info!(target: "limits", "empty hypercall: {calls} in {micros} us"),
-        Limit::Validation(tables) => info!(target: "limits", "L1 validation: {tables} in {micros} us"),
+        Limit::FirstCopy(kib) => info!(target: Stage::Limits.name(), "first copy: {kib} KiB in {micros} us"),
+        Limit::Copy(by, kib) => info!(target: Stage::Limits.name(), "copy by {by}: {kib} KiB in {micros} us"),
+        Limit::Fill(by, kib) => info!(target: Stage::Limits.name(), "fill by {by}: {kib} KiB in {micros} us"),
+        Limit::Read(kib) => {
+            info!(target: Stage::Limits.name(), "read of P2M and M2P: {kib} KiB in {micros} us")
+        }
+        Limit::Idle(calls) => info!(target: Stage::Limits.name(), "empty hypercall: {calls} in {micros} us"),
+        Limit::Validation(tables) => {
+            info!(target: Stage::Limits.name(), "L1 validation: {tables} in {micros} us")
+        }
     }
 }
 
 pub(crate) fn refused(error: &BootError) {
-    info!(target: "module", "{error}");
+    info!(target: Stage::Module.name(), "{error}");
 }
 
 pub(crate) fn conformance(line: &str) {
-    info!(target: "conformance", "{line}");
+    info!(target: Stage::Conformance.name(), "{line}");
 }

@@ -9,6 +9,7 @@ mod services;
 
 use revector::boot::{self, Setup};
 use revector::options::{Console, Options};
+use revector::stage::Stage;
 use xen::rt::{Live, console, heap, memory};
 use xen::start_info::Role;
 use xen::{Boot, Verdict};
@@ -70,14 +71,14 @@ fn run(options: &Options, boot: &mut Boot<'_, Live>) -> Verdict {
     };
     let outcome = boot::boot(boot.raw(), &setup, boot.xen());
     let (used, of) = heap::peak();
-    log::info!(target: "total", "heap: {} of {} KiB at most", used.div_ceil(1024), of / 1024);
+    log::info!(target: Stage::Total.name(), "heap: {} of {} KiB at most", used.div_ceil(1024), of / 1024);
     match outcome {
         Ok(()) => {
             options.selftest.into_iter().for_each(selftest::run);
             Verdict::Success
         }
         Err(error) => {
-            log::error!(target: error.stage(), "{error}");
+            log::error!(target: error.stage().name(), "{error}");
             error.verdict()
         }
     }

@@ -13,6 +13,7 @@ use core::alloc::Layout;
 use core::{ptr, slice};
 
 use revector::printf::{self, Arguments};
+use revector::stage::Stage;
 use spin::Mutex;
 use xen::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use xen::pte::Pte;
@@ -53,7 +54,7 @@ pub(crate) fn start(params: &[(String, String)]) -> Result<(), Errno> {
 pub(super) extern "C" fn revector_print(text: *const u8, len: usize) {
     let _service = Service::begin();
     let text = bytes_at(text, len).unwrap_or(b"(not readable)");
-    log::info!(target: "module", "{}", str::from_utf8(text).unwrap_or("(not UTF-8)").trim_end());
+    log::info!(target: Stage::Module.name(), "{}", str::from_utf8(text).unwrap_or("(not UTF-8)").trim_end());
 }
 
 /// Allocates `bytes` bytes, aligned to 16; null if there is no room.
@@ -161,7 +162,7 @@ pub(super) extern "C" fn printk(format: *const u8, registers: *const u64, stack:
     let mut words = Words { registers, stack, next: 0 };
     // A String takes whatever is written to it.
     let _ = printf::print(&mut line, printf::without_level(&format), &mut words);
-    log::info!(target: "module", "{}", line.trim_end());
+    log::info!(target: Stage::Module.name(), "{}", line.trim_end());
     i32::try_from(line.len()).unwrap_or(i32::MAX)
 }
 
@@ -189,7 +190,7 @@ impl Arguments for Words {
 /// Called by exports.S for `__stack_chk_fail`.
 pub(super) extern "C" fn smashed() {
     let _service = Service::begin();
-    log::error!(target: "module", "a function of a module found its stack canary overwritten");
+    log::error!(target: Stage::Module.name(), "a function of a module found its stack canary overwritten");
 }
 
 /// Copies the text at an address up to its NUL; ends early where nothing is mapped.

@@ -15,6 +15,7 @@ use core::fmt;
 use super::call::call;
 use super::export::Export;
 use crate::error::BootError;
+use crate::stage::Stage;
 use ko_loader::{CLEANUP, Image, Name, SymbolError};
 use pv_memory::vmalloc::Area;
 use xen::Hypervisor;
@@ -125,7 +126,7 @@ impl Loaded {
     fn exit<X: Hypervisor>(self, xen: &mut X) -> Result<(), BootError> {
         let result = self.cleanup.map_or(Ok(0), |entry| call(entry, xen));
         xen.forget_names(self.area.range().start);
-        log::info!(target: "module", "{}: unloaded from {}", self.name, self.area.range());
+        log::info!(target: Stage::Module.name(), "{}: unloaded from {}", self.name, self.area.range());
         result.map(drop).map_err(|trapped| BootError::Trapped(self.name.clone(), CLEANUP, trapped))
     }
 }

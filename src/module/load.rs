@@ -18,6 +18,7 @@ pub use super::export::Export;
 pub use super::list::{Loaded, Modules};
 use crate::error::{BootError, InStage};
 use crate::options::Inits;
+use crate::stage::Stage;
 use ko_loader::{Content, INIT, Image, ModInfo, ModuleError, Object, Part, Permission, RelocOp, Source};
 use pv_memory::memory::Memory;
 use pv_memory::p2m::State;
@@ -46,18 +47,18 @@ pub fn load<X: Hypervisor, S: State>(
     let named = |error: ModuleError| BootError::Module(source.name.to_owned(), error);
     let image = plan(source, modules).map_err(named)?;
     let name = ModInfo::of(image.object()).name.unwrap_or(source.name).to_owned();
-    let mut area = vmalloc.allocate(Near::Kernel, image.pages(), memory, xen).stage("vmalloc")?;
+    let mut area = vmalloc.allocate(Near::Kernel, image.pages(), memory, xen).stage(Stage::Vmalloc)?;
     let base = area.span().start();
     let placed = place(&name, &image, &mut area, modules, vmalloc, memory, xen);
     let done = placed.and_then(|()| start_up(&name, &image, inits, &mut area, vmalloc, memory, xen));
     if let Err(error) = done {
         xen.forget_names(base);
         drop(area);
-        vmalloc.purge(memory, xen).stage("module")?;
+        vmalloc.purge(memory, xen).stage(Stage::Module)?;
         return Err(error);
     }
     let taken = xen.counters().since(start);
-    log::info!(target: "module", "{name}: loaded in {} us", taken.nanos / 1000);
+    log::info!(target: Stage::Module.name(), "{name}: loaded in {} us", taken.nanos / 1000);
     let uses = modules.used_by(&image);
     let mut offers: Vec<(String, u64)> =
         image.offers().map(|offer| (offer.name.to_owned(), at(base, offer.offset).as_u64())).collect();
@@ -89,10 +90,10 @@ fn place<X: Hypervisor, S: State>(
     let ops = ops.map_err(|error| BootError::Module(name.to_owned(), error))?;
     fill(area, image, &ops, xen);
     let rights = rights(image);
-    vmalloc.protect(area, &rights, memory.tables, xen).stage("module")?;
-    let sealed = check(area, &rights, vmalloc, memory.tables, xen).stage("module")?;
+    vmalloc.protect(area, &rights, memory.tables, xen).stage(Stage::Module)?;
+    let sealed = check(area, &rights, vmalloc, memory.tables, xen).stage(Stage::Module)?;
     report(name, area, image, ops.len());
-    log::info!(target: "module", "{name}: {sealed}");
+    log::info!(target: Stage::Module.name(), "{name}: {sealed}");
     Ok(())
 }
 
@@ -116,14 +117,14 @@ fn start_up<X: Hypervisor, S: State>(
         }
     }
     let keep = image.init_pages().start;
-    vmalloc.trim(area, keep, memory, xen).stage("module")?;
+    vmalloc.trim(area, keep, memory, xen).stage(Stage::Module)?;
     let resident: Vec<Rights> =
         rights(image).into_iter().filter(|(first, ..)| *first < area.span().pages()).collect();
-    check(area, &resident, vmalloc, memory.tables, xen).stage("module")?;
+    check(area, &resident, vmalloc, memory.tables, xen).stage(Stage::Module)?;
     xen.learn_names(names(name, area, image));
     let freed = image.pages() - area.span().pages();
     if freed > 0 {
-        log::info!(target: "module", "{name}: {freed} pages of init given back, {} stay", area.span().pages());
+        log::info!(target: Stage::Module.name(), "{name}: {freed} pages of init given back, {} stay", area.span().pages());
     }
     Ok(())
 }
@@ -201,19 +202,19 @@ fn write_in_page(words: &mut [u64; 512], within: usize, bytes: &[u8]) {
 fn report(name: &str, area: &Area, image: &Image<'_>, relocations: usize) {
     let info = ModInfo::of(image.object());
     if let Some(vermagic) = info.vermagic {
-        log::info!(target: "module", "{name}: made for {vermagic}, depends on {}", match info.depends.join(", ") {
+        log::info!(target: Stage::Module.name(), "{name}: made for {vermagic}, depends on {}", match info.depends.join(", ") {
             none if none.is_empty() => "nothing".to_owned(),
             names => names,
         });
     }
-    log::info!(target: "module", "{name}: {} ({} pages and a guard page), {relocations} relocations applied", area.range(), image.pages());
+    log::info!(target: Stage::Module.name(), "{name}: {} ({} pages and a guard page), {relocations} relocations applied", area.range(), image.pages());
     for part in image.parts() {
         let start = at(area.span().start(), part.offset);
-        log::info!(target: "module", "{name}: {start:#018x} {:?} {} bytes, {:?}", part.kind, part.bytes, access(part.kind.permission()));
+        log::info!(target: Stage::Module.name(), "{name}: {start:#018x} {:?} {} bytes, {:?}", part.kind, part.bytes, access(part.kind.permission()));
     }
     for section in image.object().sections() {
         if let Some(offset) = image.offset_of(section.index).filter(|_| section.size > 0) {
-            log::debug!(target: "module", "{name}: {:#018x} {} {} bytes", at(area.span().start(), offset), section.name, section.size);
+            log::debug!(target: Stage::Module.name(), "{name}: {:#018x} {} {} bytes", at(area.span().start(), offset), section.name, section.size);
         }
     }
 }

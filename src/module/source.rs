@@ -13,6 +13,7 @@ use ko_loader::{Archive, Format, ModuleError, NewcError, NotFound, Source, order
 
 use super::load;
 use crate::error::{BootError, InStage};
+use crate::stage::Stage;
 use pv_memory::direct_map;
 use pv_memory::frames::Run;
 use pv_memory::layout::{Layout, Name};
@@ -42,8 +43,8 @@ impl RamdiskPages {
     ) -> Result<Option<Self>, BootError> {
         let Some(ramdisk) = layout.ramdisk else { return Ok(None) };
         let pages = layout.pages(Name::Ramdisk);
-        direct_map::extend(memory, &[pages], xen).stage("module")?;
-        let run = memory.frames.adopt(pages).map_err(Into::into).stage("module")?;
+        direct_map::extend(memory, &[pages], xen).stage(Stage::Module)?;
+        let run = memory.frames.adopt(pages).map_err(Into::into).stage(Stage::Module)?;
         // The length was checked against the domain's memory: fits any usize.
         Ok(Some(Self { run, len: ramdisk.bytes as usize }))
     }
@@ -76,9 +77,9 @@ impl Unpacked {
         let named = |error: GzipError| BootError::Module("ramdisk".to_owned(), ModuleError::Gzip(error));
         let len = gunzip::measure(packed).map_err(named)?;
         let mut area =
-            vmalloc.allocate(Near::Nothing, pages_for(len).max(1), memory, xen).stage("vmalloc")?;
+            vmalloc.allocate(Near::Nothing, pages_for(len).max(1), memory, xen).stage(Stage::Vmalloc)?;
         gunzip::unpack(packed, |offset, bytes| load::write(&mut area, offset, bytes, xen)).map_err(named)?;
-        log::info!(target: "module", "ramdisk: gzip, {} bytes unpacked to {len}", packed.len());
+        log::info!(target: Stage::Module.name(), "ramdisk: gzip, {} bytes unpacked to {len}", packed.len());
         // Not more than 256 MiB: fits any usize.
         Ok(Some(Self { area, len: len as usize }))
     }
@@ -104,7 +105,7 @@ pub fn find<'a>(
         None => Vec::new(),
     };
     if found.is_empty() {
-        log::info!(target: "module", "no module in the ramdisk: loading the built-in one, {}", built_in.name);
+        log::info!(target: Stage::Module.name(), "no module in the ramdisk: loading the built-in one, {}", built_in.name);
         found.push(built_in);
     }
     order(&found, wanted).map_err(|NotFound(name)| BootError::NoSuchModule(name))

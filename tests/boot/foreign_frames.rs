@@ -8,6 +8,7 @@ use pv_memory::commit::MmuError;
 use pv_memory::error::MmError;
 use pv_memory::walk::WalkError;
 use revector::error::BootError;
+use revector::stage::Stage;
 use xen::addr::{ENTRIES, Mfn, Pfn, PfnRange, VirtAddr};
 use xen::pte::Level;
 use xen::{Errno, Lookup};
@@ -150,7 +151,7 @@ fn the_one_exception_is_exactly_shared_info() {
         let error = boot(&mut built, "").unwrap_err();
         let contradicted = MmError::Contradicted { pfn, mfn: Mfn::new(5) };
         let expected = if word == 5 { contradicted } else { MmError::NoFrame { pfn } };
-        assert_eq!(error, BootError::Memory("direct_map", expected), "{error}");
+        assert_eq!(error, BootError::Memory(Stage::DirectMap, expected), "{error}");
     }
 }
 

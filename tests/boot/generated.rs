@@ -7,6 +7,7 @@ use crate::support::generator::Case;
 use crate::support::{boot, checks};
 use pv_memory::error::MmError;
 use revector::error::BootError;
+use revector::stage::Stage;
 use xen::addr::Pfn;
 use xen_model::{Builder, Built, Notes, P2mNote, RamdiskNote};
 
@@ -26,7 +27,8 @@ fn check(case: &Case) {
             the_lists_slot_is_gone(&built);
         }
         Ok(()) => drop(checks::always(&built)),
-        Err(BootError::Memory("vmalloc", MmError::Occupied { .. })) if collides && (keeps || !cleans) => {}
+        Err(BootError::Memory(Stage::Vmalloc, MmError::Occupied { .. }))
+            if collides && (keeps || !cleans) => {}
         Err(error) => panic!("{}: {error}", error.stage()),
     }
 }

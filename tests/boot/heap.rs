@@ -8,6 +8,7 @@ use crate::support::boot;
 use pv_memory::error::MmError;
 use pv_memory::frames::FrameError;
 use revector::error::BootError;
+use revector::stage::Stage;
 use xen::addr::{Pfn, PfnRange};
 use xen::heap::BYTES;
 use xen::verdict::Verdict;
@@ -62,7 +63,7 @@ fn memory_in_more_pieces_than_a_list_may_have_is_an_error_and_no_panic() {
     let mut built = domain.build().unwrap();
     let error = boot(&mut built, "p2m=copy").unwrap_err();
     let scattered = FrameError::Scattered { wanted: 2048, most: 512 };
-    assert_eq!(error, BootError::Memory("revector", MmError::Frames(scattered)));
+    assert_eq!(error, BootError::Memory(Stage::Revector, MmError::Frames(scattered)));
     assert_eq!(error.verdict(), Verdict::Error);
     assert!(error.to_string().contains("p2m=alias"), "{error}");
 }

@@ -6,6 +6,7 @@ use crate::support::generator::{Case, Planted};
 use crate::support::{boot, checks};
 use pv_memory::error::MmError;
 use revector::error::BootError;
+use revector::stage::Stage;
 use xen::Platform;
 use xen::addr::{Pfn, PfnRange};
 use xen_model::{Built, Domain, ImageShape, Ramdisk};
@@ -69,7 +70,7 @@ fn sound(built: &Built, outcome: Result<(), BootError>, cleans: bool, collides: 
             checks::always(built);
             return End::Left;
         }
-        Err(BootError::Memory("vmalloc", MmError::Occupied { .. })) if !cleans && collides => {
+        Err(BootError::Memory(Stage::Vmalloc, MmError::Occupied { .. })) if !cleans && collides => {
             return End::Occupied;
         }
         other => panic!("{other:?}"),

@@ -10,6 +10,7 @@ use pv_memory::layout::Name;
 use pv_memory::p2m::Strategy as Move;
 use pv_memory::walk::WalkError;
 use revector::error::BootError;
+use revector::stage::Stage;
 use xen::Errno;
 use xen::abi::StartInfo;
 use xen::addr::{Mfn, Pfn, PfnRange, VirtAddr};
@@ -93,7 +94,7 @@ fn a_domain_larger_than_the_tree_is_refused() {
     for pages in [(1 << 27) + 1, 513 << 18, 900 << 18] {
         let mut built = Domain { pages, ..Domain::guest(0) }.build().unwrap();
         let error = boot(&mut built, "").unwrap_err();
-        assert_eq!((error.verdict(), error.stage()), (Verdict::Skip, "start_info"));
+        assert_eq!((error.verdict(), error.stage()), (Verdict::Skip, Stage::StartInfo));
         let text = error.to_string();
         assert!(
             text.starts_with("start_info.nr_pages: expected 2^27 pages (512 GiB) or fewer, found 0x"),
