@@ -27,7 +27,7 @@ use pv_memory::layout::Layout;
 use pv_memory::limits;
 use pv_memory::memory::Memory;
 use pv_memory::p2m::verify::Verified;
-use pv_memory::p2m::{self, Moved, Outcome, P2m, Retired, Settled, State};
+use pv_memory::p2m::{self, Outcome, P2m, Retired, Tree};
 use pv_memory::tables::Tables;
 use pv_memory::vmalloc::Vmalloc;
 use pv_memory::walk::BootTables;
@@ -71,7 +71,7 @@ pub fn boot<X: Hypervisor + Gauge>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut
         Outcome::Kept(p2m) => {
             report::kept();
             meter.lap(Stage::Revector, &tables, &frames, xen);
-            (p2m.settle(), ModuleSpace::unproved())
+            (p2m.into_tree(), ModuleSpace::unproved())
         }
         Outcome::Moved(p2m, retired) => {
             report::revectored(&retired, strategy);
@@ -80,15 +80,15 @@ pub fn boot<X: Hypervisor + Gauge>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut
             let mut memory = Memory { tables: &mut tables, p2m: &p2m, frames: &mut frames };
             let space = clean(retired, &layout, setup, &mut memory, xen)?;
             meter.lap(Stage::Cleanup, memory.tables, memory.frames, xen);
-            (p2m.settle(), space)
+            (p2m.into_tree(), space)
         }
     };
     let memory = Memory { tables: &mut tables, p2m: &p2m, frames: &mut frames };
     load_modules(&layout, setup, space, memory, meter, xen)
 }
 
-fn verify<X: Hypervisor, S: State>(
-    p2m: &P2m<S>,
+fn verify<X: Hypervisor>(
+    p2m: &Tree,
     (tables, frames): (&Tables, &Frames),
     options: &Options,
     meter: &mut Meter,
@@ -109,7 +109,7 @@ fn clean<X: Hypervisor>(
     retired: Retired,
     layout: &Layout,
     setup: &Setup<'_>,
-    memory: &mut Memory<'_, Moved>,
+    memory: &mut Memory<'_>,
     xen: &mut X,
 ) -> Result<ModuleSpace, BootError> {
     if setup.options.cleanup == Cleanup::Off {
@@ -139,7 +139,7 @@ fn load_modules<X: Hypervisor + Gauge>(
     layout: &Layout,
     setup: &Setup<'_>,
     space: ModuleSpace,
-    mut memory: Memory<'_, Settled>,
+    mut memory: Memory<'_>,
     mut meter: Meter,
     xen: &mut X,
 ) -> Result<(), BootError> {

@@ -17,7 +17,6 @@ use pv_memory::error::MmError;
 use pv_memory::frames::Zone;
 use pv_memory::layout::Layout;
 use pv_memory::memory::Memory;
-use pv_memory::p2m::State;
 use pv_memory::vmalloc::{Area, Near, Vmalloc};
 use xen::Hypervisor;
 use xen::addr::{PAGE_SIZE, VirtAddr};
@@ -27,9 +26,9 @@ use xen::verdict::Verdict;
 const TRIAL_PAGES: [u64; 3] = [1, 4, 513];
 
 /// Maps trial areas, writes to each of their pages, proves guard pages and unmapping, and returns everything.
-pub(crate) fn vmalloc<X: Hypervisor, S: State>(
+pub(crate) fn vmalloc<X: Hypervisor>(
     vmalloc: &mut Vmalloc,
-    memory: &mut Memory<'_, S>,
+    memory: &mut Memory<'_>,
     xen: &mut X,
 ) -> Result<(), BootError> {
     let before = Balance::read(memory);
@@ -84,11 +83,11 @@ fn must_fault<X: Hypervisor>(at: VirtAddr, xen: &mut X) -> Result<(), BootError>
 const LOAN_PAGES: u64 = 512;
 
 /// Lends the heap some pages, and does stage 9. A domain that has none to lend does without.
-pub(crate) fn modules<X: Hypervisor, S: State>(
+pub(crate) fn modules<X: Hypervisor>(
     layout: &Layout,
     setup: &Setup<'_>,
     vmalloc: &mut Vmalloc,
-    memory: &mut Memory<'_, S>,
+    memory: &mut Memory<'_>,
     xen: &mut X,
 ) -> Result<(), BootError> {
     let loan = memory.frames.take(Zone::Mapped(memory.tables.window()), LOAN_PAGES).ok();
@@ -105,11 +104,11 @@ pub(crate) fn modules<X: Hypervisor, S: State>(
 }
 
 /// Loads the modules that the ramdisk or the image has, then unloads them in reverse.
-fn load_and_unload<X: Hypervisor, S: State>(
+fn load_and_unload<X: Hypervisor>(
     layout: &Layout,
     setup: &Setup<'_>,
     vmalloc: &mut Vmalloc,
-    memory: &mut Memory<'_, S>,
+    memory: &mut Memory<'_>,
     xen: &mut X,
 ) -> Result<(), BootError> {
     let ramdisk = RamdiskPages::claim(layout, memory, xen)?;
@@ -185,10 +184,7 @@ impl Failures {
 }
 
 /// Runs the conformance programs, a line each.
-pub(crate) fn conformance<X: Hypervisor, S: State>(
-    memory: &mut Memory<'_, S>,
-    xen: &mut X,
-) -> Result<(), BootError> {
+pub(crate) fn conformance<X: Hypervisor>(memory: &mut Memory<'_>, xen: &mut X) -> Result<(), BootError> {
     for group in conformance::all() {
         conformance::run(group, memory, xen, report::conformance).stage(Stage::Conformance)?;
     }
@@ -202,13 +198,13 @@ struct Balance {
 }
 
 impl Balance {
-    fn read<S: State>(memory: &Memory<'_, S>) -> Self {
+    fn read(memory: &Memory<'_>) -> Self {
         let free = memory.frames.free_pages() + memory.frames.discarded_pages();
         Self { free, tables: memory.tables.added() as u64 }
     }
 
     /// What was free before must be free now, or be a page table.
-    fn check<S: State>(&self, memory: &Memory<'_, S>) -> Result<(), BootError> {
+    fn check(&self, memory: &Memory<'_>) -> Result<(), BootError> {
         let now = Self::read(memory);
         let (expected, found) = (self.free - (now.tables - self.tables), now.free);
         if expected == found { Ok(()) } else { Err(BootError::Leak { expected, found }) }

@@ -15,7 +15,7 @@ use pv_memory::frames::Frames;
 use pv_memory::layout::{Layout, Name, Row};
 use pv_memory::limits::Limit;
 use pv_memory::p2m::verify::{Verified, Verify};
-use pv_memory::p2m::{Apart, P2m, Retired, State, Strategy};
+use pv_memory::p2m::{Apart, Retired, Strategy, Tree};
 use pv_memory::tables::Tables;
 use pv_memory::vmalloc::Area;
 use pv_memory::walk::BootTables;
@@ -90,7 +90,7 @@ pub(crate) fn frames(frames: &Frames) {
     info!(target: Stage::Frames.name(), "{:#x} pages free ({} MiB)", frames.free_pages(), frames.free_pages() / 256);
 }
 
-pub(crate) fn p2m<S: State>(p2m: &P2m<S>) {
+pub(crate) fn p2m(p2m: &Tree) {
     let leaves = p2m.nr_pages().div_ceil(512);
     if let Some(Apart { addresses, counts, .. }) = p2m.apart() {
         info!(target: Stage::P2m.name(), "the list has a mapping of its own at {addresses}: {counts}");

@@ -13,7 +13,7 @@ use pv_memory::error::MmError;
 use pv_memory::frames::{Run, Zone};
 use pv_memory::growth::Growth;
 use pv_memory::memory::Memory;
-use pv_memory::p2m::{P2m, State};
+use pv_memory::p2m::Tree;
 use pv_memory::window::Window;
 use xen::abi::{MACH2PHYS_START, MmuExtOp, MmuUpdate};
 use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, VirtAddr};
@@ -36,10 +36,10 @@ const NEIGHBOURHOOD: u64 = 1 << 16;
 /// What M2P has for frames that are nobody's lies from here on.
 const NO_PFN: u64 = 1 << 52;
 
-struct Lab<'m, X, S: State> {
+struct Lab<'m, X> {
     xen: &'m mut X,
     window: &'m Window,
-    p2m: &'m P2m<S>,
+    p2m: &'m Tree,
     run: &'m Run,
     mfns: Vec<Mfn>,
     foreign: Option<Mfn>,
@@ -50,9 +50,9 @@ struct Lab<'m, X, S: State> {
 ///
 /// # Errors
 /// [`MmError`] if there is no memory for scratch pages.
-pub fn run<X: Hypervisor, S: State>(
+pub fn run<X: Hypervisor>(
     programs: &[Program],
-    memory: &mut Memory<'_, S>,
+    memory: &mut Memory<'_>,
     xen: &mut X,
     mut emit: impl FnMut(&str),
 ) -> Result<(), MmError> {
@@ -94,7 +94,7 @@ fn word(result: Result<(), Errno>) -> String {
 }
 
 #[expect(unsafe_code, reason = "breaks Xen's rules on purpose, on pages that nobody else uses")]
-impl<X: Hypervisor, S: State> Lab<'_, X, S> {
+impl<X: Hypervisor> Lab<'_, X> {
     fn clear(&mut self) {
         for page in 0..PAGES {
             self.window.page_mut(self.xen, self.run, page).fill(0);

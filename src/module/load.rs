@@ -21,7 +21,6 @@ use crate::options::Inits;
 use crate::stage::Stage;
 use ko_loader::{Content, INIT, Image, ModInfo, ModuleError, Object, Part, Permission, RelocOp, Source};
 use pv_memory::memory::Memory;
-use pv_memory::p2m::State;
 use pv_memory::vmalloc::{Area, Near, Vmalloc};
 use xen::addr::{PAGE_SIZE, VirtAddr};
 use xen::pte::Access;
@@ -35,12 +34,12 @@ const NAMES_BYTES: usize = 64 << 10;
 /// # Errors
 /// [`BootError`]; nothing of the module is left then but page tables.
 #[inline(never)] // a line of its own in call traces
-pub fn load<X: Hypervisor, S: State>(
+pub fn load<X: Hypervisor>(
     source: Source<'_>,
     inits: Inits,
     modules: &mut Modules<'_>,
     vmalloc: &mut Vmalloc,
-    memory: &mut Memory<'_, S>,
+    memory: &mut Memory<'_>,
     xen: &mut X,
 ) -> Result<(), BootError> {
     let start = xen.counters();
@@ -76,13 +75,13 @@ fn plan<'a>(source: Source<'a>, modules: &Modules<'_>) -> Result<Image<'a>, Modu
 }
 
 /// Fills the area, relocates what is in it, and gives each part its rights.
-fn place<X: Hypervisor, S: State>(
+fn place<X: Hypervisor>(
     name: &str,
     image: &Image<'_>,
     area: &mut Area,
     modules: &Modules<'_>,
     vmalloc: &Vmalloc,
-    memory: &mut Memory<'_, S>,
+    memory: &mut Memory<'_>,
     xen: &mut X,
 ) -> Result<(), BootError> {
     let resolve = |symbol: &str| modules.find(symbol).map(|(address, _)| address);
@@ -98,13 +97,13 @@ fn place<X: Hypervisor, S: State>(
 }
 
 /// Runs the init and gives back what only it needed.
-fn start_up<X: Hypervisor, S: State>(
+fn start_up<X: Hypervisor>(
     name: &str,
     image: &Image<'_>,
     inits: Inits,
     area: &mut Area,
     vmalloc: &mut Vmalloc,
-    memory: &mut Memory<'_, S>,
+    memory: &mut Memory<'_>,
     xen: &mut X,
 ) -> Result<(), BootError> {
     let base = area.span().start();

@@ -18,7 +18,6 @@ use pv_memory::direct_map;
 use pv_memory::frames::Run;
 use pv_memory::layout::{Layout, Name};
 use pv_memory::memory::Memory;
-use pv_memory::p2m::State;
 use pv_memory::tables::Tables;
 use pv_memory::vmalloc::{Area, Near, Vmalloc};
 use xen::Hypervisor;
@@ -36,9 +35,9 @@ impl RamdiskPages {
     ///
     /// # Errors
     /// [`BootError::Memory`] if its pages cannot be mapped.
-    pub fn claim<X: Hypervisor, S: State>(
+    pub fn claim<X: Hypervisor>(
         layout: &Layout,
-        memory: &mut Memory<'_, S>,
+        memory: &mut Memory<'_>,
         xen: &mut X,
     ) -> Result<Option<Self>, BootError> {
         let Some(ramdisk) = layout.ramdisk else { return Ok(None) };
@@ -67,10 +66,10 @@ impl Unpacked {
     ///
     /// # Errors
     /// [`BootError::Module`] if the stream is damaged, [`BootError::Memory`] if there is no room.
-    pub fn take<X: Hypervisor, S: State>(
+    pub fn take<X: Hypervisor>(
         ramdisk: Option<&[u8]>,
         vmalloc: &mut Vmalloc,
-        memory: &mut Memory<'_, S>,
+        memory: &mut Memory<'_>,
         xen: &mut X,
     ) -> Result<Option<Self>, BootError> {
         let Some(packed) = ramdisk.filter(|bytes| Format::of(bytes) == Format::Gzip) else { return Ok(None) };

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use pv_memory::frames::Frames;
 use pv_memory::p2m::Strategy as Move;
 use pv_memory::p2m::verify::Verify;
-use pv_memory::p2m::{P2m, Slot, State};
+use pv_memory::p2m::{Slot, Tree};
 use pv_memory::tables::Tables;
 use xen::addr::{Mfn, Pfn, PfnRange};
 use xen_model::{Built, Domain};
@@ -64,9 +64,9 @@ fn naive(built: &Built) -> BTreeMap<u64, Slot> {
     (0..PAGES).map(|pfn| (pfn, slot(pfn))).collect()
 }
 
-fn apply<S: State>(
+fn apply(
     step: Step,
-    p2m: &mut P2m<S>,
+    p2m: &mut Tree,
     (tables, frames, built): (&Tables, &mut Frames, &mut Built),
     naive: &mut BTreeMap<u64, Slot>,
 ) {
@@ -76,7 +76,7 @@ fn apply<S: State>(
     }
 }
 
-fn compare<S: State>(p2m: &P2m<S>, tables: &Tables, built: &Built, naive: &BTreeMap<u64, Slot>) {
+fn compare(p2m: &Tree, tables: &Tables, built: &Built, naive: &BTreeMap<u64, Slot>) {
     assert_eq!(p2m.nr_pages(), PAGES);
     for (pfn, expected) in naive {
         let (pfn, window) = (Pfn::new(*pfn), tables.window());

@@ -103,7 +103,7 @@ impl World {
     }
 
     /// Runs guest code, with what vmalloc needs.
-    pub(crate) fn run<R>(&mut self, guest: impl FnOnce(&mut Memory<'_, Moved>, &mut Xen) -> R) -> R {
+    pub(crate) fn run<R>(&mut self, guest: impl FnOnce(&mut Memory<'_>, &mut Xen) -> R) -> R {
         let Self { built, tables, frames, p2m, .. } = self;
         built.xen.run(|xen| guest(&mut Memory { tables, p2m, frames }, xen))
     }

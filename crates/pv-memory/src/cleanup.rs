@@ -17,7 +17,7 @@ use crate::error::MmError;
 use crate::frames::give_back;
 use crate::image;
 use crate::memory::Memory;
-use crate::p2m::{Moved, Retired};
+use crate::p2m::Retired;
 use crate::tables::{Tables, pages_of};
 use xen::Hypervisor;
 use xen::addr::{ENTRIES, L1_SPAN, L2_SPAN, Pfn, VirtAddr, VirtRange};
@@ -66,7 +66,7 @@ impl Retired {
     pub fn clean<X: Hypervisor>(
         self,
         image: VirtRange,
-        memory: &mut Memory<'_, Moved>,
+        memory: &mut Memory<'_>,
         xen: &mut X,
     ) -> Result<(ModuleSpace, Cleaned), MmError> {
         let tables = &*memory.tables;
@@ -90,11 +90,7 @@ impl Retired {
 }
 
 /// Clears the L4 entries of a list's own mapping, and gives its tables back; returns how many pages they were.
-fn drop_mapping<X: Hypervisor>(
-    apart: &Apart,
-    memory: &mut Memory<'_, Moved>,
-    xen: &mut X,
-) -> Result<u64, MmError> {
+fn drop_mapping<X: Hypervisor>(apart: &Apart, memory: &mut Memory<'_>, xen: &mut X) -> Result<u64, MmError> {
     let Memory { tables, frames, .. } = memory;
     let root = tables.root();
     let mut batch = Batch::new();

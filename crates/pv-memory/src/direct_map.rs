@@ -18,7 +18,7 @@ use crate::growth::{Growth, Place};
 use crate::image;
 use crate::layout::Layout;
 use crate::memory::Memory;
-use crate::p2m::{Leaves, State};
+use crate::p2m::Leaves;
 use crate::tables::{Tables, confirm};
 use crate::walk::BootTables;
 use crate::window::Window;
@@ -103,8 +103,8 @@ fn share_l1_tables<X: Hypervisor>(
 ///
 /// # Errors
 /// [`MmError`] if memory runs out, a page has no frame or Xen refuses an entry; the direct map is as it was then.
-pub fn extend<X: Hypervisor, S: State>(
-    memory: &mut Memory<'_, S>,
+pub fn extend<X: Hypervisor>(
+    memory: &mut Memory<'_>,
     pages: &[PfnRange],
     xen: &mut X,
 ) -> Result<(), MmError> {
@@ -113,7 +113,7 @@ pub fn extend<X: Hypervisor, S: State>(
 
 /// As [`extend`], while the builder's list is the only P2M.
 pub(crate) fn extend_by<X: Hypervisor>(
-    p2m: &impl Leaves,
+    p2m: &dyn Leaves<X>,
     tables: &mut Tables,
     pages: &[PfnRange],
     frames: &mut Frames,
@@ -133,9 +133,9 @@ pub(crate) fn extend_by<X: Hypervisor>(
 }
 
 /// Maps the pages of runs into the direct map, as [`extend`] does.
-pub(crate) fn show_runs<X: Hypervisor, S: State>(
+pub(crate) fn show_runs<X: Hypervisor>(
     runs: &[Run],
-    memory: &mut Memory<'_, S>,
+    memory: &mut Memory<'_>,
     xen: &mut X,
 ) -> Result<(), MmError> {
     let ranges: Vec<PfnRange> = runs.iter().map(Run::pages).collect();
@@ -152,7 +152,7 @@ fn most_tables(hidden: &[PfnRange]) -> usize {
 fn show<X: Hypervisor>(
     growth: &mut Growth<'_>,
     part: PfnRange,
-    p2m: &impl Leaves,
+    p2m: &dyn Leaves<X>,
     frames: &mut Frames,
     xen: &mut X,
 ) -> Result<(), MmError> {

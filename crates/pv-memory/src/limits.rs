@@ -13,7 +13,6 @@ use crate::direct_map;
 use crate::error::MmError;
 use crate::frames::{Run, give_back};
 use crate::memory::Memory;
-use crate::p2m::State;
 use xen::addr::{Mfn, PAGE_SIZE, PfnRange};
 use xen::area;
 use xen::pte::{Level, Pte};
@@ -45,15 +44,15 @@ pub enum Limit {
 ///
 /// # Errors
 /// [`MmError`] if memory runs out or Xen refuses a mapping.
-pub fn measure<X: Hypervisor + Gauge, S: State>(
-    memory: &mut Memory<'_, S>,
+pub fn measure<X: Hypervisor + Gauge>(
+    memory: &mut Memory<'_>,
     xen: &mut X,
     mut emit: impl FnMut(Limit, u64),
 ) -> Result<(), MmError> {
     let emit = &mut emit;
     let list = memory.p2m.list_pages();
     let wanted = list.iter().map(|range| range.pages()).sum();
-    let fresh = memory.take_mapped(wanted, xen, direct_map::show_runs)?;
+    let fresh = memory.take_mapped(wanted, xen, &direct_map::show_runs)?;
     let ranges: Vec<PfnRange> = fresh.iter().map(Run::pages).collect();
     // The largest piece that lies together on both sides: nearly always all of it.
     if let (Some(from), Some(to)) = (largest(&list), fresh.iter().max_by_key(|run| run.pages().pages())) {
@@ -75,10 +74,10 @@ fn time<X: Hypervisor>(xen: &mut X, work: impl FnOnce(&mut X)) -> u64 {
     xen.counters().nanos.saturating_sub(start)
 }
 
-fn copies_and_fills<X: Hypervisor + Gauge, S: State>(
+fn copies_and_fills<X: Hypervisor + Gauge>(
     from: PfnRange,
     to: &Run,
-    memory: &Memory<'_, S>,
+    memory: &Memory<'_>,
     xen: &mut X,
     emit: &mut impl FnMut(Limit, u64),
 ) {
@@ -108,9 +107,9 @@ const fn kib(pages: u64) -> u64 {
 }
 
 /// Reads each page of the list, and the page of M2P that its first entry leads to.
-fn read_both<X: Hypervisor + Gauge, S: State>(
+fn read_both<X: Hypervisor + Gauge>(
     list: &[PfnRange],
-    memory: &Memory<'_, S>,
+    memory: &Memory<'_>,
     xen: &mut X,
     emit: &mut impl FnMut(Limit, u64),
 ) {
@@ -136,9 +135,9 @@ fn idle<X: Hypervisor + Gauge>(xen: &mut X, emit: &mut impl FnMut(Limit, u64)) {
 }
 
 /// Unhooks and hooks one full L1 table of the fresh pages, again and again: Xen validates it each time.
-fn validate<X: Hypervisor, S: State>(
+fn validate<X: Hypervisor>(
     ranges: &[PfnRange],
-    memory: &Memory<'_, S>,
+    memory: &Memory<'_>,
     xen: &mut X,
     emit: &mut impl FnMut(Limit, u64),
 ) -> Result<(), MmError> {

@@ -68,8 +68,8 @@ impl Listed {
     }
 }
 
-impl Leaves for Listed {
-    fn leaf_words<X: Hypervisor>(&self, _: &Window, xen: &X, slot: Pfn) -> Words {
+impl<X: Hypervisor> Leaves<X> for Listed {
+    fn leaf_words(&self, _: &Window, xen: &X, slot: Pfn) -> Words {
         self.read(xen, slot).unwrap_or([NONE; 512])
     }
 }

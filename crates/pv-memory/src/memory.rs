@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 
 use crate::error::MmError;
 use crate::frames::{FrameError, Frames, Run, Zone, give_back};
-use crate::p2m::{FrameReader, P2m, State};
+use crate::p2m::{FrameReader, Tree};
 use crate::tables::Tables;
 use crate::window::Window;
 use xen::Hypervisor;
@@ -23,18 +23,21 @@ use xen::addr::Pfn;
 /// size. No builder leaves holes; a domain that has so many has them by its own doing.
 const MOST_PIECES: usize = 512;
 
+/// Maps pages that have just been taken.
+pub(crate) type Map<'f, X> = dyn Fn(&[Run], &mut Memory<'_>, &mut X) -> Result<(), MmError> + 'f;
+
 /// The memory of a domain, lent for one piece of work.
 #[derive(Debug)]
-pub struct Memory<'m, S: State> {
+pub struct Memory<'m> {
     /// The page tables, and the window through which pages are reached.
     pub tables: &'m mut Tables,
     /// The P2M, to know the machine frames of pages.
-    pub p2m: &'m P2m<S>,
+    pub p2m: &'m Tree,
     /// The free pages.
     pub frames: &'m mut Frames,
 }
 
-impl<S: State> Memory<'_, S> {
+impl Memory<'_> {
     /// Returns the window through which pages are read and written.
     #[must_use]
     pub const fn window(&self) -> &Window {
@@ -46,7 +49,7 @@ impl<S: State> Memory<'_, S> {
         &mut self,
         wanted: u64,
         xen: &mut X,
-        map: impl FnOnce(&[Run], &mut Self, &mut X) -> Result<(), MmError>,
+        map: &Map<'_, X>,
     ) -> Result<Vec<Run>, MmError> {
         let runs = self.take_backed(wanted, xen)?;
         if let Err(error) = map(&runs, self, xen) {

@@ -27,7 +27,7 @@ use crate::error::MmError;
 use crate::frames::{Frames, Run, give_back};
 use crate::growth::{Growth, Place};
 use crate::memory::Memory;
-use crate::p2m::{FrameReader, State};
+use crate::p2m::FrameReader;
 use crate::tables::{Tables, confirm, pages_of};
 use crate::window::Span;
 use xen::Hypervisor;
@@ -95,15 +95,15 @@ impl Vmalloc {
     /// [`MmError::Occupied`] if something is mapped there, [`MmError::NoRoom`] or [`MmError::Frames`] if address
     /// space or memory runs out, [`MmError::Mmu`] if Xen refuses. Nothing stays taken then.
     #[inline(never)] // a line of its own in call traces
-    pub fn allocate<X: Hypervisor, S: State>(
+    pub fn allocate<X: Hypervisor>(
         &mut self,
         place: Near,
         pages: u64,
-        memory: &mut Memory<'_, S>,
+        memory: &mut Memory<'_>,
         xen: &mut X,
     ) -> Result<Area, MmError> {
         let range = self.gap(place, pages)?;
-        let runs = memory.take_mapped(pages, xen, |runs, memory, xen| {
+        let runs = memory.take_mapped(pages, xen, &|runs, memory, xen| {
             check_empty(range, memory.tables, xen)?;
             map(range, runs, memory, xen)
         })?;
@@ -143,11 +143,7 @@ impl Vmalloc {
     ///
     /// # Errors
     /// [`MmError`] if Xen refuses; the areas stay listed then, what is still mapped of them stays mapped.
-    pub fn purge<X: Hypervisor, S: State>(
-        &mut self,
-        memory: &mut Memory<'_, S>,
-        xen: &mut X,
-    ) -> Result<usize, MmError> {
+    pub fn purge<X: Hypervisor>(&mut self, memory: &mut Memory<'_>, xen: &mut X) -> Result<usize, MmError> {
         let dropped = self.dropped.borrow().clone();
         let gone = self.records.iter().filter(|record| dropped.contains(&record.id));
         unmap(gone.flat_map(|record| record.pages_from(0)), memory.tables, xen)?;
@@ -172,10 +168,10 @@ fn release(runs: Vec<Run>, tables: &mut Tables, frames: &mut Frames) -> Result<(
 /// Maps the pages of `runs` from the start of `range`, whose entries are zero: in one hypercall, or in as many as the
 /// heap can hold batches of where tables are there already. All of them, or none if Xen refuses.
 #[inline(never)] // a line of its own in call traces
-fn map<X: Hypervisor, S: State>(
+fn map<X: Hypervisor>(
     range: VirtRange,
     runs: &[Run],
-    memory: &mut Memory<'_, S>,
+    memory: &mut Memory<'_>,
     xen: &mut X,
 ) -> Result<(), MmError> {
     let pages = || pages_of(range).zip(runs.iter().flat_map(|run| run.pages().iter()));

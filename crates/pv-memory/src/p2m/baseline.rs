@@ -11,7 +11,6 @@
 use alloc::vec::Vec;
 
 use super::reader::{FrameReader, Leaves};
-use super::tree::Initial;
 use crate::commit::{Batch, write_one};
 use crate::error::MmError;
 use crate::frames::{Frames, Run};
@@ -29,7 +28,7 @@ use xen::pte::{Access, Level, Pte, Reach};
 /// [`MmError`] if memory runs out or Xen refuses a mapping.
 pub(super) fn map_all<X: Hypervisor>(
     new_list: &[Run],
-    memory: &mut Memory<'_, Initial>,
+    memory: &mut Memory<'_>,
     xen: &mut X,
 ) -> Result<(), MmError> {
     let all = PfnRange::new(Pfn::ZERO, memory.p2m.nr_pages);
@@ -48,7 +47,7 @@ pub(super) fn map_all<X: Hypervisor>(
 fn map_slot<X: Hypervisor>(
     slot: Pfn,
     new_list: &[Run],
-    memory: &mut Memory<'_, Initial>,
+    memory: &mut Memory<'_>,
     xen: &mut X,
 ) -> Result<(), MmError> {
     let l1 = hook_l1(slot, memory.tables, memory.frames, xen)?;
@@ -95,7 +94,7 @@ fn hook_l1<X: Hypervisor>(
 fn map_page<X: Hypervisor>(
     pfn: Pfn,
     frame: Mfn,
-    memory: &mut Memory<'_, Initial>,
+    memory: &mut Memory<'_>,
     xen: &mut X,
 ) -> Result<(), MmError> {
     let at = area::direct(pfn);

@@ -8,12 +8,11 @@
 //! `xen_build_dynamic_phys_to_machine`, `xen_build_mfn_list_list`.
 
 use alloc::vec;
-use core::marker::PhantomData;
 
 use super::index::{self, INVALID, PER_LEAF};
 use super::list::ListPages;
 use super::reader::FrameReader;
-use super::tree::{Initial, Leaf, P2m, Plan};
+use super::tree::{Initial, Leaf, P2m, Plan, Tree};
 use crate::builder_list::BuilderList;
 use crate::error::MmError;
 use crate::frames::{Frames, Zone};
@@ -38,25 +37,26 @@ impl P2m<Initial> {
         let list = BuilderList::find(layout, tables, frames, xen)?;
         let window = tables.window();
         let plan = Plan { mids: index::mids(layout.nr_pages) };
-        let p2m = Self {
+        let tree = Tree {
             nr_pages: layout.nr_pages,
             plan,
             pages: frames.take(Zone::Mapped(window), plan.pages())?,
             list: ListPages::adopt(list, frames)?,
             split: vec![],
             identity: Ranges::new(),
-            state: PhantomData,
         };
-        p2m.fill_list_tail(window, xen);
-        p2m.fill_shared_pages(window, xen);
-        let reader = &mut FrameReader::new(&p2m.list);
-        p2m.fill_mids(window, reader, xen)?;
-        p2m.fill_tops(window, reader, xen)?;
-        let top = reader.frame(window, xen, p2m.pages.first().plus(Plan::TOP_MFN))?;
-        xen.publish_p2m(top, p2m.nr_pages);
-        Ok(p2m)
+        tree.fill_list_tail(window, xen);
+        tree.fill_shared_pages(window, xen);
+        let reader = &mut FrameReader::new(&tree.list);
+        tree.fill_mids(window, reader, xen)?;
+        tree.fill_tops(window, reader, xen)?;
+        let top = reader.frame(window, xen, tree.pages.first().plus(Plan::TOP_MFN))?;
+        xen.publish_p2m(top, tree.nr_pages);
+        Ok(Self::new(tree))
     }
+}
 
+impl Tree {
     fn fill_list_tail<X: Hypervisor>(&self, window: &Window, xen: &mut X) {
         // Below 512: fits any usize.
         let used = (self.nr_pages % PER_LEAF) as usize;
@@ -81,7 +81,7 @@ impl P2m<Initial> {
     fn fill_mids<X: Hypervisor>(
         &self,
         window: &Window,
-        reader: &mut FrameReader<'_, ListPages>,
+        reader: &mut FrameReader<'_, X>,
         xen: &mut X,
     ) -> Result<(), MmError> {
         let missing = self.shared(window, Plan::MISSING);
@@ -90,7 +90,7 @@ impl P2m<Initial> {
         for top in 0..self.plan.mids {
             window.page_mut(xen, &self.pages, Plan::mid(top)).fill(missing.as_u64());
             window.page_mut(xen, &self.pages, self.plan.mid_mfn(top)).fill(missing_mfn.raw());
-            self.repoint(top, window, xen, |xen, number, _| {
+            self.repoint(top, window, xen, &mut |xen, number, _| {
                 let at = self.list.address(number);
                 let listed = self.list.page_at(at).filter(|(list, leaf)| !is_hole(list, xen, *leaf));
                 let Some((_, leaf)) = listed else { return Ok(None) };
@@ -103,7 +103,7 @@ impl P2m<Initial> {
     fn fill_tops<X: Hypervisor>(
         &self,
         window: &Window,
-        reader: &mut FrameReader<'_, ListPages>,
+        reader: &mut FrameReader<'_, X>,
         xen: &mut X,
     ) -> Result<(), MmError> {
         let first = self.pages.first();

@@ -12,7 +12,7 @@
 //! Neighbours: `tree` looks up. Lineage: Linux `set_phys_to_machine`, `set_phys_range_identity`.
 
 use super::index::{INVALID, Index, PER_LEAF};
-use super::tree::{Leaf, P2m, Plan, Slot, State};
+use super::tree::{Leaf, Plan, Slot, Tree};
 use crate::error::MmError;
 use crate::frames::{Frames, Run, Zone};
 use crate::tables::Tables;
@@ -20,7 +20,7 @@ use crate::window::Window;
 use xen::Hypervisor;
 use xen::addr::{Pfn, PfnRange};
 
-impl<S: State> P2m<S> {
+impl Tree {
     /// Changes what the tree says of a page, in the tree and its twin.
     ///
     /// # Errors
@@ -114,7 +114,12 @@ impl<S: State> P2m<S> {
         leaf: Leaf,
     ) -> Result<(), MmError> {
         let wanted = index.number();
-        self.repoint(index.top as u64, window, xen, |_, number, _| Ok((number == wanted).then_some(leaf)))
+        self.repoint(
+            index.top as u64,
+            window,
+            xen,
+            &mut |_, number, _| Ok((number == wanted).then_some(leaf)),
+        )
     }
 
     /// Which run, and which page of it, holds a leaf.
@@ -129,6 +134,7 @@ mod tests {
     use super::*;
     use crate::direct_map;
     use crate::layout::Layout;
+    use crate::p2m::P2m;
     use crate::walk::BootTables;
     use std::vec;
     use xen::start_info::BootInfo;

@@ -97,8 +97,8 @@ impl ListPages {
 }
 
 /// While the tree is being built, the list is the only P2M there is.
-impl Leaves for ListPages {
-    fn leaf_words<X: Hypervisor>(&self, _: &Window, xen: &X, slot: Pfn) -> Words {
+impl<X: Hypervisor> Leaves<X> for ListPages {
+    fn leaf_words(&self, _: &Window, xen: &X, slot: Pfn) -> Words {
         let leaf = self.page_at(self.address(slot.raw() / PER_LEAF));
         leaf.map_or([INVALID; 512], |(window, page)| window.page(xen, page))
     }

@@ -29,4 +29,4 @@ pub use crate::builder_list::Apart;
 pub(crate) use reader::FrameReader;
 pub use reader::Leaves;
 pub use revector::{Outcome, Retired, Strategy, revector};
-pub use tree::{Initial, Moved, P2m, Settled, Slot, State};
+pub use tree::{Initial, Moved, P2m, Slot, State, Tree};

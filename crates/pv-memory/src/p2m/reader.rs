@@ -10,29 +10,24 @@ use xen::addr::{ENTRIES, Mfn, Pfn};
 use xen::{Hypervisor, Words};
 
 /// Something that knows the machine frames of the domain's pages.
-pub trait Leaves {
+pub trait Leaves<X: Hypervisor> {
     /// Copies the leaf that describes the 512 pages from `slot` on; all ones after the last page.
-    fn leaf_words<X: Hypervisor>(&self, window: &Window, xen: &X, slot: Pfn) -> Words;
+    fn leaf_words(&self, window: &Window, xen: &X, slot: Pfn) -> Words;
 }
 
 /// Looks up machine frames of rising pfns.
-pub(crate) struct FrameReader<'p, L: Leaves> {
-    leaves: &'p L,
+pub(crate) struct FrameReader<'p, X> {
+    leaves: &'p dyn Leaves<X>,
     slot: Pfn,
     words: Words,
 }
 
-impl<'p, L: Leaves> FrameReader<'p, L> {
-    pub(crate) const fn new(leaves: &'p L) -> Self {
+impl<'p, X: Hypervisor> FrameReader<'p, X> {
+    pub(crate) const fn new(leaves: &'p dyn Leaves<X>) -> Self {
         Self { leaves, slot: Pfn::new(u64::MAX), words: [INVALID; 512] }
     }
 
-    pub(crate) fn frame<X: Hypervisor>(
-        &mut self,
-        window: &Window,
-        xen: &X,
-        pfn: Pfn,
-    ) -> Result<Mfn, MmError> {
+    pub(crate) fn frame(&mut self, window: &Window, xen: &X, pfn: Pfn) -> Result<Mfn, MmError> {
         if self.slot != pfn.slot_start() {
             self.slot = pfn.slot_start();
             self.words = self.leaves.leaf_words(window, xen, self.slot);

@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 use super::baseline;
 use super::index::INVALID;
 use super::reader::FrameReader;
-use super::tree::{Initial, Leaf, Moved, P2m};
+use super::tree::{Initial, Leaf, Moved, P2m, Tree};
 use crate::builder_list::Apart;
 use crate::direct_map;
 use crate::error::MmError;
@@ -82,31 +82,31 @@ pub fn revector<X: Hypervisor>(
             direct_map::show_runs(p2m.list.runs(), &mut memory, xen)?;
             None
         }
-        Strategy::Copy => Some(memory.take_mapped(leaves(&memory, xen), xen, direct_map::show_runs)?),
-        Strategy::Baseline => Some(memory.take_mapped(leaves(&memory, xen), xen, baseline::map_all)?),
+        Strategy::Copy => Some(memory.take_mapped(leaves(&memory, xen), xen, &direct_map::show_runs)?),
+        Strategy::Baseline => Some(memory.take_mapped(leaves(&memory, xen), xen, &baseline::map_all)?),
     };
     match &list {
         Some(runs) => copy(&memory, runs, xen)?,
         None => alias(&memory, xen)?,
     }
-    retire(p2m, list, frames)
+    retire(p2m.into_tree(), list, frames)
 }
 
 /// Pages that a new list needs: one for each leaf that is not shared, so fewer than the old one has if it has holes.
-fn leaves<X: Hypervisor>(memory: &Memory<'_, Initial>, xen: &X) -> u64 {
+fn leaves<X: Hypervisor>(memory: &Memory<'_>, xen: &X) -> u64 {
     let p2m = memory.p2m;
     (0..p2m.plan.mids).map(|top| p2m.leaves_of(top, memory.window(), xen).count() as u64).sum()
 }
 
 /// Re-points each leaf to the direct map's address of the page that it is.
-fn alias<X: Hypervisor>(memory: &Memory<'_, Initial>, xen: &mut X) -> Result<(), MmError> {
+fn alias<X: Hypervisor>(memory: &Memory<'_>, xen: &mut X) -> Result<(), MmError> {
     let mut reader = FrameReader::new(memory.p2m);
-    (0..memory.p2m.plan.mids).try_for_each(|top| repoint(top, memory, &mut reader, xen, Some))
+    (0..memory.p2m.plan.mids).try_for_each(|top| repoint(top, memory, &mut reader, xen, &mut Some))
 }
 
 /// Copies leaves into `runs`, re-points them, and fills the old ones with ones; a mid page's worth at a time, so that
 /// what was just copied is filled while the caches still know it.
-fn copy<X: Hypervisor>(memory: &Memory<'_, Initial>, runs: &[Run], xen: &mut X) -> Result<(), MmError> {
+fn copy<X: Hypervisor>(memory: &Memory<'_>, runs: &[Run], xen: &mut X) -> Result<(), MmError> {
     let (p2m, window) = (memory.p2m, memory.window());
     let mut reader = FrameReader::new(p2m);
     let mut targets = runs.iter().flat_map(|run| run.pages().iter().map(move |to| (run, to)));
@@ -120,7 +120,7 @@ fn copy<X: Hypervisor>(memory: &Memory<'_, Initial>, runs: &[Run], xen: &mut X) 
             window.copy(xen, old, PfnRange::new(from, piece.len() as u64), run, to.above(run.first()));
         }
         let mut steps = steps.iter();
-        repoint(top, memory, &mut reader, xen, |_| steps.next().map(|step| step.to))?;
+        repoint(top, memory, &mut reader, xen, &mut |_| steps.next().map(|step| step.to))?;
         for (run, part) in p2m.list.part(top * ENTRIES, ENTRIES) {
             p2m.list.writable(window, part.start).fill(xen, run, part, INVALID);
         }
@@ -146,14 +146,14 @@ impl Step<'_> {
 /// Re-points the leaves of one mid page to the direct map's addresses of the pages that `target` names.
 fn repoint<X: Hypervisor>(
     top: u64,
-    memory: &Memory<'_, Initial>,
-    reader: &mut FrameReader<'_, P2m<Initial>>,
+    memory: &Memory<'_>,
+    reader: &mut FrameReader<'_, X>,
     xen: &mut X,
-    mut target: impl FnMut(Pfn) -> Option<Pfn>,
+    target: &mut dyn FnMut(Pfn) -> Option<Pfn>,
 ) -> Result<(), MmError> {
     let window = memory.window();
-    memory.p2m.repoint(top, window, xen, |xen, _, leaf| {
-        let Some(to) = leaf.and_then(&mut target) else { return Ok(None) };
+    memory.p2m.repoint(top, window, xen, &mut |xen, _, leaf| {
+        let Some(to) = leaf.and_then(&mut *target) else { return Ok(None) };
         // Cannot fail: what is mapped has a frame.
         Ok(Some(Leaf { at: window.address(to), frame: reader.frame(window, xen, to)? }))
     })
@@ -161,17 +161,13 @@ fn repoint<X: Hypervisor>(
 
 /// All leaves are reached through the direct map: the tree lets go of the high mapping, and of the old list if there is
 /// a new one. The old list's pages are given back when they are unmapped.
-fn retire(
-    mut p2m: P2m<Initial>,
-    new_list: Option<Vec<Run>>,
-    frames: &mut Frames,
-) -> Result<Outcome, MmError> {
-    let addresses = p2m.list.range();
-    let mut retired = Retired { addresses, pages: Vec::new(), apart: p2m.list.leave() };
+fn retire(mut tree: Tree, new_list: Option<Vec<Run>>, frames: &mut Frames) -> Result<Outcome, MmError> {
+    let addresses = tree.list.range();
+    let mut retired = Retired { addresses, pages: Vec::new(), apart: tree.list.leave() };
     if let Some(runs) = new_list {
-        retired.pages = p2m.list.replace(runs);
+        retired.pages = tree.list.replace(runs);
         // Leaves that were split off before have been copied like the others.
-        give_back(core::mem::take(&mut p2m.split), frames)?;
+        give_back(core::mem::take(&mut tree.split), frames)?;
     }
-    Ok(Outcome::Moved(p2m.into_state(), retired))
+    Ok(Outcome::Moved(P2m::new(tree), retired))
 }

@@ -1,13 +1,15 @@
 //! The tree itself: looking up, changing an entry, and the pages it is made of.
 //!
 //! A leaf pointer is an address. [`Initial`] leaves lie in the high mapping, where the builder put its list;
-//! [`Moved`] ones in the direct map. The type parameter tells which, so that cleaning the high mapping under a tree
-//! that still points there does not compile.
+//! [`Moved`] ones in the direct map. The type parameter of [`P2m`] says which, so that moving a tree twice does not
+//! compile. [`Tree`] is the same without it: reading and changing entries does not depend on where leaves are, and is
+//! compiled once.
 //!
 //! Neighbours: `build` fills the pages, `revector` re-points the leaves.
 
 use alloc::vec::Vec;
 use core::marker::PhantomData;
+use core::ops::{Deref, DerefMut};
 
 use super::index::{self, INVALID, Index};
 use super::list::ListPages;
@@ -28,10 +30,6 @@ pub enum Initial {}
 /// No leaf is reached through the high mapping.
 #[derive(Debug)]
 pub enum Moved {}
-/// Leaves stay where they are, wherever that is: what uses memory after the stages need not know.
-#[derive(Debug)]
-pub enum Settled {}
-impl State for Settled {}
 impl State for Initial {}
 impl State for Moved {}
 
@@ -54,6 +52,9 @@ pub(super) struct Leaf {
     /// Its machine frame, which the toolstack finds.
     pub(super) frame: Mfn,
 }
+
+/// Says where a leaf shall be, for [`Tree::repoint`].
+pub(super) type Target<'f, X> = dyn FnMut(&X, u64, Option<Pfn>) -> Result<Option<Leaf>, MmError> + 'f;
 
 /// Index of each kind of page in the run that holds the tree.
 #[derive(Clone, Copy, Debug)]
@@ -84,9 +85,43 @@ impl Plan {
     }
 }
 
-/// The P2M tree and its machine-frame twin.
+/// A tree that the boot has still to move, or has moved.
 #[derive(Debug)]
 pub struct P2m<S: State> {
+    tree: Tree,
+    state: PhantomData<S>,
+}
+
+impl<S: State> P2m<S> {
+    /// Notes where the leaves of a tree are.
+    pub(super) const fn new(tree: Tree) -> Self {
+        Self { tree, state: PhantomData }
+    }
+
+    /// Forgets where leaves are: no stage moves them or cleans under them any more.
+    #[must_use]
+    pub fn into_tree(self) -> Tree {
+        self.tree
+    }
+}
+
+impl<S: State> Deref for P2m<S> {
+    type Target = Tree;
+
+    fn deref(&self) -> &Tree {
+        &self.tree
+    }
+}
+
+impl<S: State> DerefMut for P2m<S> {
+    fn deref_mut(&mut self) -> &mut Tree {
+        &mut self.tree
+    }
+}
+
+/// The P2M tree and its machine-frame twin.
+#[derive(Debug)]
+pub struct Tree {
     pub(super) nr_pages: u64,
     pub(super) plan: Plan,
     /// Top, shared, mid pages and their twins.
@@ -97,10 +132,9 @@ pub struct P2m<S: State> {
     pub(super) split: Vec<Run>,
     /// Pages that are not RAM. A leaf cannot say so: the toolstack reads it too, and knows frames and all ones only.
     pub(super) identity: Ranges,
-    pub(super) state: PhantomData<S>,
 }
 
-impl<S: State> P2m<S> {
+impl Tree {
     /// Returns the number of entries, the domain's pages.
     #[must_use]
     pub const fn nr_pages(&self) -> u64 {
@@ -139,7 +173,7 @@ impl<S: State> P2m<S> {
         top: u64,
         window: &Window,
         xen: &mut X,
-        mut target: impl FnMut(&X, u64, Option<Pfn>) -> Result<Option<Leaf>, MmError>,
+        target: &mut Target<'_, X>,
     ) -> Result<(), MmError> {
         let mut mid = self.mid(window, xen, top);
         let mut twin = window.page(xen, self.pages.first().plus(self.plan.mid_mfn(top)));
@@ -161,7 +195,7 @@ impl<S: State> P2m<S> {
         top: u64,
         window: &'w Window,
         xen: &X,
-    ) -> impl Iterator<Item = Pfn> + use<'w, S, X> {
+    ) -> impl Iterator<Item = Pfn> + use<'w, X> {
         // Entries after the last leaf lead to the shared missing page.
         let mid = self.mid(window, xen, top).into_iter();
         mid.filter_map(|leaf| self.unshared(window, VirtAddr::new_truncate(leaf)))
@@ -222,21 +256,10 @@ impl<S: State> P2m<S> {
     pub const fn own_pages(&self) -> u64 {
         self.pages.pages().pages()
     }
-
-    /// Forgets where leaves are: no stage moves them or cleans under them any more.
-    #[must_use]
-    pub fn settle(self) -> P2m<Settled> {
-        self.into_state()
-    }
-
-    pub(super) fn into_state<T: State>(self) -> P2m<T> {
-        let Self { nr_pages, plan, pages, list, split, identity, state: _ } = self;
-        P2m { nr_pages, plan, pages, list, split, identity, state: PhantomData }
-    }
 }
 
-impl<S: State> Leaves for P2m<S> {
-    fn leaf_words<X: Hypervisor>(&self, window: &Window, xen: &X, slot: Pfn) -> Words {
+impl<X: Hypervisor> Leaves<X> for Tree {
+    fn leaf_words(&self, window: &Window, xen: &X, slot: Pfn) -> Words {
         match Index::of(slot).filter(|_| slot.raw() < self.nr_pages) {
             Some(index) => {
                 let (window, leaf) = self.behind(window, self.leaf_address(window, xen, index));

@@ -7,7 +7,7 @@ use core::fmt;
 
 use super::index::{self, INVALID, Index, PER_LEAF};
 use super::reader::{FrameReader, Leaves};
-use super::tree::{P2m, Plan, State};
+use super::tree::{Plan, Tree};
 use crate::window::Window;
 use xen::Hypervisor;
 use xen::addr::{Mfn, Pfn};
@@ -73,7 +73,7 @@ impl fmt::Display for Verified {
     }
 }
 
-impl<S: State> P2m<S> {
+impl Tree {
     /// Compares the tree with M2P as far as `extent` says.
     pub fn verify<X: Hypervisor>(&self, window: &Window, xen: &X, extent: Verify) -> Verified {
         let every = match extent {
@@ -94,7 +94,7 @@ impl<S: State> P2m<S> {
     /// The toolstack reads leaves by machine frame: it must be the frame of the very page that the tree points to.
     fn twin_is_right<X: Hypervisor>(
         &self,
-        frames: &mut FrameReader<'_, Self>,
+        frames: &mut FrameReader<'_, X>,
         window: &Window,
         xen: &X,
         number: u64,

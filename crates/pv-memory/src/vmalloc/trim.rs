@@ -8,7 +8,6 @@ use super::{Area, Record, Vmalloc, release, unmap};
 use crate::error::MmError;
 use crate::frames::Run;
 use crate::memory::Memory;
-use crate::p2m::State;
 use xen::Hypervisor;
 use xen::addr::{PAGE_SIZE, VirtRange};
 
@@ -18,11 +17,11 @@ impl Vmalloc {
     ///
     /// # Errors
     /// [`MmError`] if Xen refuses; the area is as it was then.
-    pub fn trim<X: Hypervisor, S: State>(
+    pub fn trim<X: Hypervisor>(
         &mut self,
         area: &mut Area,
         keep: u64,
-        memory: &mut Memory<'_, S>,
+        memory: &mut Memory<'_>,
         xen: &mut X,
     ) -> Result<(), MmError> {
         let Some(record) = self.records.iter_mut().find(|record| record.id == area.id) else { return Ok(()) };
