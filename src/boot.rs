@@ -14,12 +14,15 @@
 //!
 //! Called by the image's entry with the real Xen behind the seam, by tests with another.
 
+use crate::conformance;
 use crate::error::{BootError, InStage};
 use crate::meter::Meter;
+use crate::module::driver;
 use crate::options::{Cleanup, Limits, Options, Selftest};
 use crate::report;
 pub use crate::setup::Setup;
 use crate::stage::Stage;
+use crate::trial;
 use pv_memory::cleanup::ModuleSpace;
 use pv_memory::direct_map;
 use pv_memory::frames::Frames;
@@ -27,8 +30,7 @@ use pv_memory::layout::Layout;
 use pv_memory::limits;
 use pv_memory::memory::Memory;
 use pv_memory::p2m::verify::Verified;
-use pv_memory::p2m::{self, Outcome, P2m, Retired, Tree};
-use pv_memory::tables::Tables;
+use pv_memory::p2m::{self, P2m, Retired};
 use pv_memory::vmalloc::Vmalloc;
 use pv_memory::walk::BootTables;
 use xen::abi::StartInfo;
@@ -41,8 +43,9 @@ use xen::{Gauge, Hypervisor};
 /// # Errors
 /// [`BootError`] of the first stage that cannot do its work or finds something false.
 pub fn boot<X: Hypervisor + Gauge>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut X) -> Result<(), BootError> {
+    let (facts, options) = (&setup.facts, setup.options);
     let mut meter = Meter::start(xen);
-    let info = BootInfo::parse(raw, setup.facts, xen)?;
+    let info = BootInfo::parse(raw, *facts, xen)?;
     report::start_info(&info);
     meter.lap_early(Stage::StartInfo, xen);
 
@@ -50,53 +53,47 @@ pub fn boot<X: Hypervisor + Gauge>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut
     report::layout(&layout);
     meter.lap_early(Stage::Layout, xen);
 
-    let tables = BootTables::walk(&layout, &setup.facts, xen, |line| report::mapping("before", line))?;
+    let tables = BootTables::walk(&layout, facts, xen, |line| report::mapping("before", line))?;
     report::walk(&tables, &layout);
     meter.lap_early(Stage::Walk, xen);
 
-    let mut frames = Frames::new(layout.free());
-    report::frames(&frames);
-    let mut tables =
-        direct_map::graft(tables, &layout, &setup.facts, &mut frames, xen).stage(Stage::DirectMap)?;
-    meter.lap(Stage::DirectMap, &tables, &frames, xen);
+    let frames = &mut Frames::new(layout.free());
+    report::frames(frames);
+    let tables = &mut direct_map::graft(tables, &layout, facts, frames, xen).stage(Stage::DirectMap)?;
+    meter.lap(Stage::DirectMap, tables, frames, xen);
 
-    let p2m = P2m::build(&layout, &mut tables, &mut frames, xen).stage(Stage::P2m)?;
+    let p2m = P2m::build(&layout, tables, frames, xen).stage(Stage::P2m)?;
     report::p2m(&p2m);
-    meter.lap(Stage::P2m, &tables, &frames, xen);
-    let seen = verify(&p2m, (&tables, &frames), setup.options, &mut meter, xen)?;
+    meter.lap(Stage::P2m, tables, frames, xen);
+    let seen = verify(&Memory { tables, p2m: &p2m, frames }, options, &mut meter, xen)?;
 
-    let strategy = setup.options.strategy;
-    let outcome = p2m::revector(p2m, strategy, &mut tables, &mut frames, xen).stage(Stage::Revector)?;
-    let (p2m, space) = match outcome {
-        Outcome::Kept(p2m) => {
-            report::kept();
-            meter.lap(Stage::Revector, &tables, &frames, xen);
-            (p2m.into_tree(), ModuleSpace::unproved())
-        }
-        Outcome::Moved(p2m, retired) => {
-            report::revectored(&retired, strategy);
-            meter.lap(Stage::Revector, &tables, &frames, xen);
-            compare(&seen, verify(&p2m, (&tables, &frames), setup.options, &mut meter, xen)?)?;
-            let mut memory = Memory { tables: &mut tables, p2m: &p2m, frames: &mut frames };
+    let outcome = p2m::revector(p2m, options.strategy, tables, frames, xen).stage(Stage::Revector)?;
+    report::revectored(&outcome, options.strategy);
+    meter.lap(Stage::Revector, tables, frames, xen);
+    let (p2m, retired) = outcome.into_parts();
+
+    let mut memory = Memory { tables, p2m: &p2m, frames };
+    let space = match retired {
+        None => ModuleSpace::unproved(),
+        Some(retired) => {
+            compare(&seen, verify(&memory, options, &mut meter, xen)?)?;
             let space = clean(retired, &layout, setup, &mut memory, xen)?;
             meter.lap(Stage::Cleanup, memory.tables, memory.frames, xen);
-            (p2m.into_tree(), space)
+            space
         }
     };
-    let memory = Memory { tables: &mut tables, p2m: &p2m, frames: &mut frames };
-    load_modules(&layout, setup, space, memory, meter, xen)
+    use_modules(space, &layout, setup, &mut memory, meter, xen)
 }
 
 fn verify<X: Hypervisor>(
-    p2m: &Tree,
-    (tables, frames): (&Tables, &Frames),
+    memory: &Memory<'_>,
     options: &Options,
     meter: &mut Meter,
-    xen: &mut X,
+    xen: &X,
 ) -> Result<Verified, BootError> {
-    let seen = p2m.verify(tables.window(), xen, options.verify);
+    let seen = memory.p2m.verify(memory.window(), xen, options.verify);
     report::verified(&seen, options.verify);
-    meter.lap(Stage::Verify, tables, frames, xen);
+    meter.lap(Stage::Verify, memory.tables, memory.frames, xen);
     if seen.is_good() { Ok(seen) } else { Err(BootError::Verify(Stage::Verify, seen)) }
 }
 
@@ -135,25 +132,28 @@ fn prove_unmapped<X: Hypervisor>(layout: &Layout, xen: &mut X) -> Result<(), Boo
     Ok(())
 }
 
-fn load_modules<X: Hypervisor + Gauge>(
+/// Stages 8 and 9, and what was asked for besides.
+fn use_modules<X: Hypervisor + Gauge>(
+    space: ModuleSpace,
     layout: &Layout,
     setup: &Setup<'_>,
-    space: ModuleSpace,
-    mut memory: Memory<'_>,
+    memory: &mut Memory<'_>,
     mut meter: Meter,
     xen: &mut X,
 ) -> Result<(), BootError> {
     let mut vmalloc = Vmalloc::new(space);
-    crate::exercise::vmalloc(&mut vmalloc, &mut memory, xen)?;
+    trial::run(&mut vmalloc, memory, xen)?;
     meter.lap(Stage::Vmalloc, memory.tables, memory.frames, xen);
-    crate::exercise::modules(layout, setup, &mut vmalloc, &mut memory, xen)?;
+    driver::run(layout, setup, &mut vmalloc, memory, xen)?;
     meter.lap(Stage::Module, memory.tables, memory.frames, xen);
     if setup.options.selftest == Some(Selftest::Conformance) {
-        crate::exercise::conformance(&mut memory, xen)?;
+        for group in conformance::all() {
+            conformance::run(group, memory, xen, report::conformance).stage(Stage::Conformance)?;
+        }
     }
     meter.total(xen);
     match setup.options.limits {
-        Limits::On => limits::measure(&mut memory, xen, report::limit).stage(Stage::Limits),
+        Limits::On => limits::measure(memory, xen, report::limit).stage(Stage::Limits),
         Limits::Off => Ok(()),
     }
 }

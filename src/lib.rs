@@ -22,10 +22,10 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod balance;
 pub mod boot;
 pub mod conformance;
 pub mod error;
-mod exercise;
 mod meter;
 pub mod module;
 pub mod options;
@@ -33,3 +33,4 @@ pub mod printf;
 mod report;
 mod setup;
 pub mod stage;
+mod trial;

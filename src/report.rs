@@ -1,7 +1,7 @@
 //! The console log of the boot: what each stage found, one fact a line.
 //!
 //! The log is an interface: people read it, CI looks for lines in it, programs compare rows with the toolstack's.
-//! Its grammar is docs/boot-log.md. Neighbours: `boot` and `exercise` call these; the image's logger adds the time.
+//! Its grammar is docs/boot-log.md. Neighbours: `boot`, `trial` and `module::driver` call these; the image's logger adds the time.
 
 use log::{debug, info, warn};
 
@@ -15,7 +15,7 @@ use pv_memory::frames::Frames;
 use pv_memory::layout::{Layout, Name, Row};
 use pv_memory::limits::Limit;
 use pv_memory::p2m::verify::{Verified, Verify};
-use pv_memory::p2m::{Apart, Retired, Strategy, Tree};
+use pv_memory::p2m::{Apart, Outcome, Strategy, Tree};
 use pv_memory::tables::Tables;
 use pv_memory::vmalloc::Area;
 use pv_memory::walk::BootTables;
@@ -106,11 +106,11 @@ pub(crate) fn verified(seen: &Verified, extent: Verify) {
     }
 }
 
-pub(crate) fn kept() {
-    warn!(target: Stage::Revector.name(), "p2m=keep: the P2M stays where the builder put it, nothing is cleaned");
-}
-
-pub(crate) fn revectored(retired: &Retired, strategy: Strategy) {
+pub(crate) fn revectored(outcome: &Outcome, strategy: Strategy) {
+    let Outcome::Moved(_, retired) = outcome else {
+        warn!(target: Stage::Revector.name(), "p2m=keep: the P2M stays where the builder put it, nothing is cleaned");
+        return;
+    };
     let to = match strategy {
         Strategy::Alias => "the same frames in the direct map",
         Strategy::Copy | Strategy::Baseline | Strategy::Keep => "a new list in the direct map",

@@ -1,6 +1,6 @@
 //! What a boot is given besides start_info: the same for the image and for a test on the model.
 //!
-//! Neighbours: `boot` and `exercise` read it; the image's entry and tests fill it in.
+//! Neighbours: `boot` and `module::driver` read it; the image's entry and tests fill it in.
 
 use crate::module::export::Export;
 use crate::options::Options;

@@ -4,7 +4,7 @@
 //! is offered once: a module that offers a name again is refused. A module that a later one uses stays until that
 //! one has gone.
 //!
-//! Neighbours: `load` adds, `exercise` unloads. Lineage: Linux `resolve_symbol`, `verify_exported_symbols`,
+//! Neighbours: `load` adds, `driver` unloads. Lineage: Linux `resolve_symbol`, `verify_exported_symbols`,
 //! `module_refcount`, the file /proc/modules.
 
 use alloc::borrow::ToOwned;

@@ -63,6 +63,17 @@ pub enum Outcome {
     Kept(P2m<Initial>),
 }
 
+impl Outcome {
+    /// Returns the tree, and the old list if there is one to be cleaned.
+    #[must_use]
+    pub fn into_parts(self) -> (Tree, Option<Retired>) {
+        match self {
+            Self::Moved(p2m, retired) => (p2m.into_tree(), Some(retired)),
+            Self::Kept(p2m) => (p2m.into_tree(), None),
+        }
+    }
+}
+
 /// Revectors the tree.
 ///
 /// # Errors
