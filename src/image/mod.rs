@@ -70,7 +70,7 @@ fn run(options: &Options, boot: &mut Boot<'_, Live>) -> Verdict {
         built_in: Source { name: "hello", object: &HELLO.0 },
     };
     let outcome = boot::boot(boot.raw(), &setup, boot.xen());
-    let (used, of) = heap::peak();
+    let heap::Peak { used, of } = heap::peak();
     log::info!(target: Stage::Total.name(), "heap: {} of {} KiB at most", used.div_ceil(1024), of / 1024);
     match outcome {
         Ok(()) => {

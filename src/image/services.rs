@@ -119,7 +119,7 @@ pub(super) extern "C" fn revector_p2m(pfn: u64) -> u64 {
 }
 
 fn frame_of(pfn: u64) -> Option<Mfn> {
-    let (top, entries) = shared::published_p2m();
+    let shared::PublishedP2m { top, entries } = shared::published_p2m();
     let word = |table: u64, shift: u32| word_of(Mfn::new(table), (pfn >> shift) % 512);
     let found = || word(word(word(top, 18)?, 9)?, 0);
     Some(pfn).filter(|pfn| *pfn < entries).and_then(|_| found()).and_then(Mfn::from_p2m)

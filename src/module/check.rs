@@ -9,13 +9,10 @@ use core::fmt;
 
 use pv_memory::error::MmError;
 use pv_memory::tables::{Tables, pages_of};
-use pv_memory::vmalloc::{Area, Vmalloc};
+use pv_memory::vmalloc::{Area, Rights, Vmalloc};
 use xen::Hypervisor;
 use xen::addr::{PAGE_SIZE, Pfn, VirtAddr, VirtRange};
 use xen::pte::{Access, Pte};
-
-/// Rights of one part of a module: first page, pages, access.
-pub(super) type Rights = (u64, u64, Access);
 
 /// Code and constants of a module, with what else shows their frames.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,7 +40,7 @@ pub(super) fn check<X: Hypervisor>(
     xen: &X,
 ) -> Result<Sealed, MmError> {
     let mut sealed = Sealed::default();
-    for &(first, pages, access) in rights {
+    for &Rights { first, pages, access } in rights {
         for (page, pfn) in (first..first + pages).zip(vmalloc.pages_behind(area, first, pages)?) {
             let here = VirtAddr::new_truncate(area.span().start().as_u64() + page * PAGE_SIZE);
             let (_, entry) = tables.leaf(xen, here)?.ok_or(MmError::NotMapped { at: here })?;

@@ -13,7 +13,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::call::call;
-use super::check::{Rights, check};
+use super::check::check;
 pub use super::export::Export;
 pub use super::list::{Loaded, Modules};
 use crate::error::{BootError, InStage};
@@ -21,10 +21,10 @@ use crate::options::Inits;
 use crate::stage::Stage;
 use ko_loader::{Content, INIT, Image, ModInfo, ModuleError, Object, Part, Permission, RelocOp, Source};
 use pv_memory::memory::Memory;
-use pv_memory::vmalloc::{Area, Near, Vmalloc};
+use pv_memory::vmalloc::{Area, Near, Rights, Vmalloc};
 use xen::addr::{PAGE_SIZE, VirtAddr};
 use xen::pte::Access;
-use xen::{Hypervisor, ModuleNames};
+use xen::{Hypervisor, ModuleFunction, ModuleNames};
 
 /// Bytes of function names that one module may keep for call traces.
 const NAMES_BYTES: usize = 64 << 10;
@@ -118,7 +118,7 @@ fn start_up<X: Hypervisor>(
     let keep = image.init_pages().start;
     vmalloc.trim(area, keep, memory, xen).stage(Stage::Module)?;
     let resident: Vec<Rights> =
-        rights(image).into_iter().filter(|(first, ..)| *first < area.span().pages()).collect();
+        rights(image).into_iter().filter(|part| part.first < area.span().pages()).collect();
     check(area, &resident, vmalloc, memory.tables, xen).stage(Stage::Module)?;
     xen.learn_names(names(name, area, image));
     let freed = image.pages() - area.span().pages();
@@ -134,20 +134,24 @@ fn names(module: &str, area: &Area, image: &Image<'_>) -> ModuleNames {
     let mut room = NAMES_BYTES;
     let mut functions = Vec::new();
     for function in image.functions().filter(|function| function.offset < range.bytes) {
-        let Some(left) = room.checked_sub(function.name.len() + size_of::<(u32, u32, String)>()) else {
+        let Some(left) = room.checked_sub(function.name.len() + size_of::<ModuleFunction>()) else {
             break;
         };
         room = left;
         // An image is smaller than 4 GiB; a size that is not is cut.
         let (offset, size) = (function.offset as u32, u32::try_from(function.size).unwrap_or(u32::MAX));
-        functions.push((offset, size, function.name.to_owned()));
+        functions.push(ModuleFunction { offset, size, name: function.name.to_owned() });
     }
     functions.sort_unstable();
     ModuleNames { module: module.to_owned(), range, functions }
 }
 
 fn rights(image: &Image<'_>) -> Vec<Rights> {
-    let rights = |part: Part| (part.offset / PAGE_SIZE, part.pages(), access(part.kind.permission()));
+    let rights = |part: Part| Rights {
+        first: part.offset / PAGE_SIZE,
+        pages: part.pages(),
+        access: access(part.kind.permission()),
+    };
     image.parts().map(rights).collect()
 }
 

@@ -14,7 +14,7 @@ use pv_memory::frames::{FrameError, Zone};
 use pv_memory::p2m::Leaves;
 use pv_memory::p2m::Slot;
 use pv_memory::p2m::Strategy;
-use pv_memory::vmalloc::{Near, Vmalloc};
+use pv_memory::vmalloc::{Near, Rights, Vmalloc};
 use xen::addr::{Mfn, Pfn, PfnRange, VirtAddr};
 use xen::pte::{Access, Level};
 use xen_model::{Builder, Built, Domain, ImageShape, Kind, Ramdisk};
@@ -162,7 +162,7 @@ fn a9_a_page_made_writable_again_is_written_through_a_fresh_translation() {
     world.run(|memory, xen| {
         let mut area = vmalloc.allocate(Near::Kernel, 1, memory, xen).unwrap();
         for access in [Access::ReadOnly, Access::Data] {
-            vmalloc.protect(&area, &[(0, 1, access)], memory.tables, xen).unwrap();
+            vmalloc.protect(&area, &[Rights { first: 0, pages: 1, access }], memory.tables, xen).unwrap();
             let _ = area.span().page(xen, 0)[0];
         }
         area.page_mut(xen, 0)[0] = 1;

@@ -6,7 +6,7 @@ use crate::support::walk::Walk;
 use proptest::prelude::*;
 use pv_memory::error::MmError;
 use pv_memory::p2m::Strategy as Move;
-use pv_memory::vmalloc::{Area, Near, Vmalloc};
+use pv_memory::vmalloc::{Area, Near, Rights, Vmalloc};
 use xen::addr::{PAGE_SIZE, VirtAddr};
 use xen::pte::{Access, Level};
 use xen::{Errno, Lookup};
@@ -74,7 +74,7 @@ impl Trial {
         let Some(area) = self.areas.get_mut(number) else { return };
         let World { tables, built, .. } = &mut self.world;
         for access in [Access::ReadOnly, Access::Data] {
-            let parts = [(0, 1, access)];
+            let parts = [Rights { first: 0, pages: 1, access }];
             built.xen.run(|xen| self.vmalloc.protect(area, &parts, tables, xen)).unwrap();
             assert_eq!(area.span().page(&built.xen, 0)[0], area.range().start.as_u64());
         }
@@ -86,7 +86,10 @@ impl Trial {
         let Some(area) = self.areas.get(number) else { return Ok(()) };
         let World { tables, built, .. } = &mut self.world;
         let last = area.span().pages() - 1;
-        let parts = [(0, 1, Access::Code), (last, 1, Access::ReadOnly)];
+        let parts = [
+            Rights { first: 0, pages: 1, access: Access::Code },
+            Rights { first: last, pages: 1, access: Access::ReadOnly },
+        ];
         built.xen.run(|xen| self.vmalloc.protect(area, &parts, tables, xen))
     }
 
@@ -224,7 +227,9 @@ fn an_area_of_any_size_is_protected_and_unmapped_in_batches_that_the_heap_can_ho
         let area = vmalloc.allocate(Near::Kernel, 8193, memory, xen).unwrap();
         // Four times 2048 entries and one, each with its flush.
         let before = xen.issued();
-        vmalloc.protect(&area, &[(0, 8193, Access::ReadOnly)], memory.tables, xen).unwrap();
+        vmalloc
+            .protect(&area, &[Rights { first: 0, pages: 8193, access: Access::ReadOnly }], memory.tables, xen)
+            .unwrap();
         assert_eq!(xen.issued() - before, 10);
         let before = xen.issued();
         drop(area);

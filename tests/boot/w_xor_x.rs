@@ -17,7 +17,7 @@ use ko_loader::Source;
 use ko_loader::{Image, Object};
 use pv_memory::direct_map;
 use pv_memory::p2m::Strategy;
-use pv_memory::vmalloc::{Near, Vmalloc};
+use pv_memory::vmalloc::{Near, Rights, Vmalloc};
 use revector::boot::{self, Setup};
 use revector::error::BootError;
 use revector::module::load::Export;
@@ -175,7 +175,11 @@ fn a_change_of_rights_is_done_wholly_or_not_at_all_in_every_mapping() {
     let mut vmalloc = Vmalloc::new(world.clean().0);
     world.run(|memory, xen| {
         xen.watch(watch);
-        let parts = [(0, 3, Access::Code), (3, 2, Access::ReadOnly), (5, 2, Access::Data)];
+        let parts = [
+            Rights { first: 0, pages: 3, access: Access::Code },
+            Rights { first: 3, pages: 2, access: Access::ReadOnly },
+            Rights { first: 5, pages: 2, access: Access::Data },
+        ];
         for element in 0..12 {
             let area = vmalloc.allocate(Near::Kernel, 7, memory, xen).unwrap();
             let own: Vec<_> = vmalloc.pages_behind(&area, 0, 7).unwrap().collect();
@@ -187,7 +191,9 @@ fn a_change_of_rights_is_done_wholly_or_not_at_all_in_every_mapping() {
             let shown: Vec<_> = own.iter().map(|pfn| alias(*pfn)).collect();
             assert_eq!(shown, [false, false, false, false, false, true, true]);
             // Back to data, then code again, then away with it.
-            vmalloc.protect(&area, &[(0, 7, Access::Data)], memory.tables, xen).unwrap();
+            vmalloc
+                .protect(&area, &[Rights { first: 0, pages: 7, access: Access::Data }], memory.tables, xen)
+                .unwrap();
             let alias = |pfn| memory.tables.alias(xen, pfn).unwrap().unwrap().1.is_writable();
             assert!(own.iter().all(|pfn| alias(*pfn)));
             vmalloc.protect(&area, &parts, memory.tables, xen).unwrap();
@@ -211,7 +217,17 @@ fn a_direct_map_that_grows_over_code_shows_it_read_only() {
     world.run(|memory, xen| {
         xen.watch(watch);
         let area = vmalloc.allocate(Near::Kernel, 2, memory, xen).unwrap();
-        vmalloc.protect(&area, &[(0, 1, Access::Code), (1, 1, Access::Data)], memory.tables, xen).unwrap();
+        vmalloc
+            .protect(
+                &area,
+                &[
+                    Rights { first: 0, pages: 1, access: Access::Code },
+                    Rights { first: 1, pages: 1, access: Access::Data },
+                ],
+                memory.tables,
+                xen,
+            )
+            .unwrap();
         let own: Vec<_> = vmalloc.pages_behind(&area, 0, 2).unwrap().collect();
         assert_eq!(memory.tables.alias(xen, own[0]), Ok(None), "shown from the start: this tests nothing");
         let pages = PfnRange::new(own[0], 2);

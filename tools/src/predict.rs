@@ -67,7 +67,7 @@ pub(crate) fn run(args: &PredictArgs) -> Result<(String, Verdict)> {
     let domain = args.domain()?;
     let plan = domain.plan()?;
     let scene = predict::scene(&domain, &plan, args.module_area.area());
-    let verdict = if predict::collision(&scene) == (0, 0) { Verdict::Fine } else { Verdict::Problem };
+    let verdict = if predict::collision(&scene).is_empty() { Verdict::Fine } else { Verdict::Problem };
     let text = match args.format {
         Format::Term => predict::text(&domain, &plan, &scene),
         Format::Json => predict::json(&domain, &plan, &scene)?,

@@ -19,8 +19,8 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
-pub use self::area::Area;
 use self::area::Id;
+pub use self::area::{Area, Rights};
 use crate::cleanup::ModuleSpace;
 use crate::commit::Batch;
 use crate::error::MmError;

@@ -59,6 +59,7 @@ pub use list::List;
 pub use loops::Loop;
 pub use notes::Notes;
 pub use seam::{
-    Faulted, Gauge, Hypervisor, Lookup, ModuleNames, PageTables, Pages, Platform, Stopped, Trapped, Words,
+    Faulted, Gauge, Hypervisor, Lookup, ModuleFunction, ModuleNames, PageTables, Pages, Platform, Stopped,
+    Trapped, Words,
 };
 pub use verdict::Verdict;

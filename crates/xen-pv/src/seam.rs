@@ -48,8 +48,19 @@ pub struct ModuleNames {
     pub module: String,
     /// Where it is.
     pub range: VirtRange,
-    /// Offset, size and name of each function, by offset.
-    pub functions: Vec<(u32, u32, String)>,
+    /// Its functions, by offset.
+    pub functions: Vec<ModuleFunction>,
+}
+
+/// A function of a module.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ModuleFunction {
+    /// Offset from the module's start.
+    pub offset: u32,
+    /// Bytes.
+    pub size: u32,
+    /// Its name.
+    pub name: String,
 }
 
 /// What the boot asks of the world.

@@ -5,7 +5,7 @@
 
 use crate::{
     predict::{
-        collision,
+        Collision, collision,
         domain::{Builder, Domain, Kernel, Refusal},
         scene,
     },
@@ -50,8 +50,8 @@ impl Question {
         let domain = Domain { builder: self.builder, pages: memory.pages(), kernel: self.kernel, ramdisk };
         match domain.plan().map(|plan| collision(&scene(&domain, &plan, self.area))) {
             Err(Refusal::NoMemory { .. } | Refusal::NoAddresses | Refusal::BadImage { .. }) => Fate::Refused,
-            Ok((0, 0)) => Fate::Fits,
-            Ok((0, _)) => Fate::SmallRows,
+            Ok(Collision { p2m: 0, others: 0 }) => Fate::Fits,
+            Ok(Collision { p2m: 0, .. }) => Fate::SmallRows,
             Ok(_) => Fate::P2m,
         }
     }

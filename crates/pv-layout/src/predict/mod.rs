@@ -13,7 +13,7 @@ mod output;
 mod refusal;
 mod tables;
 
-pub use collision::collision;
+pub use collision::{Collision, collision};
 pub use output::{json, text};
 
 use crate::{
@@ -32,8 +32,9 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// What the page says above its picture.
 #[must_use]
 pub fn findings(scene: &Scene) -> Vec<Finding> {
-    let (p2m, others) = collision(scene);
-    if p2m == 0 && others == 0 {
+    let found = collision(scene);
+    let Collision { p2m, others } = found;
+    if found.is_empty() {
         return Vec::new();
     }
     vec![Finding {

@@ -5,7 +5,7 @@
 //! nothing; for it these are the rows of this project's guest (docs/boot-log.md). `mod` calls it.
 
 use super::{
-    collision,
+    Collision, collision,
     domain::{Builder, Domain, Placed, Plan},
 };
 use crate::{
@@ -173,8 +173,10 @@ fn table(scene: &Scene) -> String {
 fn verdict(scene: &Scene) -> String {
     let start = scene.area.start;
     match collision(scene) {
-        (0, 0) => format!("Nothing lies in the module area, which starts at {start:#x}.\n"),
-        (p2m, others) => format!(
+        Collision { p2m: 0, others: 0 } => {
+            format!("Nothing lies in the module area, which starts at {start:#x}.\n")
+        }
+        Collision { p2m, others } => format!(
             "{} of the P2M and {} of other rows lie in the module area, which starts at {start:#x}: a kernel that leaves \
              them there cannot load modules.\n\
              What helps: {}.\n",
@@ -224,7 +226,7 @@ struct JsonTables {
 /// # Errors
 /// None that can happen: texts and numbers can be written.
 pub fn json(domain: &Domain, plan: &Plan, scene: &Scene) -> Result<String> {
-    let (p2m, others) = collision(scene);
+    let Collision { p2m, others } = collision(scene);
     let hex = |address: u64| format!("{address:#018x}");
     let plan = JsonPlan {
         builder: domain.builder.key(),

@@ -99,7 +99,7 @@ impl WhatIf {
 
     fn fits(&self) -> bool {
         let Ok(plan) = self.domain.plan() else { return false };
-        predict::collision(&predict::scene(&self.domain, &plan, self.area)) == (0, 0)
+        predict::collision(&predict::scene(&self.domain, &plan, self.area)).is_empty()
     }
 
     /// The end of all rows with notes that keep them out of the module area, if they do.

@@ -12,6 +12,7 @@ use core::cell::RefCell;
 
 use crate::window::Span;
 use xen::addr::{PAGE_SIZE, VirtAddr, VirtRange};
+use xen::pte::Access;
 use xen::{Hypervisor, Words};
 
 /// Number of an area.
@@ -63,4 +64,15 @@ impl Drop for Area {
     fn drop(&mut self) {
         self.dropped.borrow_mut().push(self.id);
     }
+}
+
+/// Rights of a part of an area.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rights {
+    /// Its first page, counted from the area's.
+    pub first: u64,
+    /// Its pages.
+    pub pages: u64,
+    /// What they allow.
+    pub access: Access,
 }

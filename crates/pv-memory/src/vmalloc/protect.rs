@@ -5,7 +5,7 @@
 //!
 //! Neighbours: `vmalloc` holds the areas; `module::load` gives the parts of a module their rights.
 
-use super::{Area, Record, Vmalloc};
+use super::{Area, Record, Rights, Vmalloc};
 use crate::commit::Batch;
 use crate::error::MmError;
 use crate::frames::part;
@@ -15,21 +15,21 @@ use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
 use xen::pte::{Access, Pte};
 
 impl Vmalloc {
-    /// Changes what `pages` pages from page `first` of an area allow, for each `(first, pages, access)`; what the
-    /// direct map shows of code and constants becomes read-only in the same hypercall, and writable with data.
+    /// Changes what parts of an area allow; what the direct map shows of code and constants becomes read-only in the
+    /// same hypercall, and writable with data.
     ///
     /// # Errors
     /// [`MmError`] if Xen refuses; of an area larger than a batch, a part may be changed then.
     pub fn protect<X: Hypervisor>(
         &self,
         area: &Area,
-        parts: &[(u64, u64, Access)],
+        parts: &[Rights],
         tables: &mut Tables,
         xen: &mut X,
     ) -> Result<(), MmError> {
         let record = self.record(area)?;
         let mut batch = Batch::new();
-        for &(first, pages, access) in parts {
+        for &Rights { first, pages, access } in parts {
             if access != Access::Data {
                 record.part(first, pages).for_each(|part| tables.seal(part));
             }
@@ -41,7 +41,7 @@ impl Vmalloc {
             }
         }
         batch.commit(xen)?;
-        for &(first, pages, _) in parts.iter().filter(|(.., access)| *access == Access::Data) {
+        for &Rights { first, pages, .. } in parts.iter().filter(|part| part.access == Access::Data) {
             record.part(first, pages).for_each(|part| tables.unseal(part));
         }
         Ok(())

@@ -45,8 +45,17 @@ pub unsafe fn call(entry: VirtAddr) -> Result<i32, Trapped> {
     Err(Trapped { vector, rip })
 }
 
-/// Where to go on after an exception in a module: instruction and stack pointer. `None` if no module is to blame.
-pub fn landing(vector: u64, rip: u64) -> Option<(u64, u64)> {
+/// Where to go on after an exception in a module.
+#[derive(Clone, Copy, Debug)]
+pub struct Landing {
+    /// The instruction.
+    pub rip: u64,
+    /// The stack pointer.
+    pub rsp: u64,
+}
+
+/// Returns where to go on after an exception in a module; `None` if no module is to blame.
+pub fn landing(trapped: Trapped) -> Option<Landing> {
     if SERVICES.load(Ordering::Relaxed) != 0 {
         return None;
     }
@@ -55,9 +64,9 @@ pub fn landing(vector: u64, rip: u64) -> Option<(u64, u64)> {
     if saved == 0 {
         return None;
     }
-    TRAPPED[0].store(vector, Ordering::Relaxed);
-    TRAPPED[1].store(rip, Ordering::Relaxed);
-    Some((linker::module_trapped().as_u64(), saved))
+    TRAPPED[0].store(trapped.vector, Ordering::Relaxed);
+    TRAPPED[1].store(trapped.rip, Ordering::Relaxed);
+    Some(Landing { rip: linker::module_trapped().as_u64(), rsp: saved })
 }
 
 /// A kernel function at work for a module; while it lives, an exception is ours.

@@ -36,9 +36,18 @@ pub fn take_back() -> bool {
     HEAP.0.lock().take_back()
 }
 
-/// The most bytes in use so far, and the bytes of the own piece.
-pub fn peak() -> (usize, usize) {
-    (HEAP.0.lock().peak(), BYTES)
+/// How much of the heap was needed.
+#[derive(Clone, Copy, Debug)]
+pub struct Peak {
+    /// The most bytes in use so far.
+    pub used: usize,
+    /// The bytes of the own piece.
+    pub of: usize,
+}
+
+/// Returns how much of the heap was needed so far.
+pub fn peak() -> Peak {
+    Peak { used: HEAP.0.lock().peak(), of: BYTES }
 }
 
 /// The image's allocator; [`entry!`](crate::entry) makes it the global one.

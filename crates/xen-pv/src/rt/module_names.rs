@@ -5,8 +5,8 @@
 
 use core::fmt;
 
-use crate::ModuleNames;
 use crate::addr::VirtAddr;
+use crate::{ModuleFunction, ModuleNames};
 use alloc::vec::Vec;
 use rustc_demangle::demangle;
 use spin::Mutex;
@@ -30,11 +30,12 @@ pub(crate) fn print(f: &mut fmt::Formatter<'_>, address: u64, inside: u64) -> Op
     let at = VirtAddr::try_new(inside).ok()?;
     let module = modules.iter().find(|module| module.range.contains(at))?;
     let offset = inside - module.range.start.as_u64();
-    let owns = |function: &&(u32, u32, _)| {
-        offset.checked_sub(u64::from(function.0)).is_some_and(|within| within < u64::from(function.1))
+    let owns = |function: &&ModuleFunction| {
+        let within = offset.checked_sub(u64::from(function.offset));
+        within.is_some_and(|within| within < u64::from(function.size))
     };
     Some(match module.functions.iter().find(owns) {
-        Some((start, size, name)) => {
+        Some(ModuleFunction { offset: start, size, name }) => {
             let within = address - module.range.start.as_u64() - u64::from(*start);
             write!(f, "{:#}+{within:#x}/{size:#x} [{}]", demangle(name), module.module)
         }

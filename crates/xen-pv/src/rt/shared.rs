@@ -55,14 +55,23 @@ pub fn clear_event(port: Port) {
     port.take(unsafe { volatile::atomic(at) });
 }
 
-/// Reads what [`publish_p2m`] wrote: the top page's frame, and the number of entries.
-pub fn published_p2m() -> (u64, u64) {
+/// What the toolstack finds of the P2M.
+#[derive(Clone, Copy, Debug)]
+pub struct PublishedP2m {
+    /// The machine frame of the top page.
+    pub top: u64,
+    /// The number of entries.
+    pub entries: u64,
+}
+
+/// Reads what [`publish_p2m`] wrote.
+pub fn published_p2m() -> PublishedP2m {
     let [top, entries] =
         [offset_of!(SharedInfo, pfn_to_mfn_frame_list_list), offset_of!(SharedInfo, max_pfn)].map(|offset| {
             // SAFETY: as in `time`.
             unsafe { volatile::read::<u64>(at(offset)) }
         });
-    (top, entries)
+    PublishedP2m { top, entries }
 }
 
 /// Publishes the P2M's machine-frame tree.

@@ -11,9 +11,9 @@
 use core::arch::global_asm;
 use core::fmt;
 
-use crate::Errno;
 use crate::abi::{FLAT_KERNEL_CS, TrapInfo};
 use crate::addr::VirtAddr;
+use crate::{Errno, Trapped};
 
 use super::die::{self, Cause};
 use super::hypercall;
@@ -99,10 +99,11 @@ extern "C" fn trap(frame: &mut Frame) {
         frame.rip = resume;
         return;
     }
-    if let Some((resume, stack)) = guard::landing(frame.vector, frame.rip) {
+    let trapped = Trapped { vector: frame.vector, rip: frame.rip };
+    if let Some(landing) = guard::landing(trapped) {
         report(frame, "exception in a module:");
-        frame.rip = resume;
-        frame.rsp = stack;
+        frame.rip = landing.rip;
+        frame.rsp = landing.rsp;
         frame.rflags &= !UNWANTED_FLAGS;
         return;
     }
