@@ -30,6 +30,7 @@ pub(crate) fn start_info(info: &BootInfo) {
         Role::InitialDomain => "initial domain",
     };
     info!(target: Stage::StartInfo.name(), "{role}, {:#x} pages ({} MiB)", info.nr_pages, info.nr_pages / 256);
+    info!(target: Stage::StartInfo.name(), "builder: {}", info.mark);
     if let Some(Ramdisk { place, bytes }) = info.ramdisk {
         match place {
             RamdiskPlace::Mapped(_) => info!(target: Stage::StartInfo.name(), "ramdisk of {bytes} bytes"),

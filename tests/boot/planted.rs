@@ -10,7 +10,7 @@ const NOTES: [Notes; 4] = [
     Notes { p2m: P2mNote::None, ramdisk: RamdiskNote::None },
     Notes { p2m: P2mNote::InitP2m, ramdisk: RamdiskNote::None },
     Notes { p2m: P2mNote::None, ramdisk: RamdiskNote::ModStartPfn },
-    Notes { p2m: P2mNote::InitP2m, ramdisk: RamdiskNote::ModStartPfn },
+    Notes::BOTH,
 ];
 
 /// A domain with everything that a fault can be in.

@@ -252,22 +252,29 @@ fn memory_that_ends_during_the_move_is_an_error_with_what_to_give() {
 
 #[test]
 fn every_hypercall_of_a_boot_may_fail_and_the_boot_ends_with_an_error_that_names_it() {
-    for line in ["p2m=copy", "p2m=alias", "p2m=keep"] {
-        let mut built = domain().build().unwrap();
-        boot(&mut built, line).unwrap();
-        assert!(built.xen.issued() > 10, "{} hypercalls that can be refused", built.xen.issued());
-        for hypercall in 0..built.xen.issued() {
-            for element in [0, 1, 70, usize::MAX] {
-                for errno in [Errno::EINVAL, Errno::ENOMEM, Errno::EFAULT] {
-                    let mut built = domain().build().unwrap();
-                    built.xen.refuse(Refusal { hypercall, element, errno });
-                    let error = boot(&mut built, line).expect_err("a refused hypercall");
-                    let text = error.to_string();
-                    assert!(text.contains("mmu_update: ") || text.contains("mmuext_op: "), "{text}");
-                    assert!(text.ends_with(&errno.to_string()), "{text}");
-                    assert_eq!(error.verdict(), Verdict::Failure);
-                }
-            }
+    let apart = |builder| Domain { builder, notes: Notes::BOTH, ..domain() };
+    for domain in [domain(), apart(Builder::Toolstack), apart(Builder::Xen)] {
+        for line in ["p2m=copy", "p2m=alias", "p2m=keep"] {
+            each_hypercall_refused(&domain, line);
+        }
+    }
+}
+
+fn each_hypercall_refused(domain: &Domain, line: &str) {
+    let mut built = domain.build().unwrap();
+    boot(&mut built, line).unwrap();
+    assert!(built.xen.issued() > 10, "{} hypercalls that can be refused", built.xen.issued());
+    for hypercall in 0..built.xen.issued() {
+        for (element, errno) in
+            [(0, Errno::EINVAL), (1, Errno::ENOMEM), (70, Errno::EFAULT), (usize::MAX, Errno::EINVAL)]
+        {
+            let mut built = domain.build().unwrap();
+            built.xen.refuse(Refusal { hypercall, element, errno });
+            let error = boot(&mut built, line).expect_err("a refused hypercall");
+            let text = error.to_string();
+            assert!(text.contains("mmu_update: ") || text.contains("mmuext_op: "), "{text}");
+            assert!(text.ends_with(&errno.to_string()), "{text}");
+            assert_eq!(error.verdict(), Verdict::Failure);
         }
     }
 }

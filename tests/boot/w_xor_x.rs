@@ -25,7 +25,7 @@ use xen::abi::MmuUpdate;
 use xen::addr::{PfnRange, VirtAddr};
 use xen::pte::{Access, Level};
 use xen::{Errno, Trapped};
-use xen_model::{Built, Domain, Event, Ramdisk, Refusal, Xen};
+use xen_model::{Built, Domain, Event, Notes, Ramdisk, Refusal, Xen};
 
 const DIRECT: u64 = 0xffff_8800_0000_0000;
 const MODULES: u64 = 0xffff_ffff_a000_0000;
@@ -153,7 +153,12 @@ fn rights_are_back(built: &Built) {
 
 #[test]
 fn a_refusal_anywhere_leaves_no_frame_executable_and_writable() {
-    let small = || Domain::guest(64).build().unwrap();
+    no_refusal_leaves_both(&Domain::guest(64));
+    no_refusal_leaves_both(&Domain { notes: Notes::BOTH, ..Domain::guest(64) });
+}
+
+fn no_refusal_leaves_both(domain: &Domain) {
+    let small = || domain.build().unwrap();
     let mut built = small();
     support::boot(&mut built, "").unwrap();
     rights_are_back(&built);

@@ -20,7 +20,7 @@ use crate::layout::{Layout, Name};
 use crate::tables::Tables;
 pub use error::ListError;
 pub use pieces::Apart;
-pub(crate) use pieces::{BuilderList, Piece, l4_slots};
+pub(crate) use pieces::{BuilderList, Piece};
 use search::Search;
 use xen::Hypervisor;
 use xen::addr::{PAGE_SIZE, VirtRange};

@@ -11,14 +11,14 @@
 //! Takes [`Retired`] from `p2m::revector`, gives [`ModuleSpace`] to `vmalloc`; the controls, which must fail, take one unproved. Lineage: Linux
 //! `cleanup_highmap`, `xen_cleanhighmap`.
 
-use crate::builder_list::{Apart, l4_slots};
+use crate::builder_list::Apart;
 use crate::commit::Batch;
 use crate::error::MmError;
 use crate::frames::give_back;
 use crate::image;
 use crate::memory::Memory;
 use crate::p2m::Retired;
-use crate::tables::{Tables, pages_of};
+use crate::tables::{Tables, l4_slots, pages_of};
 use xen::Hypervisor;
 use xen::addr::{ENTRIES, L1_SPAN, L2_SPAN, Pfn, VirtAddr, VirtRange};
 use xen::area;

@@ -19,7 +19,7 @@ use crate::image;
 use crate::layout::Layout;
 use crate::memory::Memory;
 use crate::p2m::Leaves;
-use crate::tables::{Tables, confirm};
+use crate::tables::{Tables, confirm, l4_slots};
 use crate::walk::BootTables;
 use crate::window::Window;
 use xen::addr::{ENTRIES, L2_SPAN, Mfn, Pfn, PfnRange, VirtRange};
@@ -45,6 +45,7 @@ pub fn graft<X: Hypervisor>(
     growth.batch.reserve(most_entries(facts, end));
     let filled = share_l1_tables(&mut growth, end, facts.image, frames, xen)
         .and_then(|()| image::unshare(&mut growth, layout, facts, frames, xen));
+    list_is_data(&mut growth, layout, xen);
     growth.commit(filled, frames, xen)?;
     tables.note_shared(end.raw().div_ceil(ENTRIES));
     tables.set_window(Window::new(area::DIRECT, end));
@@ -98,6 +99,19 @@ fn share_l1_tables<X: Hypervisor>(
     Ok(())
 }
 
+/// Makes the L4 slots of a list with a mapping of its own non-executable: they hold nothing else.
+fn list_is_data<X: Hypervisor>(growth: &mut Growth<'_>, layout: &Layout, xen: &X) {
+    let list = layout.list_is_apart().then_some(layout.mfn_list);
+    let root = growth.tables().root();
+    for at in list.into_iter().flat_map(l4_slots) {
+        let before = growth.tables().entry(xen, root, at);
+        // One that is not there is found when the list is walked.
+        if before.is_present() {
+            growth.batch.change(root.slot(at), before, Pte::table(before.mfn(), Reach::NeverExecute));
+        }
+    }
+}
+
 /// Maps `pages` into the direct map where they are not yet, all in one hypercall; their slots get L1 tables where
 /// they have none. Nothing else is mapped, and the window shows just what is.
 ///
@@ -122,7 +136,7 @@ pub(crate) fn extend_by<X: Hypervisor>(
     let window = tables.window();
     let hidden: Vec<PfnRange> = pages.iter().flat_map(|range| window.hidden(*range)).collect();
     let mut growth = Growth::new(tables);
-    growth.reserve(most_tables(&hidden));
+    growth.reserve(most_tables(&hidden), most_changes(&hidden));
     let mut parts = hidden.iter().flat_map(|range| by_slot(*range));
     let filled = parts.try_for_each(|part| show(&mut growth, part, p2m, frames, xen));
     growth.commit(filled, frames, xen)?;
@@ -146,6 +160,13 @@ pub(crate) fn show_runs<X: Hypervisor>(
 fn most_tables(hidden: &[PfnRange]) -> usize {
     let l1_tables: usize = hidden.iter().map(|range| by_slot(*range).count()).sum();
     l1_tables + l1_tables / 512 + 4
+}
+
+/// Entries that showing the ranges changes at most in tables that are there: those of slots that are shown in part.
+fn most_changes(hidden: &[PfnRange]) -> usize {
+    let parts = hidden.iter().flat_map(|range| by_slot(*range)).map(PfnRange::pages);
+    // A domain has fewer pages than any usize holds.
+    parts.filter(|pages| *pages < ENTRIES).sum::<u64>() as usize
 }
 
 /// Enters pages of one slot into its L1 table, whose entries for them are zero.

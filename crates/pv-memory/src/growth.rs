@@ -40,11 +40,11 @@ impl<'t> Growth<'t> {
         Self { tables, batch: Batch::new(), fresh: Vec::new() }
     }
 
-    /// Makes room for so many tables more, exactly, and for the changes that they take: one each to become read-only,
-    /// one each to be hooked. For growth whose extent follows the domain's.
-    pub fn reserve(&mut self, tables: usize) {
+    /// Makes room for so many tables more, exactly, for the changes that they take, one each to become read-only and
+    /// one each to be hooked, and for so many other changes. For growth whose extent follows the domain's.
+    pub fn reserve(&mut self, tables: usize, changes: usize) {
         self.fresh.reserve_exact(tables);
-        self.batch.reserve(2 * tables);
+        self.batch.reserve(2 * tables + changes);
     }
 
     /// Returns the tables as they are without the additions.

@@ -223,6 +223,13 @@ fn below<X: Hypervisor>(xen: &X, table: Table, at: VirtAddr, entry: Pte) -> Resu
     Ok(Table { pfn, mfn: entry.mfn(), level })
 }
 
+/// Returns the first address of each L4 slot that a part of the range lies in.
+pub(crate) fn l4_slots(range: VirtRange) -> impl Iterator<Item = VirtAddr> {
+    let span = Level::L4.span();
+    let (first, last) = (range.start.as_u64() / span, (range.end_raw() - 1) / span);
+    (first..=last).map(move |slot| VirtAddr::new_truncate(slot * span))
+}
+
 /// Returns the addresses of the pages in `range`, lowest first.
 pub fn pages_of(range: VirtRange) -> impl Iterator<Item = VirtAddr> {
     (0..range.pages())

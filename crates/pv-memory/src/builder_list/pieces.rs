@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use crate::walk::Counts;
 use crate::window::Window;
 use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
-use xen::pte::Level;
 
 /// Pages of the list that follow each other in memory and in address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,11 +50,4 @@ pub struct Apart {
     pub counts: Counts,
     /// The pages of the tables, which the direct map shows read-only.
     pub(crate) tables: Vec<PfnRange>,
-}
-
-/// Returns the first address of each L4 slot that a part of the range lies in.
-pub(crate) fn l4_slots(range: VirtRange) -> impl Iterator<Item = VirtAddr> {
-    let span = Level::L4.span();
-    let (first, last) = (range.start.as_u64() / span, (range.end_raw() - 1) / span);
-    (first..=last).map(move |slot| VirtAddr::new_truncate(slot * span))
 }

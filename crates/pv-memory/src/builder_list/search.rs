@@ -10,17 +10,16 @@
 use alloc::vec::Vec;
 
 use super::error::ListError;
-use super::pieces::{Apart, BuilderList, Piece, l4_slots};
-use crate::commit::Batch;
+use super::pieces::{Apart, BuilderList, Piece};
 use crate::direct_map;
 use crate::error::MmError;
 use crate::frames::Frames;
 use crate::listed::Listed;
 use crate::ranges::Ranges;
-use crate::tables::Tables;
+use crate::tables::{Tables, l4_slots};
 use crate::walk::Counts;
 use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
-use xen::pte::{Level, Pte, Reach};
+use xen::pte::{Level, Pte};
 use xen::{Hypervisor, List, Words};
 
 /// A table of the list's mapping, and the first address that it maps.
@@ -72,23 +71,21 @@ impl Search {
         Ok(self.finish(addresses)?)
     }
 
-    /// The L3 tables. The L4 slots of the list hold nothing else, and nothing there is code.
+    /// The L3 tables.
     fn in_root<X: Hypervisor>(
         &mut self,
         addresses: VirtRange,
         tables: &Tables,
-        xen: &mut X,
-    ) -> Result<Vec<Found>, MmError> {
-        let (root, mut batch, mut found) = (tables.root(), Batch::new(), Vec::new());
+        xen: &X,
+    ) -> Result<Vec<Found>, ListError> {
+        let (root, mut found) = (tables.root(), Vec::new());
         for at in l4_slots(addresses) {
             let entry = tables.entry(xen, root, at);
             if !entry.is_present() {
-                return Err(ListError::Hole { at }.into());
+                return Err(ListError::Hole { at });
             }
             found.push(self.table(at, entry, Level::L3, xen)?);
-            batch.change(root.slot(at), entry, Pte::table(entry.mfn(), Reach::NeverExecute));
         }
-        batch.commit(xen)?;
         Ok(found)
     }
 

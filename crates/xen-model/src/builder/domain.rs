@@ -50,6 +50,11 @@ pub struct Notes {
     pub ramdisk: RamdiskNote,
 }
 
+impl Notes {
+    /// Both: list and ramdisk are out of the high mapping.
+    pub const BOTH: Self = Self { p2m: P2mNote::InitP2m, ramdisk: RamdiskNote::ModStartPfn };
+}
+
 /// Who builds the domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Builder {

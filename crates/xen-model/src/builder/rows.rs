@@ -193,7 +193,7 @@ mod tests {
     /// Xen wants room for three tables, also for a list of one page of 2 MiB, which needs two.
     #[test]
     fn xen_wants_three_pages_for_the_tables_of_a_list_with_a_mapping_of_its_own() {
-        let notes = super::super::Notes { p2m: P2mNote::InitP2m, ramdisk: RamdiskNote::ModStartPfn };
+        let notes = super::super::Notes::BOTH;
         let with_free = |free: u64| {
             let pages = 0x4_0000;
             let ramdisk = Some(Ramdisk::blank((pages - 0x2000 - 512 - free) * PAGE_SIZE));
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_list_of_512_gib_is_one_page_of_1_gib_to_xen() {
-        let notes = super::super::Notes { p2m: P2mNote::InitP2m, ramdisk: RamdiskNote::ModStartPfn };
+        let notes = super::super::Notes::BOTH;
         let domain = Domain { notes, builder: Builder::Xen, ..Domain::guest(512 * 1024 + 1) };
         let rows = domain.rows().unwrap();
         let exact = Domain { pages: 512 << 18, ..domain.clone() }.rows().unwrap();
