@@ -7,7 +7,7 @@ use super::{
     crash_facts::Seen,
     layout_line::{Counted, Mark, Row},
 };
-use crate::{scene::MapRange, verdict::Outcome};
+use crate::{predict::domain::Builder, scene::MapRange, verdict::Outcome};
 
 /// Who wrote a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +67,8 @@ pub(super) enum Fact {
     /// Where pfn 0 would be.
     Base(u64),
     Tables(Counted),
+    /// Who built the guest, by what it found in its own domain.
+    BuiltBy(Builder),
     /// Pages of the guest.
     Pages(u64),
     /// Pages of the guest, without those in holes or taken early.

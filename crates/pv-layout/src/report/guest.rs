@@ -6,6 +6,7 @@ use super::{
     layout_line::{self, LayoutLine, Row, guest_tables, hex_numbers},
 };
 use crate::{
+    predict::domain::Builder,
     scene::{DIRECT, HIGH, PAGE},
     verdict::Outcome,
 };
@@ -83,8 +84,11 @@ fn tables(hit: &Hit<'_>) -> Facts {
     Ok(guest_tables(hit.rest).into_iter().map(Fact::Tables).collect())
 }
 
-/// `guest, 0x2000000 pages (131072 MiB)`
+/// `guest, 0x2000000 pages (131072 MiB)`, or `builder: GRUB, by its console ring before the xenstore ring`
 fn start_info(hit: &Hit<'_>) -> Facts {
+    if let Some(builder) = hit.rest.strip_prefix("builder: ").and_then(named) {
+        return Ok(vec![Fact::BuiltBy(builder)]);
+    }
     let about_pages = hit.rest.contains("guest, ") || hit.rest.contains("initial domain, ");
     let pages = hit.rest.split_once(" pages").and_then(|(head, _)| hex_numbers(head).first().copied());
     match pages.filter(|pages| about_pages && *pages < MOST_PAGES) {
@@ -92,6 +96,12 @@ fn start_info(hit: &Hit<'_>) -> Facts {
         None if is_stage(hit) => record(hit),
         None => nothing(),
     }
+}
+
+/// The builder before `, by what`. A guest without a mark names none.
+fn named(text: &str) -> Option<Builder> {
+    let (name, _) = text.split_once(", by ")?;
+    Builder::ALL.into_iter().find(|builder| builder.to_string() == name)
 }
 
 /// The first line of a boot, or what became of the list.

@@ -8,6 +8,7 @@ use super::{
     record::Record,
     speaker::Stream,
 };
+use crate::predict::domain::Builder;
 
 /// A guest, by all that the logs say of it. At least one side is there.
 #[derive(Debug, Clone)]
@@ -48,6 +49,14 @@ impl Guest {
             (None, Some(crash)) => crash.stream == Stream::Domain(0),
             (None, None) => false,
         }
+    }
+
+    /// Who built it, if the log tells: by the guest's own line, or because Xen lists rings, which it makes only in
+    /// pv-shim.
+    pub(super) fn built_by(&self) -> Option<Builder> {
+        let in_shim = |side: &&Record| side.writer == Writer::Xen && side.row("xenstore").is_some();
+        let own = self.inside.as_ref().and_then(|side| side.built_by);
+        own.or_else(|| self.builder.as_ref().filter(in_shim).map(|_| Builder::Shim))
     }
 
     /// The number of its domain, if a line names it.

@@ -12,6 +12,7 @@ use super::{
     text::clip,
 };
 use crate::{
+    predict::domain::Builder,
     scene::{HIGH, MapRange, PAGE},
     verdict::Outcome,
 };
@@ -66,6 +67,7 @@ pub(super) struct Record {
     pub alloc_end: Option<u64>,
     pub mapped_end: Option<u64>,
     pub tables: Counts,
+    pub built_by: Option<Builder>,
     pub pages: Option<u64>,
     pub pages_about: Option<u64>,
     pub ramdisk_bytes: Option<u64>,
@@ -104,6 +106,7 @@ impl Record {
             alloc_end: None,
             mapped_end: None,
             tables: Counts::default(),
+            built_by: None,
             pages: None,
             pages_about: None,
             ramdisk_bytes: None,
@@ -201,6 +204,7 @@ impl Record {
             Fact::MemoryLimit(bytes) => self.memory_limit = Some(bytes),
             Fact::Crash(seen) => self.crash.get_or_insert_default().take(seen),
             Fact::Tables(counted) => self.tables.add(counted),
+            Fact::BuiltBy(builder) => self.built_by = Some(builder),
             Fact::Pages(pages) => self.pages = Some(pages),
             Fact::PagesAbout(pages) => self.pages_about = Some(pages),
             Fact::Version(version) => self.version = Some(clip(&version)),

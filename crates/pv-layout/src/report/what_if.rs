@@ -1,8 +1,8 @@
 //! What would help: the arithmetic of `predict`, asked about the guest of a log.
 //!
-//! A scene's rows give the domain that a builder must have had before it. If `predict` lays that domain out as the log
-//! says, its answers about other sizes and notes count; if not (a builder with habits of its own, a guest of several
-//! modules), none is given, because a cure that arithmetic does not show is a guess.
+//! A scene's rows give the domain that a builder must have had before it, and the log may name the builder. If `predict`
+//! lays that domain out as the log says, its answers about other sizes and notes count; if not (a builder with habits of
+//! its own, a guest of several modules), none is given, because a cure that arithmetic does not show is a guess.
 
 use crate::{
     predict::{
@@ -27,22 +27,17 @@ pub(super) struct WhatIf {
 }
 
 impl WhatIf {
-    /// The domain of a scene, if it is understood.
-    pub(super) fn of(scene: &Scene) -> Option<Self> {
-        let row = |kind| scene.rows.iter().find(|row: &&Row| row.kind == kind);
+    /// The domain of a scene, if it is understood. `told` is its builder, if the log names one.
+    pub(super) fn of(scene: &Scene, told: Option<Builder>) -> Option<Self> {
+        let row = |kind| row(scene, kind);
         let (kernel, list) = (row(Kind::Kernel)?, row(Kind::P2m)?);
-        // A guest has two rings after start info; a log may lack their rows.
-        let pages = |kind| row(kind).and_then(|row| row.pfn);
-        let gap =
-            pages(Kind::PageTables).zip(pages(Kind::StartInfo)).and_then(|(to, from)| to.checked_sub(from));
-        let rings = row(Kind::Xenstore).is_some() || gap == Some(3);
         let ramdisk = row(Kind::Ramdisk);
         let place = match ramdisk {
             Some(row) if row.address.is_none() => RamdiskPlace::Unmapped,
             _ => RamdiskPlace::Mapped,
         };
         let domain = Domain {
-            builder: if rings { Builder::Toolstack } else { Builder::Xen },
+            builder: told.unwrap_or_else(|| builder(scene)),
             pages: scene.pages.unwrap_or_else(|| list.pages.saturating_mul(PAGE / 8)),
             kernel: Kernel {
                 base: HIGH,
@@ -141,6 +136,22 @@ impl WhatIf {
     }
 }
 
+fn row(scene: &Scene, kind: Kind) -> Option<&Row> {
+    scene.rows.iter().find(|row| row.kind == kind)
+}
+
+/// The builder that the rows show. A guest has two rings after start info, and GRUB turns them round; a log may lack
+/// their rows.
+fn builder(scene: &Scene) -> Builder {
+    let pfn = |kind| row(scene, kind).and_then(|row| row.pfn);
+    let gap = pfn(Kind::PageTables).zip(pfn(Kind::StartInfo)).and_then(|(to, from)| to.checked_sub(from));
+    match (pfn(Kind::Xenstore), pfn(Kind::Console)) {
+        (Some(xenstore), Some(console)) if console < xenstore => Builder::Grub,
+        _ if row(scene, Kind::Xenstore).is_some() || gap == Some(3) => Builder::Toolstack,
+        _ => Builder::Xen,
+    }
+}
+
 /// Whether a kernel has a note that it does not have in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Note {
@@ -164,16 +175,16 @@ mod tests {
     use crate::scene::After;
 
     /// The guest of Linux commit 357a3cfb, laid out by the arithmetic itself.
-    fn guest_357a3cfb() -> Scene {
+    fn guest_357a3cfb(builder: Builder) -> Scene {
         let kernel = Kernel::of_pages(0xe43);
         let ramdisk = Some(0x1_0784 * PAGE);
-        let domain = Domain { builder: Builder::Toolstack, pages: 128 * GIB, kernel, ramdisk };
+        let domain = Domain { builder, pages: 128 * GIB, kernel, ramdisk };
         predict::scene(&domain, &domain.plan().unwrap(), ModuleArea::CLASSIC)
     }
 
     #[test]
     fn the_limits_are_the_last_that_fit() {
-        let what_if = WhatIf::of(&guest_357a3cfb()).unwrap();
+        let what_if = WhatIf::of(&guest_357a3cfb(Builder::Toolstack), None).unwrap();
         assert_eq!(what_if.largest_ramdisk(), Some(Size::of_mib(224)));
         assert_eq!(what_if.collides_from_gib(), Some(109));
         assert_eq!(what_if.with_notes(Note::Added, Note::AsItIs), Some(0xffff_ffff_9266_2000));
@@ -182,11 +193,37 @@ mod tests {
     }
 
     #[test]
+    fn each_builders_limits_are_by_its_own_arithmetic() {
+        for builder in Builder::ALL {
+            let what_if = WhatIf::of(&guest_357a3cfb(builder), Some(builder)).unwrap();
+            assert_eq!(what_if.domain.builder, builder);
+            let fits = |pages, ramdisk: u64| {
+                let domain = Domain { pages, ramdisk: Some(ramdisk), ..what_if.domain };
+                domain.plan().is_ok_and(|plan| plan.alloc_end <= ModuleArea::CLASSIC.start)
+            };
+            let (ramdisk, gib) = (what_if.largest_ramdisk().unwrap().0, what_if.collides_from_gib().unwrap());
+            assert!(fits(128 * GIB, ramdisk) && !fits(128 * GIB, ramdisk + (1 << 20)), "{builder}");
+            let own = what_if.domain.ramdisk.unwrap();
+            assert!(fits((gib - 1) * GIB, own) && !fits(gib * GIB, own), "{builder}");
+        }
+    }
+
+    #[test]
+    fn another_builders_arithmetic_is_not_asked() {
+        let of_grub = guest_357a3cfb(Builder::Grub);
+        assert_eq!(WhatIf::of(&of_grub, None).map(|what_if| what_if.domain.builder), Some(Builder::Grub));
+        assert!(WhatIf::of(&of_grub, Some(Builder::Toolstack)).is_none());
+        assert!(WhatIf::of(&guest_357a3cfb(Builder::Toolstack), Some(Builder::Grub)).is_none());
+    }
+
+    #[test]
     fn a_layout_that_the_arithmetic_does_not_repeat_has_no_cure() {
-        let mut scene = guest_357a3cfb();
-        scene.rows[3].address = Some(0xffff_ffff_a25c_8000);
-        assert!(WhatIf::of(&scene).is_none());
-        let nothing = Scene { rows: Vec::new(), after: After::Unknown, ..guest_357a3cfb() };
-        assert!(WhatIf::of(&nothing).is_none());
+        for builder in Builder::ALL {
+            let mut scene = guest_357a3cfb(builder);
+            scene.rows[3].address = Some(0xffff_ffff_a25c_8000);
+            assert!(WhatIf::of(&scene, Some(builder)).is_none(), "{builder}");
+        }
+        let nothing = Scene { rows: Vec::new(), after: After::Unknown, ..guest_357a3cfb(Builder::Toolstack) };
+        assert!(WhatIf::of(&nothing, None).is_none());
     }
 }

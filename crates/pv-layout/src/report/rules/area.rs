@@ -5,6 +5,7 @@
 
 use super::Case;
 use crate::{
+    predict::domain::Builder,
     report::{
         fact::{Event, Writer},
         finding::Finding,
@@ -78,8 +79,9 @@ fn in_the_way(case: &Case<'_>, inside: &Inside) -> Finding {
     let list = list.and_then(|list| list.address.zip(list.end()));
     let list = list.map_or(String::new(), |(start, end)| format!("The P2M has {start:#x} -> {end:#x}. "));
     let detail = format!(
-        "{list}Modules go to {:#x} and above: none loads until the guest moves its list.",
-        area.start
+        "{list}Modules go to {:#x} and above: none loads until the guest moves its list.{}",
+        area.start,
+        basis(case)
     );
     case.problem(format!("{} lie in the module area", what(inside)), detail, cures(case))
 }
@@ -143,10 +145,26 @@ fn padding(case: &Case<'_>) -> Option<Finding> {
     ))
 }
 
+/// That sizes and notes may not help, where the log names a builder whose arithmetic does not give its rows.
+fn basis(case: &Case<'_>) -> String {
+    match case.guest.built_by().filter(|_| what_if(case).is_none()) {
+        Some(builder @ (Builder::Grub | Builder::Shim)) => {
+            format!(
+                " {builder} built it, and not as its arithmetic has it: no size or note is known to help."
+            )
+        }
+        _ => String::new(),
+    }
+}
+
+fn what_if(case: &Case<'_>) -> Option<WhatIf> {
+    WhatIf::of(case.scene, case.guest.built_by())
+}
+
 /// Each way out by itself, as far as arithmetic shows that it is one.
 fn cures(case: &Case<'_>) -> Vec<String> {
     let mut ways = vec!["a kernel that moves its list while it boots, as Linux does since 3.7".to_owned()];
-    let Some(what_if) = WhatIf::of(case.scene) else { return ways };
+    let Some(what_if) = what_if(case) else { return ways };
     ways.extend(notes(&what_if));
     if let (Some(most), Some(has)) = (what_if.largest_ramdisk(), what_if.mapped_ramdisk()) {
         let most = text::mib(most.0);
@@ -185,7 +203,7 @@ fn notes(what_if: &WhatIf) -> Vec<String> {
 /// From which size on this kernel and ramdisk collide, if they do not yet.
 pub(super) fn forecast(case: &Case<'_>) -> Vec<Finding> {
     let inside = inside(case);
-    let what_if = WhatIf::of(case.scene).filter(|_| inside.list == 0 && inside.others == 0);
+    let what_if = what_if(case).filter(|_| inside.list == 0 && inside.others == 0);
     let finding = match what_if.filter(|_| case.scene.area.exists()) {
         Some(what_if) if !what_if.list_is_high() => never(case, &what_if),
         Some(what_if) => {
