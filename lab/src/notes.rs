@@ -143,8 +143,9 @@ impl Places {
             sections.iter().position(named).with_context(|| missing(wanted))
         };
         let (notes_index, room_index) = (index(NOTES)?, index(ROOM)?);
-        let (notes, notes_end) = file_range(sections.section(SectionIndex(notes_index))?)?;
-        let (room, room_end) = file_range(sections.section(SectionIndex(room_index))?)?;
+        let Range { start: notes, end: notes_end } =
+            file_range(sections.section(SectionIndex(notes_index))?)?;
+        let Range { start: room, end: room_end } = file_range(sections.section(SectionIndex(room_index))?)?;
         ensure!(
             notes_end == room,
             "expected .room_for_notes right behind .note.Xen, found {room:#x} and {notes_end:#x}"
@@ -187,11 +188,11 @@ impl Places {
     }
 }
 
-fn file_range(section: &Section) -> Result<(usize, usize)> {
+fn file_range(section: &Section) -> Result<Range<usize>> {
     ensure!(section.sh_type.get(LE) != elf::SHT_NOBITS, "expected a section with content, found a hole");
     let start = usize::try_from(section.sh_offset.get(LE))?;
     let end = start.checked_add(usize::try_from(section.sh_size.get(LE))?).context("a section has no end")?;
-    Ok((start, end))
+    Ok(start..end)
 }
 
 fn missing(section: &[u8]) -> String {

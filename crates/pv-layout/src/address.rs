@@ -36,8 +36,8 @@ impl FromStr for ModulesAt {
         let end = ModuleArea::CLASSIC.end;
         ensure!(
             (HIGH..end).contains(&address),
-            "expected an address of the high mapping, from {HIGH:#x} on and below {end:#x}, found {address:#x}: modules \
-             are within 2 GiB of the kernel"
+            "expected an address of the high mapping, from {HIGH:#x} on and below {end:#x}, found {address:#x}: \
+             modules are within 2 GiB of the kernel"
         );
         Ok(Self(address))
     }

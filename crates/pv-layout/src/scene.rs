@@ -139,8 +139,16 @@ pub enum After {
     Kept,
     /// The same pages, reached through the direct map; nothing of it in the high mapping any more.
     Aliased,
-    /// New pages, reached through the direct map. The ranges are `(first pfn, pages)` where the source lists them.
-    Copied(Vec<(u64, u64)>),
+    /// New pages, reached through the direct map, as far as the source lists them.
+    Copied(Vec<Run>),
+}
+
+/// Pages one after the other, by their numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    pub first: u64,
+    /// First page after it.
+    pub end: u64,
 }
 
 /// One range of the machine's or the guest's memory map.
@@ -171,6 +179,14 @@ pub struct Scene {
     pub area: ModuleArea,
     pub memory_map: Vec<MapRange>,
     pub after: After,
+}
+
+impl Run {
+    /// How many pages it has.
+    #[must_use]
+    pub const fn pages(self) -> u64 {
+        self.end.saturating_sub(self.first)
+    }
 }
 
 impl Row {

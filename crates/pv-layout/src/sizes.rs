@@ -67,11 +67,7 @@ impl FromStr for Mib {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let size: Size = text.parse()?;
-        match size.mib() {
-            mib if mib > 0 && size == Size::of_mib(mib) => Ok(Self(mib)),
-            _ => bail!("size '{text}': expected whole MiB, at least one, found {size}: round it"),
-        }
+        whole(text, "MiB", Size::mib, Size::of_mib).map(Self)
     }
 }
 
@@ -85,11 +81,16 @@ impl FromStr for Pages {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let size: Size = text.parse()?;
-        match size.pages() {
-            pages if pages > 0 && size == Size::of_pages(pages) => Ok(Self(pages)),
-            _ => bail!("size '{text}': expected whole pages of 4 KiB, at least one, found {size}: round it"),
-        }
+        whole(text, "pages of 4 KiB", Size::pages, Size::of_pages).map(Self)
+    }
+}
+
+/// Reads a size of at least one unit that has no part of a unit; `count` rounds, `size_of` is its reverse.
+fn whole(text: &str, unit: &str, count: fn(Size) -> u64, size_of: fn(u64) -> Size) -> Result<u64> {
+    let size: Size = text.parse()?;
+    match count(size) {
+        units if units > 0 && size == size_of(units) => Ok(units),
+        _ => bail!("size '{text}': expected whole {unit}, at least one, found {size}: round it"),
     }
 }
 

@@ -7,8 +7,7 @@ use std::fmt::Write;
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 420.0;
-/// Left, right, top and bottom of the plot.
-const PLOT: (f64, f64, f64, f64) = (70.0, 640.0, 40.0, 360.0);
+const PLOT: Plot = Plot { left: 70.0, right: 640.0, top: 40.0, bottom: 360.0 };
 
 /// Least distance of two names.
 const LINE: f64 = 15.0;
@@ -25,40 +24,60 @@ const fn colour(way: Way) -> &'static str {
     }
 }
 
+/// The edges of the plot.
+struct Plot {
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+}
+
+/// The ends of an axis.
+struct Span {
+    least: f64,
+    most: f64,
+}
+
 /// From data to the plot: RAM in MiB and seconds, both by their logarithms.
 struct Scale {
-    ram: (f64, f64),
-    time: (f64, f64),
+    ram: Span,
+    time: Span,
 }
 
 impl Scale {
     fn of(summary: &Summary) -> Self {
         let sizes = summary.sizes();
-        let ends = |values: &[f64]| {
-            let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-            let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            (least, most)
-        };
         let rams: Vec<f64> = sizes.iter().map(|mib| (*mib as f64).log2()).collect();
         let ready = |way| sizes.iter().filter_map(move |mib| summary.ready(*mib, way));
         let times: Vec<f64> =
             Way::ALL.into_iter().flat_map(|way| ready(way).collect::<Vec<_>>()).map(f64::log10).collect();
-        let (least, most) = ends(&times);
-        let ram = ends(&rams);
+        let (ram, time) = (Span::of(&rams), Span::of(&times));
         Self {
-            ram: (ram.0, ram.1.max(ram.0 + 1.0)),
-            time: (least.floor(), most.ceil().max(least.floor() + 1.0)),
+            ram: Span { most: ram.most.max(ram.least + 1.0), ..ram },
+            time: Span { least: time.least.floor(), most: time.most.ceil().max(time.least.floor() + 1.0) },
         }
     }
 
     fn x(&self, mib: u64) -> f64 {
-        let part = ((mib as f64).log2() - self.ram.0) / (self.ram.1 - self.ram.0);
-        PLOT.0 + part * (PLOT.1 - PLOT.0)
+        PLOT.left + self.ram.part((mib as f64).log2()) * (PLOT.right - PLOT.left)
     }
 
     fn y(&self, seconds: f64) -> f64 {
-        let part = (seconds.log10() - self.time.0) / (self.time.1 - self.time.0);
-        PLOT.3 - part * (PLOT.3 - PLOT.2)
+        PLOT.bottom - self.time.part(seconds.log10()) * (PLOT.bottom - PLOT.top)
+    }
+}
+
+impl Span {
+    fn of(values: &[f64]) -> Self {
+        Self {
+            least: values.iter().copied().fold(f64::INFINITY, f64::min),
+            most: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        }
+    }
+
+    /// How far into it a value lies: 0 at one end, 1 at the other.
+    fn part(&self, value: f64) -> f64 {
+        (value - self.least) / (self.most - self.least)
     }
 }
 
@@ -68,10 +87,10 @@ pub(crate) fn svg(summary: &Summary) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">\n<title>Boot time \
          by RAM</title>\n<style>{STYLE}</style>\n<text x=\"{}\" y=\"22\">seconds from entry to the first loaded \
          module (Linux: to its init), Xen {} under emulation</text>\n",
-        PLOT.0, summary.xen
+        PLOT.left, summary.xen
     );
     let scale = Scale::of(summary);
-    if scale.time.0.is_finite() {
+    if scale.time.least.is_finite() {
         grid(&mut out, summary, &scale);
         Way::ALL.into_iter().for_each(|way| curve(&mut out, summary, &scale, way));
         labels(&mut out, summary, &scale);
@@ -81,8 +100,8 @@ pub(crate) fn svg(summary: &Summary) -> String {
 }
 
 fn grid(out: &mut String, summary: &Summary, scale: &Scale) {
-    let (left, right, _, bottom) = PLOT;
-    for power in scale.time.0 as i32..=scale.time.1 as i32 {
+    let Plot { left, right, bottom, .. } = PLOT;
+    for power in scale.time.least as i32..=scale.time.most as i32 {
         let seconds = 10_f64.powi(power);
         let y = scale.y(seconds);
         // Writing to a String cannot fail, here and below.

@@ -2,6 +2,7 @@
 
 use super::comment::{self, Source};
 use anyhow::{Context, Result, bail};
+use std::ops::Range;
 
 /// A document.
 #[derive(Debug)]
@@ -30,9 +31,9 @@ impl Page {
             let fence = lines[at].starts_with("```").then(|| after_fence(&lines, at));
             at = match source {
                 Some(source) => {
-                    let (start, end) = extent(&lines, at + 1)?;
-                    blocks.push(Block { source, first: start + 1, lines: end - start });
-                    after_block(&lines, end)
+                    let inside = extent(&lines, at + 1)?;
+                    blocks.push(Block { source, first: inside.start + 1, lines: inside.len() });
+                    after_block(&lines, inside.end)
                 }
                 // What a fence holds is no comment of the document, whatever it looks like.
                 None => fence.unwrap_or(at + 1),
@@ -46,8 +47,8 @@ impl Page {
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let found = lines.iter().position(|line| comment::mark(line) == Some(mark));
         let at = found.with_context(|| format!("expected <!-- mark: {mark} -->, found none"))?;
-        let (start, end) = extent(&lines, at + 1)?;
-        Ok(lines[start..end].to_vec())
+        let inside = extent(&lines, at + 1)?;
+        Ok(lines[inside].to_vec())
     }
 
     /// The blocks in their order.
@@ -73,13 +74,13 @@ impl Page {
 }
 
 /// The block that starts after a comment, further comments and blank lines: what is inside a fence, or a table.
-fn extent(lines: &[String], after: usize) -> Result<(usize, usize)> {
+fn extent(lines: &[String], after: usize) -> Result<Range<usize>> {
     let is_between = |line: &String| line.trim().is_empty() || line.starts_with("<!--");
     let skipped = lines[after..].iter().take_while(|line| is_between(line)).count();
     let start = after + skipped;
     match lines.get(start) {
-        Some(line) if line.starts_with("```") => Ok((start + 1, after_fence(lines, start) - 1)),
-        Some(line) if line.starts_with('|') => Ok((start, table_end(lines, start))),
+        Some(line) if line.starts_with("```") => Ok(start + 1..after_fence(lines, start) - 1),
+        Some(line) if line.starts_with('|') => Ok(start..table_end(lines, start)),
         _ => bail!("line {}: expected a fence or a table after this comment, found neither", after),
     }
 }

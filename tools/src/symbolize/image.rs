@@ -19,13 +19,21 @@ const ELF_MAGIC: &[u8] = b"\x7fELF";
 /// A program with its debug information and its functions by name.
 pub(super) struct Image {
     loader: Loader,
-    /// Address and size of each function of a name.
-    pub(super) functions: HashMap<String, Vec<(u64, u64)>>,
+    /// The functions of each name.
+    pub(super) functions: HashMap<String, Vec<Function>>,
     /// Where its code is: debug information also lists functions that the linker left out, at addresses near 0.
     code: Vec<Range<u64>>,
     here: Option<PathBuf>,
     /// In hexadecimal, if it has one.
     build_id: Option<String>,
+}
+
+/// Where a function is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Function {
+    pub(super) start: u64,
+    /// In bytes.
+    pub(super) size: u64,
 }
 
 /// Whether a place of a log is in an image, by what the log itself says of it.
@@ -80,7 +88,7 @@ impl Image {
         match (&place.code, &place.named) {
             (Code::Function { name, size, .. }, _) => {
                 let known =
-                    self.functions.get(name).is_some_and(|known| known.iter().any(|(_, own)| own == size));
+                    self.functions.get(name).is_some_and(|known| known.iter().any(|own| own.size == *size));
                 if known { Belongs::Ours } else { Belongs::Others }
             }
             (Code::Address(address), Some(named)) => match self.is_at(named, *address) {
@@ -120,7 +128,7 @@ impl Image {
             Code::Address(address) => Some(*address),
             Code::Function { name, offset, size } => {
                 let known = self.functions.get(name)?;
-                known.iter().find(|(_, known)| known == size)?.0.checked_add(*offset)
+                known.iter().find(|known| known.size == *size)?.start.checked_add(*offset)
             }
         }
     }
@@ -192,13 +200,14 @@ fn code(bytes: &[u8]) -> Result<Vec<Range<u64>>> {
     Ok(sections.map(|section| section.address()..section.address().saturating_add(section.size())).collect())
 }
 
-fn functions(bytes: &[u8]) -> Result<HashMap<String, Vec<(u64, u64)>>> {
+fn functions(bytes: &[u8]) -> Result<HashMap<String, Vec<Function>>> {
     let file = object::File::parse(bytes)?;
-    let mut found: HashMap<String, Vec<(u64, u64)>> = HashMap::new();
+    let mut found: HashMap<String, Vec<Function>> = HashMap::new();
     for symbol in file.symbols().filter(|symbol| symbol.size() > 0) {
         let Ok(name) = symbol.name() else { continue };
         let name = addr2line::demangle_auto(name.into(), None);
-        found.entry(without_hash(&name).to_owned()).or_default().push((symbol.address(), symbol.size()));
+        let function = Function { start: symbol.address(), size: symbol.size() };
+        found.entry(without_hash(&name).to_owned()).or_default().push(function);
     }
     Ok(found)
 }

@@ -69,8 +69,8 @@ fn complaint(seen: &Seen, image: &Path) -> Option<String> {
                 .to_owned(),
         ),
         () if others > 0 => Some(format!(
-            "{others} of {places} addresses are not those of {image}, by the names that the log has for them: they were \
-             left alone; give the image that was booted, with debug information"
+            "{others} of {places} addresses are not those of {image}, by the names that the log has for them: they \
+             were left alone; give the image that was booted, with debug information"
         )),
         () if unproven > 0 => Some(format!(
             "{unproven} of {places} addresses have no name, and nothing in the log shows that they are in {image} (its \
@@ -138,7 +138,7 @@ fn lookup(
 #[cfg(test)]
 mod tests {
     use super::{
-        image::{short_path, without_hash},
+        image::{Function, short_path, without_hash},
         *,
     };
     use std::{env, fs};
@@ -173,10 +173,7 @@ mod tests {
 
     #[test]
     fn a_function_of_this_program_is_found_with_its_file_and_line() {
-        let image = this_program();
-        let (name, places) =
-            image.functions.iter().find(|(name, _)| name.ends_with("tests::marked")).unwrap();
-        let (start, size) = places[0];
+        let (name, Function { start, size }) = place(&this_program());
         let (text, found) = symbolized(&format!("RIP: e033:[<{start:016x}>] {name}+0x0/{size:#x}\nlast\n"));
         assert!(text.contains("symbolize/mod.rs:") && text.ends_with("last\n"), "{text}");
         assert_eq!(found, seen(1, 1, 0, 0));
@@ -185,17 +182,17 @@ mod tests {
         assert_eq!((found.known, marked() > 0), (1, true));
     }
 
-    /// A place in this program: its address, and the function's name and size.
-    fn place(image: &Image) -> (u64, String, u64) {
+    /// A function of this program, with its name.
+    fn place(image: &Image) -> (String, Function) {
         let (name, places) =
             image.functions.iter().find(|(name, _)| name.ends_with("tests::marked")).unwrap();
-        (places[0].0, name.clone(), places[0].1)
+        (name.clone(), places[0])
     }
 
     #[test]
     fn an_address_that_another_image_has_a_name_for_is_left_alone() {
         let mut image = this_program();
-        let (start, name, size) = place(&image);
+        let (name, Function { start, size }) = place(&image);
         let mut symbolized = |log: &str| symbolized_by(&mut image, log);
         let mut at = |name: &str, offset: u64| {
             symbolized(&format!(" [<{:016x}>] {name}+{offset:#x}/0x9\n", start + 2))
@@ -213,7 +210,7 @@ mod tests {
     #[test]
     fn an_address_without_a_name_needs_a_name_or_a_build_id_before_it() {
         let mut image = this_program();
-        let (start, name, size) = place(&image);
+        let (name, Function { start, size }) = place(&image);
         let mut symbolized = |log: &str| symbolized_by(&mut image, log);
         let bare = format!("(XEN) RIP:    e033:[<{start:016x}>]\n");
         let named = format!(" {name}+0x2/{size:#x}\n");

@@ -1,8 +1,8 @@
 //! Whether krata boots a kernel as a PV zone: it has a domain builder of its own, with rules of its own.
 //!
 //! It refuses an image without any one of six notes, `INIT_P2M` and `MOD_START_PFN` among them, and asks for neither
-//! XEN_VERSION nor LOADER. It unpacks gzip and xz wherever in the file a stream begins, and nothing else. `loaders` shows
-//! the answer beside the others', `image` has read what krata would read.
+//! XEN_VERSION nor LOADER. It unpacks gzip and xz wherever in the file a stream begins, and nothing else. `loaders`
+//! shows the answer beside the others', `image` has read what krata would read.
 //!
 //! Sources, for facts: crates/xen/xenplatform/src/elfloader.rs and boot.rs of edera-dev/krata, a58bb3b.
 

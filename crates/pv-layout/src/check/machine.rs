@@ -29,8 +29,8 @@ pub fn on_machine(kernel: Kernel, log: &Path) -> Result<(String, Verdict)> {
     let map = memory_map(&name, log)?;
     if map.is_empty() {
         bail!(
-            "expected a memory map in {name} (Xen-e820 RAM map, EFI memory map), found none: give the whole of xl dmesg \
-             from the boot on"
+            "expected a memory map in {name} (Xen-e820 RAM map, EFI memory map), found none: give the whole of xl \
+             dmesg from the boot on"
         );
     }
     answer(kernel, &map)

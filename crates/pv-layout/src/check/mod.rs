@@ -1,7 +1,7 @@
 //! What a kernel asks its builder for, and for which sizes its modules could not be loaded.
 //!
-//! `image` reads the notes, `loaders` and `krata` say who boots the kernel, `limits` asks `predict` about many sizes, `curve`
-//! shows the answer, `machine` compares the kernel with a machine's memory map.
+//! `image` reads the notes, `loaders` and `krata` say who boots the kernel, `limits` asks `predict` about many sizes,
+//! `curve` shows the answer, `machine` compares the kernel with a machine's memory map.
 
 mod curve;
 mod krata;

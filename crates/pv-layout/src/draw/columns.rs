@@ -10,7 +10,7 @@ use super::{
     stripes::{self, Cuts, Reach, Stripe, What},
 };
 use crate::{
-    scene::{After, Kind, Row},
+    scene::{After, Kind, Row, Run},
     sizes::Size,
 };
 
@@ -56,7 +56,7 @@ pub(super) struct Block {
     /// For a pointer held over it, and for screen readers.
     pub(super) title: String,
     /// Pages at its top and bottom, if they are known.
-    pub(super) pages: Option<(u64, u64)>,
+    pub(super) pages: Option<Run>,
 }
 
 /// Whether something is left out of a block's height.
@@ -90,17 +90,16 @@ pub(super) fn blocks(cuts: &Cuts<'_>, column: Column) -> Vec<Block> {
 }
 
 /// Both ranges, as far as they are known.
-fn joined(before: Option<(u64, u64)>, new: Option<(u64, u64)>) -> Option<(u64, u64)> {
+fn joined(before: Option<Run>, new: Option<Run>) -> Option<Run> {
     match (before, new) {
-        (Some(before), Some(new)) => Some((before.0, new.1)),
+        (Some(before), Some(new)) => Some(Run { end: new.end, ..before }),
         (known, None) | (None, known) => known,
     }
 }
 
 /// The module area's start is seen in the high mapping.
 fn splits(cuts: &Cuts<'_>, column: Column, stripe: &Stripe) -> bool {
-    let starts = stripe.pages.is_some_and(|(first, _)| Some(first) == cuts.area);
-    starts && matches!(column, Column::HighBefore | Column::HighAfter)
+    cuts.is_area_start(stripe) && matches!(column, Column::HighBefore | Column::HighAfter)
 }
 
 fn merges(one: &Block, other: &Block) -> bool {
@@ -144,7 +143,7 @@ fn reserved(cuts: &Cuts<'_>, rows: &[usize]) -> Option<Size> {
 
 fn is_behind_memory(cuts: &Cuts<'_>, stripe: &Stripe) -> bool {
     let end = cuts.scene.pages.or(cuts.mapped);
-    stripe.pages.zip(end).is_some_and(|((first, _), end)| first >= end)
+    stripe.pages.zip(end).is_some_and(|(run, end)| run.first >= end)
 }
 
 /// The high mapping as the builder leaves it.
@@ -156,7 +155,7 @@ fn high(cuts: &Cuts<'_>, stripe: &Stripe) -> Block {
         _ => plain(stripe, Look::Empty, "not mapped"),
     };
     if cuts.is_in_area(stripe) && cuts.is_mapped(stripe) {
-        block.in_the_way = stripe.pages.map(|(first, end)| Size::of_pages(end - first));
+        block.in_the_way = stripe.pages.map(|run| Size::of_pages(run.pages()));
     }
     block
 }
@@ -223,7 +222,7 @@ fn could(stripe: &Stripe) -> Block {
 }
 
 fn copy(stripe: &Stripe) -> Block {
-    let size = stripe.pages.map(|(first, end)| Size::of_pages(end - first));
+    let size = stripe.pages.map(|run| Size::of_pages(run.pages()));
     let mut block = plain(stripe, Look::Of(Kind::P2m), "");
     let second = size.map_or("in other pages".to_owned(), |size| size.to_string());
     block.texts = vec![
@@ -246,7 +245,7 @@ fn of_rows(cuts: &Cuts<'_>, stripe: &Stripe, rows: &[usize], size: Shown) -> Blo
     };
     let names = rows.iter().map(|row| short(row)).collect::<Vec<_>>().join(", ");
     let pages = match size {
-        Shown::Part => stripe.pages.map_or(rows[0].pages, |(first, end)| end - first),
+        Shown::Part => stripe.pages.map_or(rows[0].pages, Run::pages),
         Shown::Whole => rows.iter().map(|row| row.pages).fold(0, u64::saturating_add),
     };
     let size = Size::of_pages(pages).to_string();
@@ -267,7 +266,7 @@ fn of_rows(cuts: &Cuts<'_>, stripe: &Stripe, rows: &[usize], size: Shown) -> Blo
 }
 
 fn gap(stripe: &Stripe, word: &str) -> Block {
-    let size = stripe.pages.map_or(String::new(), |(first, end)| Size::of_pages(end - first).to_string());
+    let size = stripe.pages.map_or(String::new(), |run| Size::of_pages(run.pages()).to_string());
     Block {
         texts: vec![vec![(Face::Plain, format!("{word}, {size}"))], vec![(Face::Plain, word.to_owned())]],
         broken: if stripe.y1 - stripe.y0 < stripes::BROKEN { Broken::No } else { Broken::Yes },

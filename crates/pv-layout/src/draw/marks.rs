@@ -8,7 +8,7 @@ use super::{
     places::{Part, Place, Ticks},
     stripes::{Cuts, What},
 };
-use crate::scene::{After, DIRECT, Kind, PAGE};
+use crate::scene::{After, DIRECT, Kind, PAGE, Run};
 
 /// Addresses where a column's blocks begin and end; the module area's start has its own.
 pub(super) fn ticks(canvas: &mut Canvas, cuts: &Cuts<'_>, place: &Place, blocks: &[Block]) {
@@ -19,7 +19,7 @@ pub(super) fn ticks(canvas: &mut Canvas, cuts: &Cuts<'_>, place: &Place, blocks:
     };
     let is_high = place.column == Column::HighBefore;
     for (index, block) in blocks.iter().enumerate() {
-        let Some((first, end)) = block.pages.filter(|_| block.look != Look::Nothing) else { continue };
+        let Some(Run { first, end }) = block.pages.filter(|_| block.look != Look::Nothing) else { continue };
         if !(is_high && Some(first) == cuts.area) {
             tick(canvas, (x, block.y0), align, address(cuts, place.column, first));
         }

@@ -5,7 +5,7 @@ use crate::{
         domain::{Builder, Domain, Kernel, RamdiskPlace},
         scene,
     },
-    scene::{After, Kind, MapRange, ModuleArea, PAGE, Row, Scene, TableCounts},
+    scene::{After, Kind, MapRange, ModuleArea, PAGE, Row, Run, Scene, TableCounts},
 };
 
 fn predicted(builder: Builder, mib: u64, kernel: Kernel, ramdisk: Option<u64>) -> Scene {
@@ -25,7 +25,7 @@ pub(super) fn all() -> Vec<(&'static str, Scene)> {
     let unmapped = Kernel { ramdisk: RamdiskPlace::Unmapped, ..Kernel::of_pages(0x1000) };
     let small = || predicted(Builder::Toolstack, 64, Kernel::of_pages(0x9b), None);
     vec![
-        ("guest-copied", guest_357a3cfb(After::Copied(vec![(0x2_2800, 0x1_0000)]))),
+        ("guest-copied", guest_357a3cfb(After::Copied(vec![Run { first: 0x2_2800, end: 0x3_2800 }]))),
         ("guest-copied-somewhere", guest_357a3cfb(After::Copied(Vec::new()))),
         ("guest-aliased", guest_357a3cfb(After::Aliased)),
         ("guest-kept", guest_357a3cfb(After::Kept)),
@@ -60,12 +60,15 @@ pub(super) fn all() -> Vec<(&'static str, Scene)> {
                 ..guest_357a3cfb(After::Unknown)
             },
         ),
-        (
-            "scattered",
-            guest_357a3cfb(After::Copied((0..9).map(|n| (0x3_0000 + n * 0x4000, 0x2000)).collect())),
-        ),
+        ("scattered", guest_357a3cfb(After::Copied((0..9).map(spread).collect()))),
         ("nothing", Scene { rows: Vec::new(), pages: None, alloc_end: None, mapped_end: None, ..small() }),
     ]
+}
+
+/// One of several runs of pages with room between them.
+const fn spread(index: u64) -> Run {
+    let first = 0x3_0000 + index * 0x4000;
+    Run { first, end: first + 0x2000 }
 }
 
 fn with_map(scene: Scene) -> Scene {

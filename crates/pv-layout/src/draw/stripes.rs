@@ -5,7 +5,7 @@
 //! ends. Rows are drawn to scale where that leaves room for their names; gaps are not, and are marked as broken.
 //! `columns` says what each column shows at a stripe.
 
-use crate::scene::{After, HIGH, Kind, ModuleArea, PAGE, Row, Scene};
+use crate::scene::{After, HIGH, Kind, ModuleArea, PAGE, Row, Run, Scene};
 use std::collections::BTreeSet;
 
 /// Rows beyond this number are only described.
@@ -40,8 +40,8 @@ pub(super) enum What {
 /// A stripe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stripe {
-    /// First page and the one after the last, if they are known.
-    pub(super) pages: Option<(u64, u64)>,
+    /// Its pages, if they are known.
+    pub(super) pages: Option<Run>,
     pub(super) what: What,
     pub(super) y0: i32,
     pub(super) y1: i32,
@@ -97,17 +97,17 @@ impl<'a> Cuts<'a> {
     }
 
     /// A row's pages, from its pfn or its address.
-    pub(super) fn pages(&self, row: &Row) -> Option<(u64, u64)> {
+    pub(super) fn pages(&self, row: &Row) -> Option<Run> {
         let from_address = || Some(row.address?.checked_sub(self.base)? / PAGE);
         let first = row.pfn.or_else(from_address)?;
         let end = first.checked_add(row.pages)?;
-        (end <= MOST_PAGES).then_some((first, end))
+        (end <= MOST_PAGES).then_some(Run { first, end })
     }
 
     pub(super) fn reach(&self, row: &Row) -> Reach {
         match (row.address, self.pages(row)) {
             (None, _) => Reach::Unmapped,
-            (Some(address), Some((first, _))) if address == self.high(first) => Reach::High,
+            (Some(address), Some(Run { first, .. })) if address == self.high(first) => Reach::High,
             (Some(address), _) => Reach::Elsewhere(address),
         }
     }
@@ -146,9 +146,9 @@ impl<'a> Cuts<'a> {
     }
 
     fn points(&self) -> BTreeSet<u64> {
-        let rows = self.rows().filter_map(|(_, row)| self.pages(row)).filter(|(first, end)| first < end);
-        let mut points: BTreeSet<u64> = rows.flat_map(|(first, end)| [first, end]).collect();
-        points.extend(self.copies().into_iter().flat_map(|(first, end)| [first, end]));
+        let rows = self.rows().filter_map(|(_, row)| self.pages(row)).filter(|run| run.pages() > 0);
+        let runs = rows.chain(self.copies());
+        let mut points: BTreeSet<u64> = runs.flat_map(|Run { first, end }| [first, end]).collect();
         points.extend([Some(0), self.mapped, self.area].into_iter().flatten());
         points.extend(self.scene.pages.filter(|pages| *pages <= MOST_PAGES));
         let last = self.last(&points);
@@ -157,10 +157,10 @@ impl<'a> Cuts<'a> {
     }
 
     /// Where the list was copied to, as far as it is drawn.
-    pub(super) fn copies(&self) -> Vec<(u64, u64)> {
-        let After::Copied(ranges) = &self.scene.after else { return Vec::new() };
-        let known = ranges.iter().filter_map(|(first, pages)| Some((*first, first.checked_add(*pages)?)));
-        known.filter(|(first, end)| first < end && *end <= MOST_PAGES).take(MOST_RANGES).collect()
+    pub(super) fn copies(&self) -> Vec<Run> {
+        let After::Copied(runs) = &self.scene.after else { return Vec::new() };
+        let drawn = |run: &&Run| run.pages() > 0 && run.end <= MOST_PAGES;
+        runs.iter().filter(drawn).take(MOST_RANGES).copied().collect()
     }
 
     fn cut(&mut self) {
@@ -168,7 +168,7 @@ impl<'a> Cuts<'a> {
         let copies = self.copies();
         for pair in points.windows(2) {
             let (first, end) = (pair[0], pair[1]);
-            let inside = |(from, to): (u64, u64)| from <= first && end <= to;
+            let inside = |run: Run| run.first <= first && end <= run.end;
             let rows: Vec<usize> = self
                 .rows()
                 .filter(|(_, row)| self.pages(row).is_some_and(inside))
@@ -181,38 +181,38 @@ impl<'a> Cuts<'a> {
             } else {
                 What::Gap
             };
-            self.add(Stripe { pages: Some((first, end)), what, y0: 0, y1: 0 });
+            self.add(Stripe { pages: Some(Run { first, end }), what, y0: 0, y1: 0 });
         }
-        self.add_unplaced(copies.is_empty());
+        self.add_unplaced(&copies);
     }
 
     /// Adds a stripe, or lets it share the one before: single pages with each other, the stack with its padding.
     fn add(&mut self, stripe: Stripe) {
-        let at_area = stripe.pages.is_some_and(|(first, _)| Some(first) == self.area);
+        let at_area = self.is_area_start(&stripe);
         if let Some(before) = self.stripes.last_mut()
             && !at_area
             && let (What::Rows(have), What::Rows(more)) = (&mut before.what, &stripe.what)
             && have.iter().chain(more).all(|index| is_single_page(self.scene.rows[*index].kind))
         {
             have.extend(more);
-            before.pages = before.pages.zip(stripe.pages).map(|(before, new)| (before.0, new.1));
+            before.pages = before.pages.zip(stripe.pages).map(|(before, new)| Run { end: new.end, ..before });
             return;
         }
         self.stripes.push(stripe);
     }
 
     /// Rows whose pages are not known, and a copy whose place is not.
-    fn add_unplaced(&mut self, copy_unknown: bool) {
+    fn add_unplaced(&mut self, copies: &[Run]) {
         let unplaced: Vec<usize> =
             self.rows().filter(|(_, row)| self.pages(row).is_none()).map(|(index, _)| index).collect();
         for index in unplaced {
             self.stripes.push(Stripe { pages: None, what: What::Rows(vec![index]), y0: 0, y1: 0 });
         }
-        if copy_unknown && matches!(self.scene.after, After::Copied(_)) {
+        if copies.is_empty() && matches!(self.scene.after, After::Copied(_)) {
             let stripe = Stripe { pages: None, what: What::CopySomewhere, y0: 0, y1: 0 };
             let free = |stripe: &Stripe| {
                 let after_mapping =
-                    stripe.pages.zip(self.mapped).is_some_and(|((first, _), mapped)| first >= mapped);
+                    stripe.pages.zip(self.mapped).is_some_and(|(run, mapped)| run.first >= mapped);
                 stripe.what == What::Gap && after_mapping
             };
             let at = self.stripes.iter().position(free).unwrap_or(self.stripes.len());
@@ -245,15 +245,19 @@ impl<'a> Cuts<'a> {
     /// Whether the stripe lies past the start of the module area; without pages of its own, as drawn.
     pub(super) fn is_in_area(&self, stripe: &Stripe) -> bool {
         match stripe.pages.zip(self.area) {
-            Some(((first, _), area)) => first >= area && self.in_area(first),
+            Some((Run { first, .. }, area)) => first >= area && self.in_area(first),
             None => self.area_line().is_some_and(|y| stripe.y0 > y),
         }
     }
 
     /// The height of the module area's start.
     pub(super) fn area_line(&self) -> Option<i32> {
-        let starts = |stripe: &&Stripe| stripe.pages.is_some_and(|(first, _)| Some(first) == self.area);
-        self.stripes.iter().find(starts).map(|stripe| stripe.y0)
+        self.stripes.iter().find(|stripe| self.is_area_start(stripe)).map(|stripe| stripe.y0)
+    }
+
+    /// Whether the stripe begins where the module area does.
+    pub(super) fn is_area_start(&self, stripe: &Stripe) -> bool {
+        stripe.pages.is_some_and(|run| Some(run.first) == self.area)
     }
 
     fn in_area(&self, pfn: u64) -> bool {
@@ -266,14 +270,14 @@ impl<'a> Cuts<'a> {
     pub(super) fn is_mapped(&self, stripe: &Stripe) -> bool {
         match &stripe.what {
             What::Rows(rows) => rows.iter().any(|index| self.reach(&self.scene.rows[*index]) == Reach::High),
-            What::Gap => stripe.pages.zip(self.mapped).is_some_and(|((_, end), mapped)| end <= mapped),
+            What::Gap => stripe.pages.zip(self.mapped).is_some_and(|(run, mapped)| run.end <= mapped),
             What::Copy | What::CopySomewhere => false,
         }
     }
 }
 
 fn pages_of(stripe: &Stripe) -> u64 {
-    stripe.pages.map_or(0, |(first, end)| end - first)
+    stripe.pages.map_or(0, Run::pages)
 }
 
 const fn is_single_page(kind: Kind) -> bool {

@@ -8,7 +8,7 @@ use super::{
     samples, svg,
 };
 use crate::finding::{Finding, Severity};
-use crate::scene::{After, Kind, MapRange, ModuleArea, Row, Scene};
+use crate::scene::{After, Kind, MapRange, ModuleArea, Row, Run, Scene};
 use proptest::prelude::*;
 
 /// What is wrong with a picture; nothing, if it is good.
@@ -87,7 +87,7 @@ fn two_labels_in_one_place_and_a_shape_outside_are_noticed() {
 
 #[test]
 fn the_357a3cfb_picture_shows_its_overlap_and_its_addresses_exactly() {
-    let text = svg(&samples::guest_357a3cfb(After::Copied(vec![(0x2_2800, 0x1_0000)])));
+    let text = svg(&samples::guest_357a3cfb(After::Copied(vec![Run { first: 0x2_2800, end: 0x3_2800 }])));
     for expected in [
         ">37.8 MiB<",
         ">0xffffffff925c7000<",
@@ -175,12 +175,16 @@ fn row() -> impl Strategy<Value = Row> {
         .prop_map(|(kind, name, pfn, pages, address)| Row { kind: KINDS[kind], name, pfn, pages, address })
 }
 
+fn run() -> impl Strategy<Value = Run> {
+    (number(), number()).prop_map(|(first, pages)| Run { first, end: first.saturating_add(pages) })
+}
+
 fn after() -> impl Strategy<Value = After> {
     prop_oneof![
         Just(After::Unknown),
         Just(After::Kept),
         Just(After::Aliased),
-        prop::collection::vec((number(), number()), 0..6).prop_map(After::Copied)
+        prop::collection::vec(run(), 0..6).prop_map(After::Copied)
     ]
 }
 

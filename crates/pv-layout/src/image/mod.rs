@@ -25,7 +25,7 @@ use object::{
     read::elf::{FileHeader, ProgramHeader, SectionHeader},
 };
 use sections::Sections;
-use std::path::Path;
+use std::{ops::Range, path::Path};
 use unpack::Packing;
 
 type Header = elf::FileHeader64<LittleEndian>;
@@ -71,7 +71,7 @@ impl PvImage {
         let header = header(&file)?;
         let segments =
             header.program_headers(LE, &*file).context("the table of segments lies outside the file")?;
-        let (low, high) = loaded(segments)?;
+        let loaded = loaded(segments)?;
         let notes = all_notes(header, segments, &file)?;
         ensure!(
             !notes.is_empty(),
@@ -89,11 +89,11 @@ impl PvImage {
         let image = Self {
             packing,
             base,
-            start: low.wrapping_add(moved),
-            end: high.wrapping_add(moved),
+            start: loaded.start.wrapping_add(moved),
+            end: loaded.end.wrapping_add(moved),
             entry: number(&notes, notes::ENTRY).unwrap_or(header.e_entry.get(LE)),
             notes,
-            sections: Sections::of(header, &file, (low, high)),
+            sections: Sections::of(header, &file, &loaded),
         };
         image.check()?;
         Ok(image)
@@ -165,14 +165,14 @@ fn header(file: &[u8]) -> Result<&Header> {
 }
 
 /// Lowest address, and the one after the highest, of what is loaded.
-fn loaded(segments: &[elf::ProgramHeader64<LittleEndian>]) -> Result<(u64, u64)> {
-    let mut range: Option<(u64, u64)> = None;
+fn loaded(segments: &[elf::ProgramHeader64<LittleEndian>]) -> Result<Range<u64>> {
+    let mut range: Option<Range<u64>> = None;
     for segment in segments.iter().filter(|segment| segment.p_type(LE) == elf::PT_LOAD) {
         let start = segment.p_paddr(LE);
         let Some(end) = start.checked_add(segment.p_memsz(LE)) else {
             bail!("a segment at {start:#x} ends behind the last address: the image is damaged");
         };
-        range = Some(range.map_or((start, end), |(low, high)| (low.min(start), high.max(end))));
+        range = Some(range.map_or(start..end, |known| known.start.min(start)..known.end.max(end)));
     }
     range.context("expected segments to load, found none: an object or a module is no kernel")
 }

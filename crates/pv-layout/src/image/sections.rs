@@ -1,15 +1,17 @@
 //! The notes of an image as a loader finds them that reads sections only, and segments as one that copies all of them.
 //!
-//! Xen's builders and GRUB read notes from segments and load what is marked for loading. krata reads notes from sections
-//! and pads by the alignment that the section names, whatever it is; and it copies each segment to where its physical
-//! address says, marked for loading or not. `image` asks, `check` has krata's rules.
+//! Xen's builders and GRUB read notes from segments and load what is marked for loading. krata reads notes from
+//! sections and pads by the alignment that the section names, whatever it is; and it copies each segment to where its
+//! physical address says, marked for loading or not. `image` asks, `check` has krata's rules.
 //!
-//! Sources, for facts: crates/xen/xenplatform/src/elfloader.rs of edera-dev/krata (a58bb3b), note.rs of the crate elf 0.7.
+//! Sources, for facts: crates/xen/xenplatform/src/elfloader.rs of edera-dev/krata (a58bb3b), note.rs of the crate elf
+//! 0.7.
 
 use object::{
     LittleEndian, elf,
     read::elf::{FileHeader, ProgramHeader, SectionHeader},
 };
+use std::ops::Range;
 
 type Header = elf::FileHeader64<LittleEndian>;
 const LE: LittleEndian = LittleEndian;
@@ -25,7 +27,7 @@ pub struct Sections {
 
 impl Sections {
     /// Reads them; a file without a table of sections has none.
-    pub(super) fn of(header: &Header, file: &[u8], loaded: (u64, u64)) -> Self {
+    pub(super) fn of(header: &Header, file: &[u8], loaded: &Range<u64>) -> Self {
         let mut notes = Vec::new();
         for section in header.section_headers(LE, file).unwrap_or_default() {
             if section.sh_type(LE) == elf::SHT_NOTE {
@@ -34,7 +36,7 @@ impl Sections {
             }
         }
         let segments = header.program_headers(LE, file).unwrap_or_default();
-        let strays = |at: &u64| !(loaded.0..=loaded.1).contains(at);
+        let strays = |at: &u64| !(loaded.start..=loaded.end).contains(at);
         Self { notes, stray: segments.iter().map(|segment| segment.p_paddr(LE)).find(strays) }
     }
 }

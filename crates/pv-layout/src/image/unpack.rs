@@ -165,7 +165,7 @@ fn most() -> usize {
 fn unknown(payload: &[u8]) -> String {
     let start = &payload[..payload.len().min(6)];
     format!(
-        "expected a payload compressed by gzip, bzip2, lzma, xz, lzo, lz4 or zstd, found one that begins with {start:02x?}: unpack it with \
-         Linux's scripts/extract-vmlinux"
+        "expected a payload compressed by gzip, bzip2, lzma, xz, lzo, lz4 or zstd, found one that begins with \
+         {start:02x?}: unpack it with Linux's scripts/extract-vmlinux"
     )
 }

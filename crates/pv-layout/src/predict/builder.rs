@@ -1,7 +1,7 @@
 //! The domain builders whose arithmetic is known, and what they are called.
 //!
-//! Four programs make PV domains (docs/builders.md). Command lines call the guests' by the words of `make run BUILDER=`;
-//! `domain` has what they do.
+//! Four programs make PV domains (docs/builders.md). Command lines call the guests' by the words of `make run
+//! BUILDER=`; `domain` has what they do.
 
 use std::fmt;
 

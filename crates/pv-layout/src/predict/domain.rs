@@ -2,9 +2,9 @@
 //!
 //! Written from what the builders do, and on purpose without the model's copy of it (`crates/xen-model`): two
 //! independent implementations that agree are worth more than one. All builders hand out pages one after the other, so
-//! that page `n` would be at `VIRT_BASE + n * 4096`. They differ in the rings, which only a guest has, in the stack, and
-//! in where they put what they do not map there: the toolstack and GRUB directly after the initial mapping, Xen, for its
-//! initial domain and in pv-shim, after the power of two of pages that it allocated for it.
+//! that page `n` would be at `VIRT_BASE + n * 4096`. They differ in the rings, which only a guest has, in the stack,
+//! and in where they put what they do not map there: the toolstack and GRUB directly after the initial mapping, Xen,
+//! for its initial domain and in pv-shim, after the power of two of pages that it allocated for it.
 //!
 //! Sources: tools/libs/guest/xg_dom_core.c (`xc_dom_build_image`), xg_dom_x86.c (`alloc_magic_pages_pv`,
 //! `alloc_p2m_list_x86_64`); xen/arch/x86/pv/dom0_build.c (`dom0_construct_pv`); GRUB's grub-core/loader/i386/xen.c.
@@ -15,6 +15,7 @@ pub use super::refusal::Refusal;
 
 use super::tables::{self, Mapping};
 use crate::scene::{HIGH, Kind, PAGE, TableCounts};
+use std::slice;
 
 /// What a builder reads from the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,9 +146,9 @@ impl Domain {
 
     /// Xen maps such a list by large pages where it can: only the tables of the others are known beforehand.
     fn list_tables(&self, at: u64, mapped_end: u64) -> Option<TableCounts> {
-        let high = (self.kernel.base, mapped_end);
+        let high = self.kernel.base..mapped_end;
         match self.builder {
-            Builder::Toolstack => Some(tables::of_list(at, self.list_pages(), &[high])),
+            Builder::Toolstack => Some(tables::of_list(at, self.list_pages(), slice::from_ref(&high))),
             Builder::Grub => {
                 let page = tables::grubs_own_page(self.kernel.base, mapped_end);
                 Some(tables::of_list(at, self.list_pages(), &[high, page]))

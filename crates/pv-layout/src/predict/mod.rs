@@ -4,7 +4,8 @@
 //! image, sizes -> Domain -> plan (tables) -> text | json | a Scene, which draw makes a picture of
 //! ```
 //!
-//! `domain` holds the arithmetic, `builder` the builders' names, `check` asks it for many sizes, `suite` compares it with each guest that it boots.
+//! `domain` holds the arithmetic, `builder` the builders' names, `check` asks it for many sizes, `suite` compares it
+//! with each guest that it boots.
 
 mod builder;
 mod collision;

@@ -177,8 +177,8 @@ fn verdict(scene: &Scene) -> String {
             format!("Nothing lies in the module area, which starts at {start:#x}.\n")
         }
         Collision { p2m, others } => format!(
-            "{} of the P2M and {} of other rows lie in the module area, which starts at {start:#x}: a kernel that leaves \
-             them there cannot load modules.\n\
+            "{} of the P2M and {} of other rows lie in the module area, which starts at {start:#x}: a kernel that \
+             leaves them there cannot load modules.\n\
              What helps: {}.\n",
             Size(p2m),
             Size(others),

@@ -11,6 +11,7 @@
 
 use super::{builder::Builder, refusal::Refusal};
 use crate::scene::{PAGE, TableCounts};
+use std::{ops::Range, slice};
 
 /// The mapping ends on a multiple of this.
 const ALIGN: u64 = 4 << 20;
@@ -64,8 +65,8 @@ fn of_grub(base: u64, used: u64) -> Result<Mapping, Refusal> {
         let wanted = after(tables + GRUB_STACK + PADDING)?;
         let end = wanted.checked_next_multiple_of(ALIGN).ok_or(Refusal::NoAddresses)?;
         let TableCounts(high) = count(base, end - 1);
-        let (at, _) = grubs_own_page(base, end);
-        let TableCounts(own) = of_list(at, 1, &[(base, end)]);
+        let own_page = grubs_own_page(base, end);
+        let TableCounts(own) = of_list(own_page.start, 1, slice::from_ref(&(base..end)));
         let counts: [u64; 4] = std::array::from_fn(|level| high[level] + own[level]);
         tables = counts.iter().sum();
         if after(tables)? <= end {
@@ -74,11 +75,10 @@ fn of_grub(base: u64, used: u64) -> Result<Mapping, Refusal> {
     }
 }
 
-/// Start and end of the page that GRUB leaves through: the first of the address space, or behind a mapping that starts
-/// there.
-pub(super) const fn grubs_own_page(base: u64, mapped_end: u64) -> (u64, u64) {
+/// The page that GRUB leaves through: the first of the address space, or behind a mapping that starts there.
+pub(super) const fn grubs_own_page(base: u64, mapped_end: u64) -> Range<u64> {
     let at = if base == 0 { mapped_end } else { 0 };
-    (at, at + PAGE)
+    at..at + PAGE
 }
 
 /// Page tables with which GRUB maps a domain of so many pages for itself: memory, and four pages behind it.
@@ -95,14 +95,13 @@ pub(super) const fn ends_in_time(at: u64, pages: u64) -> bool {
     }
 }
 
-/// Tables for pages at an address of their own, less those that what is mapped there already has; `mapped` are starts
-/// and ends.
-pub(super) fn of_list(at: u64, pages: u64, mapped: &[(u64, u64)]) -> TableCounts {
+/// Tables for pages at an address of their own, less those that the addresses mapped already have.
+pub(super) fn of_list(at: u64, pages: u64, mapped: &[Range<u64>]) -> TableCounts {
     let last = at.saturating_add(pages.saturating_mul(PAGE)).saturating_sub(1);
     let mut counts = [0; 4];
     for (count, shift) in counts.iter_mut().zip(SHIFTS) {
         let (first, last) = (slot(at, shift), slot(last, shift));
-        let shared = |(start, end): &(u64, u64)| {
+        let shared = |Range { start, end }: &Range<u64>| {
             let (known_first, known_last) = (slot(*start, shift), slot(end.wrapping_sub(1), shift));
             (last.min(known_last) + 1).saturating_sub(first.max(known_first))
         };

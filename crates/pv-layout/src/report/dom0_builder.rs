@@ -19,6 +19,7 @@ use super::{
     layout_line::hex_numbers,
 };
 use crate::scene::{HIGH, Kind, MapRange, PAGE};
+use std::ops::Range;
 
 const BY: Option<Writer> = Some(Writer::Xen);
 /// Kinds of memory, as Xen and Linux write them; the text of a cut line is none of them.
@@ -79,19 +80,19 @@ fn map_begins(_: &Hit<'_>) -> Facts {
 fn map(hit: &Hit<'_>) -> Facts {
     let kind = hit.word.trim_matches(['(', ')']).to_owned();
     let inclusive = hit.before.trim_end().ends_with(']');
-    let Some((start, end)) = last_two(hit.before) else { return nothing() };
+    let Some(Range { start, end }) = last_two(hit.before) else { return nothing() };
     let end = if inclusive { end.saturating_add(1) } else { end };
     if start >= end { nothing() } else { Ok(vec![Fact::Map(MapRange { start, end, kind })]) }
 }
 
 /// The two addresses that end a text, if they are an entry of a map that Xen gave: not `BIOS-e820: ...` of a
 /// machine without Xen, not `e820 update range: ...`.
-fn last_two(text: &str) -> Option<(u64, u64)> {
+fn last_two(text: &str) -> Option<Range<u64>> {
     let (head, end) = last_number(text);
     let (head, start) = last_number(head);
     let head = head.trim_end_matches([' ', '[']);
     let others = head.ends_with(':') && !head.ends_with("Xen:");
-    address(start).zip(address(end)).filter(|_| !others)
+    (!others).then_some(address(start)?..address(end)?)
 }
 
 /// A text's last hexadecimal digits, and what is before them.
@@ -107,19 +108,19 @@ fn address(text: &str) -> Option<u64> {
 }
 
 /// Two addresses of 16 digits, or of 8 if Xen is a 32-bit one or prints a 32-bit kernel's.
-fn pair(text: &str) -> Option<(u64, u64)> {
+fn pair(text: &str) -> Option<Range<u64>> {
     let (start, rest) = text.trim().split_once("->")?;
     let (start, end) = (start.trim(), rest.trim_start().split(|c: char| !c.is_ascii_hexdigit()).next()?);
     let number = |text: &str| u64::from_str_radix(text, 16).ok();
     let whole = start.len() == end.len() && matches!(start.len(), 8 | 16);
-    if whole { number(start).zip(number(end)) } else { None }
+    whole.then_some(number(start)?..number(end)?)
 }
 
 const MISSING: Missing = Missing("expected two addresses of 16 or 8 digits, START->END");
 
 fn range(hit: &Hit<'_>) -> Facts {
     let name = Kind::of_xens_name(hit.word).name();
-    let (start, end) = pair(hit.rest).ok_or(MISSING)?;
+    let Range { start, end } = pair(hit.rest).ok_or(MISSING)?;
     if start == 0 && end == 0 {
         return nothing();
     }
@@ -128,7 +129,7 @@ fn range(hit: &Hit<'_>) -> Facts {
 
 /// Of two lines with this name one has machine addresses and the other virtual ones.
 fn ramdisk(hit: &Hit<'_>) -> Facts {
-    let (start, end) = pair(hit.rest).ok_or(MISSING)?;
+    let Range { start, end } = pair(hit.rest).ok_or(MISSING)?;
     Ok(match (start, end) {
         (0, 0) => Vec::new(),
         _ if start >= HIGH || hit.rest.trim_start().find("->") == Some(8) => {
@@ -139,13 +140,13 @@ fn ramdisk(hit: &Hit<'_>) -> Facts {
 }
 
 fn total(hit: &Hit<'_>) -> Facts {
-    let (start, end) = pair(hit.rest).ok_or(MISSING)?;
+    let Range { start, end } = pair(hit.rest).ok_or(MISSING)?;
     Ok(vec![Fact::Base(start), Fact::Mark(super::layout_line::Mark::MappedEnd, end)])
 }
 
 /// The pages of the first block and those to come; a ramdisk whose pages are passed on counts on top.
 fn allocation(hit: &Hit<'_>) -> Facts {
-    let (start, end) = pair(hit.rest).ok_or(MISSING)?;
+    let Range { start, end } = pair(hit.rest).ok_or(MISSING)?;
     let first = end.saturating_sub(start) / PAGE;
     let more = hit.rest.split_once('(').map(|(_, more)| more.split_once(" pages"));
     let more = match more {
@@ -171,7 +172,7 @@ fn kernel(hit: &Hit<'_>) -> Facts {
     if let [start, end] = *hex_numbers(hit.rest)
         && start < end
     {
-        facts.push(Fact::Physical(start, end));
+        facts.push(Fact::Physical(start..end));
     }
     Ok(facts)
 }

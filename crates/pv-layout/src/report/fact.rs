@@ -7,7 +7,12 @@ use super::{
     crash_facts::Seen,
     layout_line::{Counted, Mark, Row},
 };
-use crate::{predict::domain::Builder, scene::MapRange, verdict::Outcome};
+use crate::{
+    predict::domain::Builder,
+    scene::{MapRange, Run},
+    verdict::Outcome,
+};
+use std::ops::Range;
 
 /// Who wrote a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,15 +90,15 @@ pub(super) enum Fact {
     Map(MapRange),
     Module(ModuleStart),
     Moved(Moved),
-    /// Pages that the guest found mapped after it had moved its list, from a first page to one after the last.
-    Mapped(u64, u64),
+    /// Pages that the guest found mapped after it had moved its list.
+    Mapped(Run),
     /// The domain that a builder's line is about.
     Domain(u32),
     /// Which program the toolstack is part of, if it is not `xl`.
     Tool(&'static str),
     Width(Width),
     /// Where the kernel will be in the guest's memory, in bytes.
-    Physical(u64, u64),
+    Physical(Range<u64>),
     /// A range of EFI's map, which counts if there is no other.
     EfiMap(MapRange),
     EfiMapBegins,

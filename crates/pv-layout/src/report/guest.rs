@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     predict::domain::Builder,
-    scene::{DIRECT, HIGH, PAGE},
+    scene::{DIRECT, HIGH, PAGE, Run},
     verdict::Outcome,
 };
 
@@ -130,7 +130,7 @@ fn dumped(hit: &Hit<'_>) -> Facts {
         Some(address.checked_sub(DIRECT)? / PAGE).filter(|page| *page < MOST_DIRECT)
     };
     let pages = range.and_then(|(start, end)| page(start).zip(page(end)));
-    Ok(pages.map(|(start, end)| Fact::Mapped(start, end)).into_iter().collect())
+    Ok(pages.map(|(first, end)| Fact::Mapped(Run { first, end })).into_iter().collect())
 }
 
 fn warning(hit: &Hit<'_>) -> Facts {

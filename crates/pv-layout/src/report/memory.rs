@@ -1,6 +1,7 @@
 //! Places in a memory map: where RAM holds something in one piece.
 
 use crate::scene::MapRange;
+use std::ops::Range;
 
 /// The lowest multiple of `align` from `lowest` on where RAM has `bytes` in one piece.
 pub(crate) fn place(map: &[MapRange], bytes: u64, lowest: u64, align: u64) -> Option<u64> {
@@ -8,15 +9,15 @@ pub(crate) fn place(map: &[MapRange], bytes: u64, lowest: u64, align: u64) -> Op
         map.iter().filter(|range| range.kind == "usable").map(|range| (range.start, range.end)).collect();
     ram.sort_unstable();
     // Maps have ranges that touch.
-    let mut joined: Vec<(u64, u64)> = Vec::new();
+    let mut joined: Vec<Range<u64>> = Vec::new();
     for (start, end) in ram {
         match joined.last_mut() {
-            Some((_, last)) if *last >= start => *last = (*last).max(end),
-            _ => joined.push((start, end)),
+            Some(last) if last.end >= start => last.end = last.end.max(end),
+            _ => joined.push(start..end),
         }
     }
     let others: Vec<_> = map.iter().filter(|range| range.kind != "usable").collect();
-    joined.iter().find_map(|(start, end)| {
+    joined.iter().find_map(|Range { start, end }| {
         let at = (*start).max(lowest).checked_next_multiple_of(align)?;
         let last = at.checked_add(bytes).filter(|last| last <= end)?;
         // A map may call a range both; then it is no RAM.

@@ -11,7 +11,7 @@ use super::{
     record::{Placed, Record},
     text,
 };
-use crate::scene::{After, Kind, ModuleArea, PAGE, Row, Scene, TableCounts};
+use crate::scene::{After, Kind, ModuleArea, PAGE, Row, Run, Scene, TableCounts};
 
 /// The scene of a guest, with modules where the caller says, else where a log says.
 pub(super) fn scene(guest: &Guest, modules_at: Option<u64>) -> Scene {
@@ -85,15 +85,11 @@ fn after(guest: &Guest) -> After {
 
 /// The new list's pages, if the guest prints what its direct map shows (`loglevel=debug`): nothing else of the size of
 /// a list is mapped after the initial mapping. Nothing if the sizes differ.
-fn copied_to(side: &Record) -> Option<Vec<(u64, u64)>> {
+fn copied_to(side: &Record) -> Option<Vec<Run>> {
     let first = side.mapped_end?.checked_sub(crate::scene::HIGH)? / PAGE;
-    let after = |(start, pages): &(u64, u64)| {
-        let from = (*start).max(first);
-        let end = start.saturating_add(*pages);
-        (from < end).then(|| (from, end - from))
-    };
-    let found: Vec<_> = side.mapped.iter().filter_map(after).collect();
-    let pages = found.iter().fold(0, |sum: u64, (_, pages)| sum.saturating_add(*pages));
+    let after = |run: &Run| Run { first: run.first.max(first), ..*run };
+    let found: Vec<_> = side.mapped.iter().map(after).filter(|run| run.pages() > 0).collect();
+    let pages = found.iter().fold(0, |sum: u64, run| sum.saturating_add(run.pages()));
     (pages == side.row("phys2mach")?.pages).then_some(found)
 }
 

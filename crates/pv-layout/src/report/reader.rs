@@ -117,7 +117,13 @@ impl Reader {
             End::Whole => &*text,
             End::Cut => without_last_number(&text),
         };
-        let banner = !self.continues(text, has_word) && has_word && self.read_line(number, text, 1);
+        let banner = if has_word {
+            self.give_up();
+            self.read_line(number, text, 1)
+        } else {
+            self.continue_with(text);
+            false
+        };
         match in_banner || banner {
             true => self.panic_in(text),
             false => self.before.banner.keep(line),
@@ -143,17 +149,18 @@ impl Reader {
         banner
     }
 
-    /// Whether a line is the rest of the one before. Any other line ends the wait for it.
-    fn continues(&mut self, text: &str, has_word: bool) -> bool {
-        let Some(wrapped) = self.before.wrapped.take() else { return false };
-        let whole = mail::joined(&wrapped.text, text).filter(|_| !has_word && wrapped.parts < MOST_PARTS);
-        let Some(whole) = whole else {
-            self.before.wrapped = Some(wrapped);
-            self.give_up();
-            return false;
-        };
-        self.read_line(wrapped.line, &whole, wrapped.parts + 1);
-        true
+    /// Reads the line before anew if this one, which has no word, is the rest of it. Any other ends the wait for it.
+    fn continue_with(&mut self, text: &str) {
+        let Some(wrapped) = self.before.wrapped.take() else { return };
+        match mail::joined(&wrapped.text, text).filter(|_| wrapped.parts < MOST_PARTS) {
+            Some(whole) => {
+                self.read_line(wrapped.line, &whole, wrapped.parts + 1);
+            }
+            None => {
+                self.before.wrapped = Some(wrapped);
+                self.give_up();
+            }
+        }
     }
 
     /// The line that was kept is not going to be whole.

@@ -13,9 +13,10 @@ use super::{
 };
 use crate::{
     predict::domain::Builder,
-    scene::{HIGH, MapRange, PAGE},
+    scene::{HIGH, MapRange, PAGE, Run},
     verdict::Outcome,
 };
+use std::ops::Range;
 
 const MOST_ROWS: usize = 32;
 const MOST_RANGES: usize = 256;
@@ -78,12 +79,13 @@ pub(super) struct Record {
     pub map: Vec<MapRange>,
     pub modules: Option<u64>,
     pub moved: Option<Moved>,
-    /// Runs of pages mapped after the move: first page and how many.
-    pub mapped: Vec<(u64, u64)>,
+    /// Pages mapped after the move.
+    pub mapped: Vec<Run>,
     pub domain: Option<u32>,
     pub tool: Option<&'static str>,
     pub width: Option<Width>,
-    pub physical: Option<(u64, u64)>,
+    /// Where the kernel will be in the guest's memory, in bytes.
+    pub physical: Option<Range<u64>>,
     pub efi_map: Vec<MapRange>,
     pub memory_limit: Option<u64>,
     pub crash: Option<Crash>,
@@ -185,11 +187,11 @@ impl Record {
                 self.base = Some(base);
                 self.rows.iter_mut().for_each(|row| row.count_from(base));
             }
-            Fact::Mapped(start, end) => self.mapped_pages(start, end),
+            Fact::Mapped(run) => self.mapped_pages(run),
             Fact::Domain(domain) => self.domain = Some(domain),
             Fact::Tool(tool) => self.tool = Some(tool),
             Fact::Width(width) => self.width = Some(width),
-            Fact::Physical(start, end) => self.physical = Some((start, end)),
+            Fact::Physical(bytes) => self.physical = Some(bytes),
             Fact::EfiMapBegins => self.efi_map.clear(),
             Fact::EfiMap(range) => keep(&mut self.efi_map, MOST_RANGES, range),
             Fact::TablesAt(at) => self.tables_at = Some(at),
@@ -249,12 +251,12 @@ impl Record {
     }
 
     /// Neighbours become one run; a guest with more of them than are kept counts as one without a list.
-    fn mapped_pages(&mut self, start: u64, end: u64) {
+    fn mapped_pages(&mut self, run: Run) {
         let room = self.mapped.len() < MOST_RANGES;
         match self.mapped.last_mut() {
-            _ if start >= end => {}
-            Some((first, pages)) if *first + *pages == start => *pages += end - start,
-            _ if room => self.mapped.push((start, end - start)),
+            _ if run.pages() == 0 => {}
+            Some(last) if last.end == run.first => last.end = run.end,
+            _ if room => self.mapped.push(run),
             _ => {}
         }
     }

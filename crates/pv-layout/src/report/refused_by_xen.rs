@@ -26,7 +26,8 @@ const fn refusal(words: &'static str, means: &'static str) -> Refusal {
 }
 
 const FLAGS: &str = "the guest set bits in a page-table entry that Xen does not let it set";
-const TYPE: &str = "the page is in use as something else, for instance still mapped writable while it should become a page table";
+const TYPE: &str = "the page is in use as something else, for instance still mapped writable while it should become a \
+    page table";
 const PTWR: &str =
     "the guest wrote to one of its page tables, and Xen, which emulates such writes, refused the new entry";
 const TABLE: &str =

@@ -98,7 +98,7 @@ fn row(side: &Record, placed: &Placed) -> Option<(String, Row)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scene::After;
+    use crate::scene::{After, Run};
 
     const CONSOLE: [&str; 8] = [
         "[    0.002927] start_info: guest, 0x2000000 pages (131072 MiB)",
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_boot_with_a_dump_shows_where_the_copy_is() {
         let scene = scene_of_run("a guest", &CONSOLE).unwrap();
-        assert_eq!(scene.after, After::Copied(vec![(0x2_2800, 0x1_0000)]));
+        assert_eq!(scene.after, After::Copied(vec![Run { first: 0x2_2800, end: 0x3_2800 }]));
         assert_eq!((scene.pages, scene.mapped_end), (Some(0x200_0000), Some(0xffff_ffff_a280_0000)));
         let kinds: Vec<_> = scene.rows.iter().map(|row| row.kind).collect();
         assert_eq!((kinds, scene.title.as_str()), (vec![Kind::Kernel, Kind::P2m], "a guest"));

@@ -194,8 +194,8 @@ fn fine(guests: usize, reading: &Reading) -> String {
 fn unreadable(reading: &Reading) -> String {
     let lines = counted(usize::try_from(reading.lines).unwrap_or(usize::MAX), "line");
     format!(
-        "nothing in {lines} tells of a guest. Expected one of: the output of `xl -vvv create` or libvirt's log; Xen's own log \
-         (xl dmesg) with its VIRTUAL MEMORY ARRANGEMENT (loglvl=all) or its account of a crash; the console of a Linux PV \
-         guest (earlyprintk=xen), of Mini-OS or of this project's guest."
+        "nothing in {lines} tells of a guest. Expected one of: the output of `xl -vvv create` or libvirt's log; Xen's \
+         own log (xl dmesg) with its VIRTUAL MEMORY ARRANGEMENT (loglvl=all) or its account of a crash; the console of \
+         a Linux PV guest (earlyprintk=xen), of Mini-OS or of this project's guest."
     )
 }

@@ -1,8 +1,9 @@
 //! What would help: the arithmetic of `predict`, asked about the guest of a log.
 //!
-//! A scene's rows give the domain that a builder must have had before it, and the log may name the builder. If `predict`
-//! lays that domain out as the log says, its answers about other sizes and notes count; if not (a builder with habits of
-//! its own, a guest of several modules), none is given, because a cure that arithmetic does not show is a guess.
+//! A scene's rows give the domain that a builder must have had before it, and the log may name the builder. If
+//! `predict` lays that domain out as the log says, its answers about other sizes and notes count; if not (a builder
+//! with habits of its own, a guest of several modules), none is given, because a cure that arithmetic does not show is
+//! a guess.
 
 use crate::{
     predict::{

@@ -1,4 +1,4 @@
-//! Causes that keep Xen from building the initial domain, and GRUB from booting a kernel: what happened, why, what helps.
+//! Causes that keep Xen from building the initial domain, and GRUB from booting a kernel, with what helps.
 
 use super::stories::{Story, story};
 
@@ -28,7 +28,8 @@ pub(super) static COMPAT: Story = story(
 );
 pub(super) static MISMATCH: Story = story(
     "Xen and the initial domain's kernel do not match",
-    "The kernel is of a kind that this Xen cannot run as PV: 32-bit without PAE, another architecture, or without entry for PV.",
+    "The kernel is of a kind that this Xen cannot run as PV: 32-bit without PAE, another architecture, or without \
+     entry for PV.",
     &[
         "a 64-bit kernel with CONFIG_XEN_PV and CONFIG_XEN_DOM0",
         "dom0=pvh on Xen's command line, if the kernel is built for PVH",
@@ -36,7 +37,8 @@ pub(super) static MISMATCH: Story = story(
 );
 pub(super) static XEN_AREA: Story = story(
     "The initial domain's kernel wants addresses that belong to Xen",
-    "Kernel, ramdisk and P2M together reach into the hypervisor's part of the address space, or the kernel expects it elsewhere.",
+    "Kernel, ramdisk and P2M together reach into the hypervisor's part of the address space, or the kernel expects it \
+     elsewhere.",
     &["a 64-bit kernel", "see its addresses: `revector check KERNEL`"],
 );
 pub(super) static DOM0_LOAD: Story = story(
@@ -67,7 +69,8 @@ pub(super) static NO_INTERFACE: Story = story(
 );
 pub(super) static DOM0_PVH: Story = story(
     "Xen could not build the initial domain as PVH",
-    "A step of the PVH builder failed: no entry for PVH in the kernel, no range of memory that holds it, or no room for tables.",
+    "A step of the PVH builder failed: no entry for PVH in the kernel, no range of memory that holds it, or no room \
+     for tables.",
     &[
         "a kernel with CONFIG_PVH",
         "a dom0_mem= on Xen's command line",
@@ -76,7 +79,8 @@ pub(super) static DOM0_PVH: Story = story(
 );
 pub(super) static NOT_CONSTRUCTED: Story = story(
     "Xen could not construct the initial domain",
-    "The reason is the line before the banner, and this log does not have one. A kernel whose compression Xen cannot unpack gives none: zstd needs Xen 4.15.",
+    "The reason is the line before the banner, and this log does not have one. A kernel whose compression Xen cannot \
+     unpack gives none: zstd needs Xen 4.15.",
     &[
         "the whole serial log with loglvl=all on Xen's command line",
         "the unpacked kernel: Linux's scripts/extract-vmlinux",

@@ -25,7 +25,8 @@ pub(super) const fn story(title: &'static str, why: &'static str, cures: &'stati
 
 pub(super) static HOST_MEMORY: Story = story(
     "The host has not enough free memory for the guest",
-    "The toolstack asked Xen for the guest's pages, and Xen had not that many left. Kernel and ramdisk have no part in it.",
+    "The toolstack asked Xen for the guest's pages, and Xen had not that many left. Kernel and ramdisk have no part in \
+     it.",
     &[
         "free memory on the host: xl info (free_memory), xl mem-set 0 for the initial domain, or end another guest",
         "memory= of fewer MiB for this guest",
@@ -41,7 +42,8 @@ pub(super) static HOST_POLICY: Story = story(
 );
 pub(super) static PV32: Story = story(
     "A 32-bit PV kernel on a Xen that does not run 32-bit PV guests",
-    "Xen does not make the domain a 32-bit one: it is built without CONFIG_PV32, booted with pv=no-32, or on a processor with shadow stacks (CET), which turn it off. Memory has no part in it.",
+    "Xen does not make the domain a 32-bit one: it is built without CONFIG_PV32, booted with pv=no-32, or on a \
+     processor with shadow stacks (CET), which turn it off. Memory has no part in it.",
     &[
         "a 64-bit kernel in the guest",
         "Xen with CONFIG_PV32 and pv=32 on its command line",
@@ -55,7 +57,8 @@ pub(super) static GUEST_TOO_SMALL: Story = story(
 );
 pub(super) static TOOLSTACK_MEMORY: Story = story(
     "The toolstack ran out of memory of its own",
-    "The program that builds the guest could not allocate or map memory in the domain that it runs in, usually the initial domain.",
+    "The program that builds the guest could not allocate or map memory in the domain that it runs in, usually the \
+     initial domain.",
     &["more memory for the initial domain (dom0_mem=, xl mem-set 0)"],
 );
 pub(super) static FILE: Story = story(
@@ -70,7 +73,8 @@ pub(super) static FILE_SIZE: Story = story(
 );
 pub(super) static NO_LOADER: Story = story(
     "The kernel is in no form that the toolstack can load",
-    "It is not a bzImage with an ELF file in it, not an ELF file and not gzip of one; or its payload is packed in a way that this toolstack cannot unpack.",
+    "It is not a bzImage with an ELF file in it, not an ELF file and not gzip of one; or its payload is packed in a \
+     way that this toolstack cannot unpack.",
     &[
         "unpack it: Linux's scripts/extract-vmlinux vmlinuz > vmlinux",
         "see what it is: `revector check KERNEL`, `file KERNEL`",
@@ -78,7 +82,8 @@ pub(super) static NO_LOADER: Story = story(
 );
 pub(super) static COMPRESSION: Story = story(
     "The kernel's compression is unknown to this toolstack",
-    "Toolstack, Xen and PV-GRUB unpack gzip, bzip2, xz, lzma, lzo and lz4, and zstd since 4.15; GRUB only gzip, xz and lzo.",
+    "Toolstack, Xen and PV-GRUB unpack gzip, bzip2, xz, lzma, lzo and lz4, and zstd since 4.15; GRUB only gzip, xz and \
+     lzo.",
     &[
         "unpack it: Linux's scripts/extract-vmlinux vmlinuz > vmlinux",
         "a kernel built with CONFIG_KERNEL_GZIP or CONFIG_KERNEL_XZ",
@@ -108,7 +113,8 @@ pub(super) static OLD_PROTOCOL: Story = story(
 );
 pub(super) static NOT_ELF: Story = story(
     "The kernel is not an ELF binary, or not one that the builder can read",
-    "After unpacking, what is there does not begin as an ELF file for x86 does: not an ELF file at all, another architecture's, or a wrong file.",
+    "After unpacking, what is there does not begin as an ELF file for x86 does: not an ELF file at all, another \
+     architecture's, or a wrong file.",
     &[
         "see what it is: `revector check KERNEL`, `file KERNEL`",
         "check the path, and the order of kernel and ramdisk in the boot loader",
@@ -131,7 +137,8 @@ pub(super) static WRONG_NOTES: Story = story(
 );
 pub(super) static OUT_OF_BOUNDS: Story = story(
     "The kernel's addresses contradict each other",
-    "Its start, its entry point or its INIT_P2M lies outside of what VIRT_BASE and the segments' physical addresses allow.",
+    "Its start, its entry point or its INIT_P2M lies outside of what VIRT_BASE and the segments' physical addresses \
+     allow.",
     &["see them: `revector check KERNEL`", "correct the linker script or the ELF notes"],
 );
 pub(super) static NO_PVH: Story = story(
@@ -144,7 +151,8 @@ pub(super) static NO_PVH: Story = story(
 );
 pub(super) static WRONG_TYPE: Story = story(
     "This kernel and this Xen have no kind of guest in common",
-    "The kernel's type (64-bit PV, 32-bit PV with PAE, PVH) is not among those that this Xen runs or this toolstack builds.",
+    "The kernel's type (64-bit PV, 32-bit PV with PAE, PVH) is not among those that this Xen runs or this toolstack \
+     builds.",
     &[
         "a 64-bit kernel",
         "see what the kernel is: `revector check KERNEL`; what Xen runs: xl info (xen_caps)",
@@ -192,7 +200,8 @@ pub(super) static L3_LOW: Story = story(
 );
 pub(super) static BOOTLOADER: Story = story(
     "The boot loader that reads the guest's disk failed",
-    "pygrub or another bootloader= ran in the initial domain and found no kernel on the guest's disk, or the disk could not be opened.",
+    "pygrub or another bootloader= ran in the initial domain and found no kernel on the guest's disk, or the disk \
+     could not be opened.",
     &[
         "look at /var/log/xen/bootloader.N.log for what it saw",
         "kernel= and ramdisk= in the configuration instead",
@@ -220,7 +229,8 @@ pub(super) static E820: Story = story(
 );
 pub(super) static CREATE: Story = story(
     "Xen refused to create the domain",
-    "The hypercall that makes an empty domain failed, before any memory was given to it. The error at the line's end is Xen's.",
+    "The hypercall that makes an empty domain failed, before any memory was given to it. The error at the line's end \
+     is Xen's.",
     &[
         "look at xl dmesg for Xen's reason",
         "check type=, and that Xen has this kind of guest: xl info (xen_caps, virt_caps)",
@@ -228,7 +238,8 @@ pub(super) static CREATE: Story = story(
 );
 pub(super) static KERNEL_UNREAD: Story = story(
     "The toolstack could not use the guest's kernel",
-    "It failed while it read or parsed the image; the error at the line's end is seldom the cause. libxenguest's own line is missing in this log.",
+    "It failed while it read or parsed the image; the error at the line's end is seldom the cause. libxenguest's own \
+     line is missing in this log.",
     &[
         "run xl -vvv create and give this command all of its output",
         "see what the kernel is: `revector check KERNEL`",
@@ -236,7 +247,8 @@ pub(super) static KERNEL_UNREAD: Story = story(
 );
 pub(super) static MEMORY_UNSET: Story = story(
     "The toolstack could not set up the guest's memory",
-    "It failed while it planned or allocated the guest's pages. libxenguest's own line, which says why, is missing in this log.",
+    "It failed while it planned or allocated the guest's pages. libxenguest's own line, which says why, is missing in \
+     this log.",
     &["run xl -vvv create and give this command all of its output"],
 );
 pub(super) static NOT_BUILT: Story = story(

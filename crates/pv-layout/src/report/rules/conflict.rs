@@ -16,6 +16,7 @@ use crate::{
     },
     scene::{Kind, MapRange, PAGE, Row},
 };
+use std::ops::Range;
 
 const FIXED: [Kind; 3] = [Kind::Kernel, Kind::StartInfo, Kind::PageTables];
 /// `CONFIG_PHYSICAL_START` is a multiple of this, and no kernel is linked lower than 16 MiB.
@@ -82,8 +83,9 @@ fn stopped(case: &Case<'_>, event: &Event) -> Option<Finding> {
 fn parts(case: &Case<'_>) -> Vec<Part> {
     let mut parts: Vec<_> =
         case.scene.rows.iter().filter(|row| FIXED.contains(&row.kind)).filter_map(part).collect();
-    let kernel = case.guest.builder.as_ref().and_then(|side| side.physical);
-    if let Some((start, end)) = kernel.filter(|_| parts.iter().all(|part| part.kind != Kind::Kernel)) {
+    let kernel = case.guest.builder.as_ref().and_then(|side| side.physical.clone());
+    if let Some(Range { start, end }) = kernel.filter(|_| parts.iter().all(|part| part.kind != Kind::Kernel))
+    {
         parts.insert(0, Part { kind: Kind::Kernel, name: Kind::Kernel.name().to_owned(), start, end });
     }
     parts
@@ -115,8 +117,8 @@ fn conflict(case: &Case<'_>, part_name: &str) -> Finding {
     case.problem(title, format!("{place} {STOPS}"), cures(case, &parts))
 }
 
-const STOPS: &str = "Linux numbers its pages by the machine's map and cannot run from what is no RAM there, so it stops \
-    before it prints a line of its own log.";
+const STOPS: &str = "Linux numbers its pages by the machine's map and cannot run from what is no RAM there, so it \
+    stops before it prints a line of its own log.";
 
 /// What helps, by what is in the way and where there is room.
 fn cures(case: &Case<'_>, parts: &[Part]) -> Vec<String> {

@@ -153,7 +153,10 @@ fn not_mapped(side: &Record) -> Option<(String, Vec<String>)> {
                  out of a hole of the machine's map comes after that.",
                 text::pages(limit).replace(" MiB", "M").replace(" GiB", "G").replace(" KiB", "K")
             ),
-            vec!["no mem= on the kernel's command line; dom0_mem= on Xen's (or memory= of the guest) sets its size".to_owned()],
+            vec![
+                "no mem= on the kernel's command line; dom0_mem= on Xen's (or memory= of the guest) sets its size"
+                    .to_owned(),
+            ],
         ),
         _ => (
             format!("{what} That page is outside of what its direct map has."),

@@ -9,7 +9,7 @@ use crate::{
         record::{Placed, Record},
         text,
     },
-    scene::{HIGH, Kind, Row},
+    scene::{HIGH, Kind, Row, Run},
 };
 
 /// Entries of a page of P2M.
@@ -41,9 +41,10 @@ fn not_pv(case: &Case<'_>) -> Option<Finding> {
 fn narrow(case: &Case<'_>) -> Option<Finding> {
     let has_list = case.scene.rows.iter().any(|row| row.kind == Kind::P2m);
     let is_narrow = picture::width(case.guest) == Some(Width::Bits32) && has_list;
-    let detail = "Its P2M has 4 bytes for each page, and its modules have a place of their own below the kernel's. Only a \
-                  Xen built with CONFIG_PV32 runs it."
-        .to_owned();
+    let detail =
+        "Its P2M has 4 bytes for each page, and its modules have a place of their own below the kernel's. \
+        Only a Xen built with CONFIG_PV32 runs it."
+            .to_owned();
     is_narrow.then(|| case.note("This is a 32-bit PV kernel".to_owned(), detail, Vec::new()))
 }
 
@@ -52,10 +53,11 @@ fn overlaps(case: &Case<'_>) -> Option<Finding> {
     let placed: Vec<_> = case.scene.rows.iter().filter_map(|row| Some((row, span(row)?))).collect();
     let mut pairs =
         placed.iter().enumerate().flat_map(|(at, one)| placed[at + 1..].iter().map(move |two| (one, two)));
-    let ((one, first), (two, second)) = pairs.find(|((_, one), (_, two))| one.0 < two.1 && two.0 < one.1)?;
+    let meet = |one: &Run, two: &Run| one.first < two.end && two.first < one.end;
+    let ((one, first), (two, second)) = pairs.find(|((_, one), (_, two))| meet(one, two))?;
     let detail = format!(
         "{} has pages {:#x} to {:#x}, {} has {:#x} to {:#x} (the end is not included).",
-        one.name, first.0, first.1, two.name, second.0, second.1
+        one.name, first.first, first.end, two.name, second.first, second.end
     );
     let title = format!("{} and {} overlap", one.name, two.name);
     Some(case.problem(
@@ -65,17 +67,17 @@ fn overlaps(case: &Case<'_>) -> Option<Finding> {
     ))
 }
 
-fn span(row: &Row) -> Option<(u64, u64)> {
-    let start = row.pfn?;
-    Some((start, start.checked_add(row.pages)?))
+fn span(row: &Row) -> Option<Run> {
+    let first = row.pfn?;
+    Some(Run { first, end: first.checked_add(row.pages)? })
 }
 
 /// Rows of pages that the guest does not have.
 fn outside(case: &Case<'_>) -> Option<Finding> {
     let side = case.guest.sides().find(|side| side.pages.is_some())?;
     let pages = side.pages?;
-    let out = case.scene.rows.iter().find(|row| span(row).is_some_and(|(_, end)| end > pages))?;
-    let detail = format!("{} ends at page {:#x}, the guest has {pages:#x} pages.", out.name, span(out)?.1);
+    let out = case.scene.rows.iter().find(|row| span(row).is_some_and(|run| run.end > pages))?;
+    let detail = format!("{} ends at page {:#x}, the guest has {pages:#x} pages.", out.name, span(out)?.end);
     (!case.guest.is_initial())
         .then(|| case.problem(format!("{} lies outside the guest's memory", out.name), detail, Vec::new()))
 }
