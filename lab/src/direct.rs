@@ -44,26 +44,19 @@ pub(crate) struct Report {
     pub peak_mib: Option<u64>,
 }
 
-/// How Xen says that its initial domain has ended.
+/// How a boot has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
+    /// Xen says that its initial domain has halted.
     Halted,
+    /// Xen says that it, or its initial domain, has crashed.
     Crashed,
+    /// QEMU ended, and Xen has not said anything of an end.
+    Unsaid,
 }
 
 /// Boots the image; `on_line` gets each console line as it is written.
 pub(crate) fn boot(
-    files: &BootFiles,
-    folder: &Path,
-    guest: &Guest,
-    port: Port,
-    on_line: &mut dyn FnMut(&str),
-) -> Result<Report> {
-    boot_at(Pace::Host, files, folder, guest, port, on_line)
-}
-
-/// As [`boot`], at a pace.
-pub(crate) fn boot_at(
     pace: Pace,
     files: &BootFiles,
     folder: &Path,
@@ -92,18 +85,18 @@ pub(crate) fn boot_at(
         shown.iter().for_each(|line| on_line(line));
         console.extend(shown);
     }
-    let ended = qemu.ended().is_some();
-    if ended && end.is_none() && fs::metadata(folder.join("xen.log")).map_or(0, |meta| meta.len()) == 0 {
+    let end = end.or_else(|| qemu.ended().map(|_| End::Unsaid));
+    if end == Some(End::Unsaid) && fs::metadata(folder.join("xen.log")).map_or(0, |meta| meta.len()) == 0 {
         bail!("QEMU ended before Xen said anything: see {}/qemu.log", folder.display());
     }
-    Ok(Report { outcome: judge(end, ended, &console), console, peak_mib: qemu.peak_mib() })
+    Ok(Report { outcome: judge(end, &console), console, peak_mib: qemu.peak_mib() })
 }
 
-fn judge(end: Option<End>, qemu_ended: bool, console: &[String]) -> Outcome {
+fn judge(end: Option<End>, console: &[String]) -> Outcome {
     match end {
         Some(End::Crashed) => Outcome::Crash,
-        None if !qemu_ended => Outcome::Timeout,
-        _ => Outcome::of_console(console),
+        Some(End::Halted | End::Unsaid) => Outcome::of_console(console),
+        None => Outcome::Timeout,
     }
 }
 
@@ -178,8 +171,8 @@ mod tests {
     #[test]
     fn a_crash_outweighs_a_printed_verdict() {
         let console = ["Test result: SUCCESS".to_owned()];
-        assert_eq!(judge(Some(End::Crashed), false, &console), Outcome::Crash);
-        assert_eq!(judge(Some(End::Halted), false, &console), Outcome::Success);
-        assert_eq!(judge(None, false, &console), Outcome::Timeout);
+        assert_eq!(judge(Some(End::Crashed), &console), Outcome::Crash);
+        assert_eq!(judge(Some(End::Halted), &console), Outcome::Success);
+        assert_eq!(judge(None, &console), Outcome::Timeout);
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     guest::{Container, End, Guest},
     lab::fresh_folder,
     progress::Progress,
+    qemu::Pace,
     session::{Session, Size},
 };
 use anyhow::Result;
@@ -137,7 +138,7 @@ impl Machines {
     fn boot_directly(&self, case: &Case, guest: &Guest, port: direct::Port) -> Result<Judged> {
         let folder = self.out.join(case.name.as_ref());
         fresh_folder(&folder)?;
-        let report = direct::boot(&self.files, &folder, guest, port, &mut |_| ())?;
+        let report = direct::boot(Pace::Host, &self.files, &folder, guest, port, &mut |_| ())?;
         let xen = log(&folder, "xen.log");
         let golden = golden(case, Column::InitialDomain)?;
         let seen = Seen {

@@ -17,8 +17,8 @@ use std::{collections::HashMap, fs, path::Path};
 const HEAD: &str = "\
 # Who boots what
 
-Each row is an image ([what the notes do](xen-abi.md#elf-notes)) given to a builder of a release of Xen; each cell is how
-the boot ended. The suite wrote the table from its results:
+Each row is an image ([what the notes do](xen-abi.md#elf-notes)) given to a builder of a release of Xen; each cell is
+how the boot ended. The suite wrote the table from its results:
 
 ```console
 $ target/debug/pvlab suite --builders --xen 4.17 --matrix docs/builders-matrix.md
@@ -26,8 +26,7 @@ $ target/debug/pvlab suite --long --filter dom0-500g --matrix docs/builders-matr
 ```
 
 GRUB runs in a guest of the toolstack and builds the image's memory there; that is tried on 4.17 only, pv-shim on 4.17
-and 4.20. A dash is a boot that the suite does not have, `(!)` a SUCCESS whose
-log was not what its case wants.
+and 4.20. A dash is a boot that the suite does not have, `(!)` a SUCCESS whose log was not what its case wants.
 
 ";
 const UNKNOWN: &str = "-";

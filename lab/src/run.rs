@@ -12,6 +12,7 @@ use crate::{
     lab::{Lab, XenVersion},
     machines::prepare_for_shim,
     progress::Progress,
+    qemu::Pace,
     session::{Session, Size},
 };
 use anyhow::{Context, Result, bail};
@@ -106,7 +107,7 @@ pub(crate) fn run(lab: &Lab, args: &RunArgs) -> Result<ExitCode> {
     let ended = if args.dom0 {
         let port = if args.com2 { direct::Port::Com2 } else { direct::Port::Xen };
         let direct::Report { outcome, console, peak_mib } =
-            direct::boot(&files, &out, &guest, port, &mut print_line)?;
+            direct::boot(Pace::Host, &files, &out, &guest, port, &mut print_line)?;
         Ended { outcome, console, peak_mib }
     } else {
         run_guest(&files, &out, &guest, &progress)?

@@ -91,7 +91,8 @@ impl Session {
         self.run_prepared(name, guest, guest.end(), progress, &mut || (), on_line)
     }
 
-    /// As [`Session::run`], with the caller's choice of its end; calls `before_start` when the guest is built and about to start.
+    /// As [`Session::run`], with the caller's choice of its end; calls `before_start` when the guest is built and about
+    /// to start.
     pub(crate) fn run_prepared(
         &mut self,
         name: &str,

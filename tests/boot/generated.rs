@@ -1,7 +1,8 @@
 //! Every builder with every note: more than a thousand domains boot on the model, each checked from outside.
 //!
 //! The checks are `support::checks`: walks of the tables by machine frame and the toolstack's walk of the published
-//! P2M. They share no code with builders or boot. `pipeline` has other generated domains, with frames of others in them.
+//! P2M. They share no code with builders or boot. `pipeline` has other generated domains, with frames of others in
+//! them.
 
 use crate::support::generator::Case;
 use crate::support::{boot, checks};

@@ -1,7 +1,7 @@
 //! The image's heap is 192 KiB, whatever the domain's size: no stage's use of it grows beyond a bound, which is here.
 //!
-//! Every boot on the model runs in a heap of the image's size and kind (`xen_model::GuestHeap`); these tests say how much of it
-//! a boot takes, and that a boot that took more would not pass unnoticed.
+//! Every boot on the model runs in a heap of the image's size and kind (`xen_model::GuestHeap`); these tests say how
+//! much of it a boot takes, and that a boot that took more would not pass unnoticed.
 
 use crate::support;
 use crate::support::boot;

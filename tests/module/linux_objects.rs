@@ -86,7 +86,8 @@ fn every_module_of_the_kernel_package_is_relocated_or_its_unknown_symbols_are_na
         ops += image.relocate(VirtAddr::new(BASE), |name| Some(address(name))).unwrap().len();
     }
     println!(
-        "{} modules, {} MiB: {ops} relocations in {} with every symbol known, {named} name what they lack, {} refused: {refused:#?}; {} ms",
+        "{} modules, {} MiB: {ops} relocations in {} with every symbol known, {named} name what they lack, {} refused: \
+         {refused:#?}; {} ms",
         modules.len(),
         bytes >> 20,
         modules.len() - refused.values().sum::<usize>(),

@@ -36,7 +36,8 @@ fn extended_section_numbering_is_refused_by_its_name_and_count() {
 #[test]
 fn as_many_sections_as_the_header_can_count_are_read() {
     let mut source = format!(".text\n{INIT}");
-    // Five sections and the one that is none come beside these: .text, .data, .bss and three tables of names and symbols.
+    // Five sections and the one that is none come beside these: .text, .data, .bss and three tables of names and
+    // symbols.
     for n in 0..0xfeff - 7 {
         writeln!(source, ".section .c{n}, \"\"\n.byte 0").unwrap();
     }

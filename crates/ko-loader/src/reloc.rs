@@ -4,8 +4,8 @@
 //! `RelocOp`, a number and its width at an offset of the image; nothing is written. The loader applies the list, the
 //! host's tests compare it with a linker's work, and an error leaves no half-relocated module behind.
 //!
-//! A call through the PLT goes straight to its target: every symbol of the
-//! kernel is within reach of the module area, which is what the area is for.
+//! A call through the PLT goes straight to its target: every symbol of the kernel is within reach of the module area,
+//! which is what the area is for.
 //!
 //! Neighbours: `plan` makes the `Image`; `symbol` the addresses. Sources: x86-64 psABI 4.4 "Relocation", table 4.9.
 

@@ -248,7 +248,8 @@ impl Running {
     fn check(&self) {
         if let (Some(_), Some(Refused { wanted, used })) = (self.before, REFUSED.take()) {
             panic!(
-                "the image's heap would be exhausted: {wanted} bytes wanted, {used} of {BYTES} (and what was lent) in use"
+                "the image's heap would be exhausted: {wanted} bytes wanted, {used} of {BYTES} (and what was lent) in \
+                 use"
             );
         }
     }

@@ -133,7 +133,7 @@ fn boot(lab: &Lab, files: &BootFiles, out: &Path) -> Result<BTreeMap<String, u64
         container: Container::Pv,
         timeout: Duration::from_secs(120),
     };
-    let report = direct::boot_at(Pace::Counted, files, &folder, &guest, direct::Port::Xen, &mut |_| ())?;
+    let report = direct::boot(Pace::Counted, files, &folder, &guest, direct::Port::Xen, &mut |_| ())?;
     if report.outcome != Outcome::Success {
         bail!(
             "the counted boot ended with {}: expected SUCCESS; its log is in {}",

@@ -20,7 +20,10 @@ pub(crate) fn markdown(summary: &Summary, promises: &[Promise]) -> String {
 }
 
 fn times(out: &mut String, summary: &Summary) {
-    out.push_str("| RAM | Linux, to init | baseline | copy | alias | copy: Linux / ours | alias: Linux / ours | baseline / copy |\n");
+    out.push_str(
+        "| RAM | Linux, to init | baseline | copy | alias | copy: Linux / ours | alias: Linux / ours | \
+        baseline / copy |\n",
+    );
     out.push_str("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
     for mib in summary.sizes() {
         let ready = |way| summary.ready(mib, way);
@@ -50,7 +53,10 @@ fn runs(summary: &Summary, mib: u64) -> String {
 }
 
 fn counts(out: &mut String, summary: &Summary) {
-    out.push_str("| RAM | mode | MMU hypercalls | entries written | KiB copied | KiB filled | pages kept | processor time |\n");
+    out.push_str(
+        "| RAM | mode | MMU hypercalls | entries written | KiB copied | KiB filled | pages kept | processor \
+        time |\n",
+    );
     out.push_str("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n");
     for figures in plain(summary) {
         let cpu = figures.cpu_seconds.map_or("-".to_owned(), |seconds| format!("{seconds:.1} s"));

@@ -75,7 +75,8 @@ fn token(text: &str) -> usize {
     length
 }
 
-/// A word, or `#` for the number in it. `0x1f`, `ffff8000` and `3.5` are numbers, `L2` and `p2m` are names; a unit stays.
+/// A word, or `#` for the number in it. `0x1f`, `ffff8000` and `3.5` are numbers, `L2` and `p2m` are names; a unit
+/// stays.
 fn plain(word: &str) -> String {
     let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_long = word.len() >= 8 || word.len() >= 4 && word.bytes().any(|byte| byte.is_ascii_digit());

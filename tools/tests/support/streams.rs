@@ -37,8 +37,30 @@ fn code(program: &str, arguments: &[&str], (out, err): (Stream, Stream)) -> i32 
     status.code().unwrap_or_else(|| -status.signal().unwrap_or(0))
 }
 
+/// A verb, and what follows it on some command lines.
+pub(crate) type Calls = (&'static str, &'static [&'static [&'static str]]);
+
+/// Calls a command with each line, and with none of its verbs.
+pub(crate) fn assert_every_call_ends_with_its_code(program: &str, calls: &[Calls]) {
+    for (verb, lines) in calls {
+        for line in *lines {
+            assert_same_code_without_readers(program, &[&[*verb], *line].concat());
+        }
+    }
+    for arguments in [&[][..], &["--help"], &["--version"], &["no-such-verb"]] {
+        assert_same_code_without_readers(program, arguments);
+    }
+}
+
+/// Compares the verbs of the calls, in alphabetical order, with all that a command has.
+pub(crate) fn assert_every_verb_is_called(command: &clap::Command, calls: &[Calls]) {
+    let mut verbs: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+    verbs.sort_unstable();
+    assert_eq!(verbs, calls.iter().map(|(verb, _)| *verb).collect::<Vec<_>>());
+}
+
 /// Compares the code with each stream closed to the one with both open.
-pub(crate) fn assert_same_code_without_readers(program: &str, arguments: &[&str]) {
+fn assert_same_code_without_readers(program: &str, arguments: &[&str]) {
     use Stream::{Closed, Open};
     let expected = code(program, arguments, (Open, Open));
     assert!((0..=7).contains(&expected), "{arguments:?}: {expected}");
