@@ -126,7 +126,7 @@ fn mapped(built: &mut Built) -> (Layout, Tables, Frames) {
         let layout = Layout::plan(&info).expect(FITS);
         let walked = BootTables::walk(&layout, facts, xen, |_| ()).expect(FITS);
         let mut frames = Frames::new(layout.free());
-        let tables = direct_map::graft(walked, &layout, facts, &mut frames, xen).expect(FITS);
+        let tables = direct_map::build(walked, &layout, facts, &mut frames, xen).expect(FITS);
         (layout, tables, frames)
     })
 }

@@ -1,6 +1,6 @@
-//! Free pages before and after a piece of work: what it took it must give back, but for page tables.
+//! Free pages before and after a piece of work: whatever it took it must give back, except page tables.
 //!
-//! Neighbours: `trial` and `module::driver` check themselves by it.
+//! Neighbours: `trial` and `module::driver` check themselves with it.
 
 use crate::error::BootError;
 use pv_memory::memory::Memory;
@@ -17,7 +17,7 @@ impl Balance {
         Self { free, tables: memory.tables.added() as u64 }
     }
 
-    /// What was free before must be free now, or be a page table.
+    /// Checks that every page that was free before is free now, or is a page table.
     pub(crate) fn check(&self, memory: &Memory<'_>) -> Result<(), BootError> {
         let now = Self::read(memory);
         let (expected, found) = (self.free - (now.tables - self.tables), now.free);

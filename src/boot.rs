@@ -12,7 +12,7 @@
 //! | 8 | vmalloc | `Vmalloc` |
 //! | 9 | modules | a verdict |
 //!
-//! Called by the image's entry with the real Xen behind the seam, by tests with another.
+//! Called by the image's entry with real Xen behind the seam, and by tests with a model.
 
 use crate::conformance;
 use crate::error::{BootError, InStage};
@@ -59,7 +59,7 @@ pub fn boot<X: Hypervisor + Gauge>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut
 
     let frames = &mut Frames::new(layout.free());
     report::frames(frames);
-    let tables = &mut direct_map::graft(tables, &layout, facts, frames, xen).stage(Stage::DirectMap)?;
+    let tables = &mut direct_map::build(tables, &layout, facts, frames, xen).stage(Stage::DirectMap)?;
     meter.lap(Stage::DirectMap, tables, frames, xen);
 
     let p2m = P2m::build(&layout, tables, frames, xen).stage(Stage::P2m)?;
@@ -97,7 +97,7 @@ fn verify<X: Hypervisor>(
     if seen.is_good() { Ok(seen) } else { Err(BootError::Verify(Stage::Verify, seen)) }
 }
 
-/// M2P cannot tell an entry that was lost from one that was never there; the count can.
+/// M2P cannot distinguish an entry that was lost from one that was never there; comparing the counts can.
 fn compare(before: &Verified, after: Verified) -> Result<(), BootError> {
     if after.equals(before) { Ok(()) } else { Err(BootError::Verify(Stage::Verify, after)) }
 }
@@ -120,7 +120,7 @@ fn clean<X: Hypervisor>(
     Ok(space)
 }
 
-/// The processor is the judge: both ends of the old list must fault.
+/// Checked by the processor itself: reads at both ends of the old list must fault.
 fn prove_unmapped<X: Hypervisor>(layout: &Layout, xen: &mut X) -> Result<(), BootError> {
     let list = layout.mfn_list;
     for at in [list.start, VirtAddr::new_truncate(list.end_raw() - 8)] {
@@ -132,7 +132,7 @@ fn prove_unmapped<X: Hypervisor>(layout: &Layout, xen: &mut X) -> Result<(), Boo
     Ok(())
 }
 
-/// Stages 8 and 9, and what was asked for besides.
+/// Stages 8 and 9, and whatever else the command line requests.
 fn use_modules<X: Hypervisor + Gauge>(
     space: ModuleSpace,
     layout: &Layout,

@@ -1,7 +1,7 @@
 //! Why a boot ended early: one variant per stage, closed.
 //!
 //! Each stage has a small error of its own, which says what was expected, what was found and what to do; this one
-//! says in which stage, and whether the domain's builder or our own work is at fault ([`BootError::verdict`]).
+//! adds the stage, and whether the domain's builder or this kernel is at fault ([`BootError::verdict`]).
 
 use core::fmt;
 
@@ -21,9 +21,9 @@ use xen::verdict::Verdict;
 /// An error that ends the boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BootError {
-    /// Stage 1: start_info is not true.
+    /// Stage 1: start_info is not correct.
     StartInfo(FieldError),
-    /// Stage 2: its fields do not fit together.
+    /// Stage 2: its fields contradict each other.
     Layout(LayoutError),
     /// Stage 3: the page tables are not what start_info says.
     Walk(WalkError),
@@ -31,7 +31,7 @@ pub enum BootError {
     Memory(Stage, MmError),
     /// The P2M and Xen's M2P differ.
     Verify(Stage, Verified),
-    /// An address that must not be mapped any more can be read.
+    /// An address that must no longer be mapped can be read.
     StillMapped(u64),
     /// Data written to an area did not come back.
     Pattern(u64),
@@ -46,13 +46,13 @@ pub enum BootError {
     Module(String, ModuleError),
     /// Stage 9: a module's init returned an error.
     Init(String, i32),
-    /// Stage 9: an exception ended a module's init or exit, which is named.
+    /// Stage 9: an exception ended a module's init or exit function, which is named.
     Trapped(String, &'static str, Trapped),
-    /// Stage 9: a module cannot be unloaded, because these use it.
+    /// Stage 9: a module cannot be unloaded, because the named ones use it.
     InUse(String, Vec<String>),
     /// Stage 9: a module was unloaded that another one uses.
     Lost(String),
-    /// Stage 9: so many modules could not be loaded; each was reported.
+    /// Stage 9: some modules could not be loaded; each was reported.
     Modules {
         /// How many.
         failed: usize,
@@ -61,12 +61,12 @@ pub enum BootError {
         /// The worst of their verdicts.
         worst: Verdict,
     },
-    /// Stage 9: `modules=` asks for a module that is not there.
+    /// Stage 9: `modules=` names a module that does not exist.
     NoSuchModule(String),
 }
 
 impl BootError {
-    /// Tells whether this is a failure of the thing tested, an error of the input, or beyond what this kernel can do.
+    /// Returns the verdict: a failure of what is tested, an error in the input, or beyond what this kernel can do.
     #[must_use]
     pub const fn verdict(&self) -> Verdict {
         match self {

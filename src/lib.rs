@@ -7,10 +7,10 @@
 //!
 //! - **One direction.** Each stage takes the product of the one before by value and returns its own; a wrong order
 //!   does not compile. [`boot::boot`] is the table of contents.
-//! - **One seam.** The outside is [`xen::Hypervisor`], on one page. The runtime of an image implements it with hypercalls;
-//!   on the host, `xen-model` does, and the whole boot is an ordinary program.
+//! - **One seam.** The outside is [`xen::Hypervisor`], in one file. The runtime of an image implements it with
+//!   hypercalls; on the host `xen-model` does, and the whole boot is an ordinary program.
 //! - **Plan, then commit.** Page-table writes and relocations are data until one hypercall carries them out.
-//! - **An oracle that is not ours** for every claim: Xen's M2P for the P2M, the processor for what is unmapped.
+//! - **A foreign oracle** for every claim: Xen's M2P for the P2M, the processor for what is unmapped.
 //! - **Unsafe code at the seam only**: declared in `xen`, called from `pv_memory`'s `window` and `commit`, from
 //!   `module::call`, and from `conformance::lab`, which breaks Xen's rules on purpose.
 

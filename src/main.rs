@@ -1,4 +1,4 @@
-//! The image: `revector` on the real Xen. Everything that needs no hardware is in the library.
+//! The image: `revector` on real Xen. Everything that needs no hardware is in the library.
 
 #![no_std]
 #![no_main]

@@ -1,8 +1,8 @@
 //! Measures each stage of the boot, and prints one line about it: time, hypercalls, entries, bytes, tables, frames.
 //!
 //! The counts come from three places: the seam (hypercalls, bytes), the page tables (L1 tables built and shared), the
-//! allocator (frames). What printing these lines takes is measured as well and said at the end, because it is always
-//! on. The line's grammar is docs/boot-log.md. Neighbour: `boot` calls [`Meter::lap`] behind each stage.
+//! allocator (frames). The time that printing these lines takes is measured as well and printed at the end, because the
+//! meter is always on. The line's grammar is docs/boot-log.md. Neighbour: `boot` calls [`Meter::lap`] after each stage.
 
 use core::fmt;
 
@@ -87,9 +87,9 @@ const fn ledger(books: &Books) -> [(&'static str, u64); 4] {
 pub(crate) struct Meter {
     last: Counters,
     books: Books,
-    /// Spent in `verify`: told apart from the boot's own work.
+    /// Time spent in `verify`, which is not counted as the boot's own work.
     verifying: u64,
-    /// Spent in printing these lines.
+    /// Time spent printing these lines.
     metering: u64,
 }
 

@@ -1,8 +1,8 @@
 //! The guest's command line: `key=value` words.
 //!
-//! A key that nobody knows is warned about and skipped, so that an old image boots with a newer script; a value
-//! that a known key does not take is an error, because a test that silently runs something else is worse than none.
-//! Neighbours: start_info carries the text, `boot` obeys the [`Options`].
+//! An unknown key is skipped with a warning, so that an old image boots with a newer script; a value that a known key
+//! does not accept is an error, because a test that silently runs something else is worse than none.
+//! Neighbours: start_info carries the text, `boot` follows the [`Options`].
 
 use core::fmt;
 
@@ -15,18 +15,18 @@ use pv_memory::p2m::verify::Verify;
 /// Whether stage 7 runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cleanup {
-    /// Clears the high mapping.
+    /// It clears the high mapping.
     On,
-    /// Leaves it; a control that must fail where the P2M reaches the module area.
+    /// It leaves the mapping; a control that must fail where the P2M reaches the module area.
     Off,
 }
 
 /// Whether the machine's limits are measured when the boot is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limits {
-    /// They are: it takes as much memory as the P2M, and more time than the boot.
+    /// They are measured: this takes as much memory as the P2M, and more time than the boot.
     On,
-    /// They are not.
+    /// They are not measured.
     Off,
 }
 
@@ -39,7 +39,7 @@ pub enum Console {
     Com2,
 }
 
-/// A failure to provoke after the boot, to show what it looks like.
+/// A failure to cause after the boot, to show what it looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Selftest {
     /// A panic.
@@ -50,7 +50,7 @@ pub enum Selftest {
     WildWrite,
     /// A stack that overflows.
     Stack,
-    /// No failure of ours: the conformance programs, each result printed.
+    /// No failure: the conformance programs, with each result printed.
     Conformance,
 }
 
@@ -59,7 +59,7 @@ pub enum Selftest {
 pub enum Inits {
     /// Each module's init, and its exit.
     Run,
-    /// None: modules are placed, relocated, protected and unloaded. For objects that nobody vouches for.
+    /// None: modules are placed, relocated, protected and unloaded, but not run. For untrusted objects.
     Skip,
 }
 
@@ -84,9 +84,9 @@ pub struct Options {
     pub selftest: Option<Selftest>,
     /// `init=`
     pub inits: Inits,
-    /// `NAME.param=value`: parameters of modules, the key as it was given.
+    /// `NAME.param=value`: parameters of modules, with the key as given.
     pub params: Vec<(String, String)>,
-    /// Keys that nobody knows.
+    /// Unknown keys.
     pub unknown: Vec<String>,
 }
 
@@ -108,7 +108,7 @@ impl Default for Options {
     }
 }
 
-/// A value that its key does not take.
+/// A value that its key does not accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadValue {
     key: String,

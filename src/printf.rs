@@ -1,7 +1,7 @@
 //! The part of C's format strings that kernel code uses, for `_printk`.
 //!
-//! `%% %c %s %d %i %u %x %X %o %p`, with flags, width, precision and length. What Linux hangs onto `%p` (`%pM`, `%pS`)
-//! is printed as the plain pointer. A conversion that is not known is printed as it stands and takes no argument.
+//! `%% %c %s %d %i %u %x %X %o %p`, with flags, width, precision and length. Linux's extensions of `%p` (`%pM`, `%pS`)
+//! are printed as the plain pointer. An unknown conversion is printed verbatim and takes no argument.
 //!
 //! Neighbours: the image's `image::services` gives the arguments. Sources: ISO C 7.21.6.1.
 
@@ -10,7 +10,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
-/// Widest field and longest precision; more is cut.
+/// Widest field and longest precision; larger ones are cut to this.
 const WIDTH_MAX: usize = 256;
 
 /// Where the arguments come from.
@@ -36,7 +36,7 @@ struct Spec {
     size: u32,
 }
 
-/// Takes off the level that Linux puts before a format: SOH and a character.
+/// Strips the log level that Linux puts before a format: SOH and a character.
 #[must_use]
 pub fn without_level(format: &[u8]) -> &[u8] {
     match format {
@@ -153,7 +153,7 @@ fn digits(spec: &Spec, text: String) -> String {
     format!("{text:0>least$}")
 }
 
-/// Fills up to the width: with zeros behind the sign or prefix, or with spaces on either side.
+/// Pads to the width: with zeros after the sign or prefix, or with spaces on either side.
 fn pad(spec: &Spec, mut text: Vec<u8>) -> Vec<u8> {
     let missing = spec.width.saturating_sub(text.len());
     let (at, fill) = if spec.left {
@@ -191,7 +191,7 @@ mod tests {
         out
     }
 
-    /// What the C library prints for the same.
+    /// What the C library prints for the same arguments.
     #[test]
     fn conversions_come_out_as_in_c() {
         assert_eq!(said("%d %u %x", &[u64::from(u32::MAX), u64::from(u32::MAX), 0xabc]), "-1 4294967295 abc");

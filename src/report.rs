@@ -1,7 +1,8 @@
-//! The console log of the boot: what each stage found, one fact a line.
+//! The console log of the boot: what each stage found, one fact per line.
 //!
 //! The log is an interface: people read it, CI looks for lines in it, programs compare rows with the toolstack's.
-//! Its grammar is docs/boot-log.md. Neighbours: `boot`, `trial` and `module::driver` call these; the image's logger adds the time.
+//! Its grammar is docs/boot-log.md. Neighbours: `boot`, `trial` and `module::driver` call these functions; the image's
+//! logger adds the time.
 
 use log::{debug, info, warn};
 
@@ -15,7 +16,7 @@ use pv_memory::frames::Frames;
 use pv_memory::layout::{Layout, Name, Row};
 use pv_memory::limits::Limit;
 use pv_memory::p2m::verify::{Verified, Verify};
-use pv_memory::p2m::{Apart, Outcome, Strategy, Tree};
+use pv_memory::p2m::{Outcome, OwnMapping, Strategy, Tree};
 use pv_memory::tables::Tables;
 use pv_memory::vmalloc::Area;
 use pv_memory::walk::BootTables;
@@ -50,7 +51,7 @@ pub(crate) fn layout(layout: &Layout) {
     collision(layout);
 }
 
-/// Says how much of the P2M and of the rest lies in the module area: the problem that this project is about.
+/// Prints how much of the P2M and of the rest lies in the module area: the problem that this project solves.
 fn collision(layout: &Layout) {
     let shared = |row: Row| row.addresses().map_or(0, |range| range.shared_bytes(area::MODULES));
     let all: u64 = layout.rows().map(shared).sum();
@@ -93,7 +94,7 @@ pub(crate) fn frames(frames: &Frames) {
 
 pub(crate) fn p2m(p2m: &Tree) {
     let leaves = p2m.nr_pages().div_ceil(512);
-    if let Some(Apart { addresses, counts, .. }) = p2m.apart() {
+    if let Some(OwnMapping { addresses, counts, .. }) = p2m.own_mapping() {
         info!(target: Stage::P2m.name(), "the list has a mapping of its own at {addresses}: {counts}");
     }
     info!(target: Stage::P2m.name(), "tree of {} entries: {leaves} leaves, {} pages of its own", p2m.nr_pages(), p2m.own_pages());

@@ -1,4 +1,4 @@
-//! What a boot is given besides start_info: the same for the image and for a test on the model.
+//! What a boot is given besides start_info, by the image and by tests on the model alike.
 //!
 //! Neighbours: `boot` and `module::driver` read it; the image's entry and tests fill it in.
 
@@ -7,7 +7,7 @@ use crate::options::Options;
 use ko_loader::Source;
 use xen::start_info::Facts;
 
-/// What the image brings along.
+/// What the image provides.
 #[derive(Debug)]
 pub struct Setup<'a> {
     /// Addresses of the image.

@@ -1,4 +1,4 @@
-//! What a line of the log belongs to: a stage of the boot, or what is done beside the stages.
+//! What a line of the log belongs to: a stage of the boot, or work beside the stages.
 //!
 //! The names are part of the log's grammar (docs/boot-log.md): programs look for them. Neighbours: `boot` and `error`
 //! name stages, `report` and `meter` begin their lines with them.
@@ -34,7 +34,7 @@ pub enum Stage {
     Dump,
     /// The conformance programs, if asked for.
     Conformance,
-    /// What the machine can do, if asked for.
+    /// The machine's limits, if asked for.
     Limits,
     /// The whole boot.
     Total,

@@ -1,7 +1,7 @@
-//! Stage 8 tried out: areas are mapped, written, guarded and returned.
+//! A trial of stage 8: areas are mapped, written, guarded and returned.
 //!
-//! The processor is the judge: what is mapped holds what was written, guard pages and old addresses fault. Neighbours:
-//! called by `boot`, uses `pv_memory::vmalloc`.
+//! The processor itself shows that mapped pages hold what was written, and that guard pages and old addresses fault.
+//! Neighbours: called by `boot`, uses `pv_memory::vmalloc`.
 
 use alloc::vec::Vec;
 
@@ -14,7 +14,7 @@ use pv_memory::vmalloc::{Area, Near, Vmalloc};
 use xen::Hypervisor;
 use xen::addr::{PAGE_SIZE, VirtAddr};
 
-/// Pages of the trial areas: one, a few, and more than one L1 table maps.
+/// Sizes of the trial areas in pages: one, a few, and more than one L1 table maps.
 const TRIAL_PAGES: [u64; 3] = [1, 4, 513];
 
 /// Maps trial areas, writes to each of their pages, proves guard pages and unmapping, and returns everything.
@@ -46,7 +46,7 @@ pub(crate) fn run<X: Hypervisor>(
     Ok(())
 }
 
-/// Every page holds its own address, so that two pages mapped to one frame show.
+/// Every page holds its own address, so that two pages mapped to the same frame are noticed.
 fn write_addresses<X: Hypervisor>(area: &mut Area, xen: &mut X) {
     for page in 0..area.span().pages() {
         let at = area.span().start().as_u64() + page * PAGE_SIZE;

@@ -1,8 +1,9 @@
-//! Runs conformance programs on scratch pages, and puts everything back behind each.
+//! Runs conformance programs on scratch pages, and restores everything after each.
 //!
-//! Scratch pages come from the frame allocator, so nothing else uses them; that is what makes their page-table
-//! abuse harmless. Results are words that do not depend on the machine: `ok`, an errno, `fault`, `read`. Another domain's
-//! frame is looked for in M2P, which is read by address, as Xen maps it, and not through the seam: it is what is asked.
+//! Scratch pages come from the frame allocator, so nothing else uses them, and breaking page-table rules on them is
+//! harmless. Results are words that do not depend on the machine: `ok`, an errno, `fault`, `read`. Another domain's
+//! frame is searched for in M2P, which is read directly where Xen maps it and not through the seam, because the seam's
+//! lookup is what the programs test.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -31,9 +32,10 @@ const SLOTS: u64 = 4;
 
 /// Slot of the L4 table that programs may use: the last of user space, empty.
 const ROOT_SLOT: usize = 255;
-/// How far from a frame of ours another domain's is looked for, in pages of M2P: 128 GiB, which is any machine of a lab.
+/// How far from one of its own frames another domain's is searched for, in pages of M2P: 128 GiB, more than any test
+/// machine has.
 const NEIGHBOURHOOD: u64 = 1 << 16;
-/// What M2P has for frames that are nobody's lies from here on.
+/// M2P entries from here on mean that the frame belongs to no domain.
 const NO_PFN: u64 = 1 << 52;
 
 struct Lab<'m, X> {
@@ -83,7 +85,7 @@ pub fn run<X: Hypervisor>(
     Ok(())
 }
 
-/// Where M2P has the page of a frame.
+/// The address of a frame's M2P entry.
 const fn m2p_entry(mfn: Mfn) -> VirtAddr {
     VirtAddr::new_truncate(MACH2PHYS_START + mfn.raw() * 8)
 }
@@ -101,7 +103,7 @@ impl<X: Hypervisor> Lab<'_, X> {
         }
     }
 
-    /// Drops every table and mapping that a program left, and gives the pages their writable mapping back.
+    /// Drops every table and mapping that a program left, and makes the pages writable again.
     fn restore(&mut self) -> bool {
         let _ = self.batch(self.root, &[(ROOT_SLOT, Entry::Raw(0))]);
         for slot in 0..SLOTS {
@@ -147,19 +149,20 @@ impl<X: Hypervisor> Lab<'_, X> {
     fn mfn(&self, frame: Frame) -> Mfn {
         match frame {
             Frame::Own(page) => self.frame(page),
-            // Programs that name it run only where there is one.
+            // Programs that use it run only where there is one.
             Frame::Foreign => self.foreign.unwrap_or(Mfn::new(0)),
             Frame::Number(number) => Mfn::new(number),
         }
     }
 
-    /// Looks for a frame near ours that is not ours and that M2P takes for one of our pages. Domains get their memory
-    /// by 2 MiB and more where they can, so that a few frames of each page of M2P are enough to look at.
+    /// Searches nearby for a frame of another domain whose M2P entry has the number of one of this domain's pages.
+    /// Domains get their memory in pieces of 2 MiB and more where possible, so a few frames of each page of M2P
+    /// suffice.
     fn find_foreign(&mut self) -> Option<Mfn> {
         let own = self.frame(0).raw() / ENTRIES;
         let pages = (0..NEIGHBOURHOOD).flat_map(|step| [own.checked_sub(step), Some(own + step)]);
         for first in pages.flatten().map(|page| page * ENTRIES) {
-            // Xen maps M2P by pages or more.
+            // Xen maps M2P in whole pages.
             if self.xen.probe(m2p_entry(Mfn::new(first))).is_err() {
                 continue;
             }
@@ -171,7 +174,7 @@ impl<X: Hypervisor> Lab<'_, X> {
         None
     }
 
-    /// What M2P says of a frame, and what the P2M says of that.
+    /// What M2P says about a frame, and what the P2M says about that page.
     fn whose(&mut self, mfn: Mfn) -> &'static str {
         let entry = self.xen.probe(m2p_entry(mfn));
         let Some(pfn) = entry.ok().filter(|pfn| *pfn < NO_PFN).map(Pfn::new) else { return "nobody's" };

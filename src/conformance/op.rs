@@ -1,7 +1,7 @@
 //! The language of conformance programs: operations on a few scratch pages, and what an entry can hold.
 //!
-//! Pages are numbered, because machine frames differ from run to run; results must not. Neighbours: `programs`
-//! writes in it, `lab` carries it out.
+//! Pages are numbered, because machine frames differ from run to run, and results must not. Neighbours: `programs`
+//! is written in it, `lab` executes it.
 
 use xen::pte::Level;
 
@@ -53,11 +53,11 @@ pub(super) const NONE: Entry = Entry::Raw(0);
 /// A frame, scratch or not.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Frame {
-    /// A scratch page's.
+    /// A scratch page's frame.
     Own(Page),
-    /// One that is not ours, for which M2P has the number of one of our pages.
+    /// Another domain's frame, whose M2P entry has the number of one of this domain's pages.
     Foreign,
-    /// The one with this number.
+    /// The frame with this number.
     Number(u64),
 }
 
@@ -75,9 +75,9 @@ pub(super) enum At {
 /// One operation; each gives one result.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Op {
-    /// Takes the writable mapping of a page away.
+    /// Makes a page's mapping read-only.
     Protect(Page),
-    /// Gives it back.
+    /// Makes it writable again.
     Unprotect(Page),
     /// Stores an entry into a page by a plain store; the page must not be protected.
     Store(Page, usize, Entry),
@@ -105,13 +105,13 @@ pub(super) enum Op {
     ExtRaw(u32, u64),
     /// Another extended operation on a frame.
     ExtOn(u32, Frame),
-    /// Asks M2P for the page of a frame, and the P2M whether that page has it.
+    /// Asks M2P for the page of a frame, and the P2M whether that page has this frame.
     Whose(Frame),
     /// Reads a word.
     Read(At),
-    /// Reads a word, and shows it.
+    /// Reads a word, and reports it.
     Word(At),
-    /// Reads back what an entry of a page allows.
+    /// Reads back the rights in an entry of a page.
     Show(Page, usize),
 }
 

@@ -1,7 +1,7 @@
-//! The programs, by the rule of Xen that they probe.
+//! The programs, grouped by the rule of Xen that they test.
 //!
 //! Left out on purpose: a non-present entry that keeps an address. On processors with the L1TF flaw Xen crashes the
-//! domain for it, so it cannot be one program among others; the model refuses it on its own.
+//! domain for it, so it cannot be one program among others; the model refuses it by itself.
 
 use super::op::At::{Alias, Linear, Scratch};
 use super::op::Entry::{Of, Raw};
@@ -43,7 +43,7 @@ const PINS: &[Program] = &[
     program("pin-an-empty-l3", &[Protect(0), Pin(L3, 0), Unpin(0)]),
 ];
 
-/// What an L1 entry may point at.
+/// What an L1 entry may point to.
 const LEAVES: &[Program] = &[
     program("leaf-to-a-page", &[Store(0, 0, Of(1, P | RW)), Protect(0), Pin(L1, 0), Show(0, 0), Unpin(0)]),
     program("leaf-to-itself-writable", &[Store(0, 0, Of(0, P | RW)), Protect(0), Pin(L1, 0)]),

@@ -1,4 +1,4 @@
-//! Programs about what is not the domain's own, and about translations that outlive their entry.
+//! Programs about frames that are not the domain's own, and about translations that outlive their entry.
 //!
 //! Neighbour: `programs` has those about the domain's own tables.
 
@@ -15,11 +15,12 @@ use xen::pte::Level::{L1, L2};
 
 /// An address of the L4 slot that programs may use.
 const AT: super::op::At = Linear(0x7f80_0000_0000);
-/// A frame of the numbers that M2P has room for, beyond the memory of any machine that this has run on: 32 TiB.
+/// A frame number that M2P has room for, beyond the memory of any machine that this has run on: 32 TiB.
 const BEYOND: u64 = 1 << 33;
 
-/// Who flushes: Xen after an update above level 1, nobody after one at level 1. Pages 0, 1 and 2 are tables of level
-/// 1, 2 and 3; page 3 is what they show. The first one shows that this processor remembers, so the others can fail.
+/// Which updates flush: Xen flushes after an update above level 1, and not after one at level 1. Pages 0, 1 and 2 are
+/// tables of level 1, 2 and 3; page 3 is what they map. The first program shows that this processor caches
+/// translations, so that the others can fail.
 pub(super) const FLUSHES: &[Program] = &[
     program(
         "an-l1-update-leaves-the-translation",
@@ -112,7 +113,8 @@ pub(super) const FLUSHES: &[Program] = &[
     ),
 ];
 
-/// Frames of another domain, for which M2P has the number of one of our pages; and frames that nobody has.
+/// Frames of another domain whose M2P entry has the number of one of this domain's pages, and frames that no domain
+/// has.
 pub(super) const OTHERS: &[Program] = &[
     program("m2p-of-our-frames", &[Whose(Own(0)), Whose(Own(5))]),
     program("m2p-of-a-foreign-frame", &[Whose(Frame::Foreign)]),

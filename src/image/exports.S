@@ -1,4 +1,5 @@
-# What compiled code of a Linux kernel calls by convention instead of by name in its source. None of this follows the C ABI on its own; each header says what does.
+# What compiled code of a Linux kernel calls by convention instead of by name in its source. None of this follows the C
+# ABI on its own; each header says what does.
 
     .text
 
@@ -66,7 +67,7 @@ _printk:
     mov     [rsp + 24], r8
     mov     [rsp + 32], r9
     mov     rsi, rsp                    # second argument of printk(): the five in registers
-    lea     rdx, [rbp + 16]             # third: those on the stack, behind the return address
+    lea     rdx, [rbp + 16]             # third: those on the stack, after the return address
     call    {printk}                    # the first, the format, is still in rdi
     leave
     ret

@@ -1,8 +1,8 @@
 //! The export table: every name that a module may use, with its address.
 //!
-//! The names are also put, as text, between `_export_names` and `_export_names_end`, where the host command reads
-//! them: it decides by them which modules of a distribution can be loaded. What each does is in `services`, in
-//! exports.S and in the entry's assembly (`xen::entry`); docs/modules.md lists them for people.
+//! The names are also stored as text between `_export_names` and `_export_names_end`, where the host command reads
+//! them to decide which modules of a distribution can be loaded. The functions are in `services`, in exports.S and in
+//! the entry's assembly (`xen::entry`); docs/modules.md documents them.
 
 use core::arch::global_asm;
 

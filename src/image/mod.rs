@@ -1,6 +1,6 @@
-//! What the unikernel adds to the runtime of an image: its command line, what modules may call, failures on purpose.
+//! What the unikernel adds to the runtime of an image: its command line, functions for modules, deliberate failures.
 //!
-//! Each SAFETY comment here builds on what the runtime guarantees (`xen::rt`): one vCPU, events masked, an image that
+//! Each SAFETY comment here relies on what the runtime guarantees (`xen::rt`): one vCPU, events masked, an image that
 //! is where the linker put it.
 
 mod exports;
@@ -16,13 +16,13 @@ use xen::{Boot, Verdict};
 
 use ko_loader::Source;
 
-/// The module for a boot without a ramdisk; aligned as the ELF reader wants it.
+/// The module for a boot without a ramdisk; aligned as the ELF reader requires.
 static HELLO: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("REVECTOR_HELLO")));
 
 #[repr(C, align(16))]
 struct Aligned<T: ?Sized>(T);
 
-/// Boots, and comes to a verdict.
+/// Boots, and returns a verdict.
 pub(crate) fn main(mut boot: Boot<'_, Live>) -> Verdict {
     greet(&boot);
     let options = match Options::parse(boot.command_line()) {
@@ -44,7 +44,7 @@ fn greet(boot: &Boot<'_, Live>) {
     log::info!(target: "revector", "{}, Environment: PV 64bit, {}, log format 1", env!("CARGO_PKG_VERSION"), boot.magic());
 }
 
-/// Does what the command line says of the log and the console.
+/// Applies the command line's options for the log and the console.
 fn obey(options: &Options, role: Role) {
     log::set_max_level(options.loglevel);
     if options.console == Console::Com2 {

@@ -1,4 +1,4 @@
-//! Failures on purpose (`selftest=`), to show what they look like and that the domain ends as it should.
+//! Deliberate failures (`selftest=`), to show what they look like and that the domain ends as it should.
 
 use core::arch::asm;
 
@@ -7,7 +7,7 @@ use xen::area;
 
 use xen::rt::{console, linker};
 
-/// Fails as asked. The frames are kept apart so that the trace has names worth reading.
+/// Fails as requested. The functions are not inlined, so that the trace has useful names.
 #[inline(never)]
 pub(crate) fn run(selftest: Selftest) {
     log::warn!(target: "selftest", "provoking {selftest:?}");
@@ -24,18 +24,18 @@ pub(crate) fn run(selftest: Selftest) {
 #[inline(never)]
 fn fault() {
     let at = area::VMALLOC.start.as_u64();
-    // SAFETY: faults, which is the point; nothing is mapped there after stage 8.
+    // SAFETY: faults, as intended; nothing is mapped there after stage 8.
     unsafe { asm!("mov {0}, [{0}]", inout(reg) at => _, options(readonly, nostack)) };
 }
 
 #[inline(never)]
 fn wild_write() {
     let at = linker::text().start.as_u64();
-    // SAFETY: faults, which is the point: code is mapped read-only since stage 4.
+    // SAFETY: faults, as intended: code has been mapped read-only since stage 4.
     unsafe { asm!("mov qword ptr [{}], 0", in(reg) at, options(nostack)) };
 }
 
-/// Says where the stack ends, because the guest cannot say it afterwards: Xen finds no room for the exception.
+/// Prints where the stack ends, because the guest cannot do so afterwards: Xen has no room to push the exception.
 #[inline(never)]
 fn stack() {
     let (stack, guard) = (linker::stack(), linker::stack_guard());
@@ -48,7 +48,7 @@ fn stack() {
 #[inline(never)]
 fn descend(depth: u64) -> u64 {
     let mut room = [depth; 640];
-    // As far as the compiler knows, the call needs the room.
+    // Makes the compiler keep the room across the call.
     core::hint::black_box(&mut room);
     if room[0] < 1000 { descend(room[0] + 1) + room[639].min(1) } else { depth }
 }

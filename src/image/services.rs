@@ -1,8 +1,9 @@
 //! Kernel functions for modules: printing, memory, time, parameters, the P2M, the page tables.
 //!
-//! Each begins a [`Service`], so that an exception in it is not taken for the module's; so what a module points to is
-//! read with care where that is cheap. Linux code keeps its stack aligned to 8 bytes: the functions that it calls are
-//! entered through exports.S, those of our own naming are for code compiled by the C ABI.
+//! Each begins a [`Service`], so that an exception in it is not mistaken for the module's; therefore memory that a
+//! module points to is checked before it is read where that is cheap. Linux code keeps its stack aligned only to 8
+//! bytes: the functions that it calls are entered through exports.S, while the project's own (`revector_...`) are for
+//! code compiled for the C ABI.
 //!
 //! Neighbours: `exports` lists them, docs/modules.md documents them.
 
@@ -23,7 +24,7 @@ use xen::rt::Live;
 use xen::rt::guard::Service;
 use xen::rt::{clock, hypercall, probe, shared, tables};
 
-/// Bytes before a block that hold its size.
+/// Bytes before a block, which hold its size.
 const HEAD: usize = 16;
 /// Value that compiled code finds at `%gs:0x28`.
 const CANARY: u64 = 0x00ad_5ca1_ab1e_5700;
@@ -31,7 +32,7 @@ const CANARY_WORD: usize = 0x28 / 8;
 /// Longest text of a `%s`.
 const TEXT_MAX: u64 = 1024;
 
-/// What %gs points to: a Linux kernel's per-processor data, of which only the canary is there.
+/// What %gs points to: a Linux kernel's per-processor data, of which only the canary exists.
 #[repr(C, align(64))]
 struct PerCpu([u64; 512]);
 
@@ -44,7 +45,7 @@ static PER_CPU: PerCpu = {
 /// Parameters of modules: `NAME.param`, value.
 static PARAMS: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 
-/// Prepares what modules find: the canary, and the parameters of the command line.
+/// Prepares what modules use: the canary, and the parameters from the command line.
 pub(crate) fn start(params: &[(String, String)]) -> Result<(), Errno> {
     *PARAMS.lock() = params.to_vec();
     hypercall::set_gs_base(VirtAddr::from_ptr(&raw const PER_CPU))
@@ -61,7 +62,7 @@ pub(super) extern "C" fn revector_print(text: *const u8, len: usize) {
 pub(super) extern "C" fn revector_alloc(bytes: usize) -> *mut u8 {
     let _service = Service::begin();
     let Some(layout) = layout(bytes) else { return ptr::null_mut() };
-    // SAFETY: the layout is not empty: it has a head.
+    // SAFETY: the layout is not empty: it includes the head.
     let block = unsafe { alloc(layout) };
     if block.is_null() {
         return block;
@@ -81,7 +82,7 @@ pub(super) extern "C" fn revector_free(block: *mut u8) {
     // SAFETY: the contract of the export: a block of `revector_alloc`, whose head says its size.
     let bytes = unsafe { block.cast::<usize>().read() };
     if let Some(layout) = layout(bytes) {
-        // SAFETY: as above; this is the layout it was allocated with.
+        // SAFETY: as above; this is the layout that it was allocated with.
         unsafe { dealloc(block, layout) };
     }
 }
@@ -112,7 +113,7 @@ pub(super) extern "C" fn revector_param(
     found.len().cast_signed()
 }
 
-/// Returns the machine frame of a page, by the tree that shared_info names; all ones if it has none.
+/// Returns the machine frame of a page, from the tree that shared_info names; all ones if it has none.
 pub(super) extern "C" fn revector_p2m(pfn: u64) -> u64 {
     let _service = Service::begin();
     frame_of(pfn).map_or(u64::MAX, Mfn::raw)
@@ -125,7 +126,7 @@ fn frame_of(pfn: u64) -> Option<Mfn> {
     Some(pfn).filter(|pfn| *pfn < entries).and_then(|_| found()).and_then(Mfn::from_p2m)
 }
 
-/// Returns the page of a machine frame, by Xen's array and the P2M; all ones if it is not the domain's.
+/// Returns the page of a machine frame, according to Xen's M2P and the P2M; all ones if it is not the domain's.
 pub(super) extern "C" fn revector_m2p(mfn: u64) -> u64 {
     let _service = Service::begin();
     let page = Live::view().m2p(Mfn::new(mfn)).and_then(|claim| claim.confirmed(|pfn| frame_of(pfn.raw())));
@@ -150,7 +151,7 @@ pub(super) extern "C" fn revector_walk(at: u64, entries: *mut [u64; 4]) -> usize
 }
 
 fn word_of(mfn: Mfn, index: u64) -> Option<u64> {
-    // A page of the tree that this kernel published: it knew its frame as its own.
+    // A page of the tree that this kernel published, so its frame is confirmed.
     tables::word(Live::view().m2p(mfn)?.confirmed_before(), index)
 }
 
@@ -160,7 +161,7 @@ pub(super) extern "C" fn printk(format: *const u8, registers: *const u64, stack:
     let mut line = String::new();
     let format = text_at(format as u64, TEXT_MAX);
     let mut words = Words { registers, stack, next: 0 };
-    // A String takes whatever is written to it.
+    // Writing to a String cannot fail.
     let _ = printf::print(&mut line, printf::without_level(&format), &mut words);
     log::info!(target: Stage::Module.name(), "{}", line.trim_end());
     i32::try_from(line.len()).unwrap_or(i32::MAX)
@@ -193,7 +194,7 @@ pub(super) extern "C" fn smashed() {
     log::error!(target: Stage::Module.name(), "a function of a module found its stack canary overwritten");
 }
 
-/// Copies the text at an address up to its NUL; ends early where nothing is mapped.
+/// Copies the text at an address up to its NUL; stops early where nothing is mapped.
 fn text_at(at: u64, most: u64) -> Vec<u8> {
     let byte = |at: u64| {
         let word = probe::read(VirtAddr::try_new(at & !7).ok()?).ok()?;
@@ -202,7 +203,7 @@ fn text_at(at: u64, most: u64) -> Vec<u8> {
     (0..most).map_while(|offset| byte(at.wrapping_add(offset))).take_while(|byte| *byte != 0).collect()
 }
 
-/// Borrows bytes of a module, if each of their pages can be read.
+/// Borrows a module's bytes, if each of their pages can be read.
 fn bytes_at<'m>(at: *const u8, len: usize) -> Option<&'m [u8]> {
     let start = at as u64;
     let end = start.checked_add(len as u64)?;
@@ -213,6 +214,6 @@ fn bytes_at<'m>(at: *const u8, len: usize) -> Option<&'m [u8]> {
     if len == 0 {
         return Some(&[]);
     }
-    // SAFETY: every page was just read; the module does not run while a service does, so nobody writes.
+    // SAFETY: every page was just read; the module does not run while a service runs, so nobody writes.
     Some(unsafe { slice::from_raw_parts(at, len) })
 }

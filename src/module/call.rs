@@ -1,4 +1,4 @@
-//! Runs a module's function: here the processor leaves what this code answers for.
+//! Runs a module's function: here the processor leaves the code of this project.
 //!
 //! Neighbours: `load` runs the init, `list` the exit.
 

@@ -1,9 +1,9 @@
-//! Reads a module's page-table entries back: what was asked for is not yet what the tables say.
+//! Reads a module's page-table entries back: what was requested may differ from what the tables contain.
 //!
-//! Xen edits entries on their way in, and the direct map shows the same frames a second time: a page of code that is
-//! writable there could be changed while it runs. So each entry is looked at, and what else shows its frame.
+//! Xen edits entries when it writes them, and the direct map maps the same frames a second time: a page of code that is
+//! writable there could be changed while it runs. So each entry is checked, together with the alias of its frame.
 //!
-//! Neighbours: `load` asks after it has protected a module, and again after the init's pages have gone.
+//! Neighbours: `load` checks after it has protected a module, and again after the init's pages have been given back.
 
 use core::fmt;
 
@@ -14,7 +14,7 @@ use xen::Hypervisor;
 use xen::addr::{PAGE_SIZE, Pfn, VirtAddr, VirtRange};
 use xen::pte::{Access, Pte};
 
-/// Code and constants of a module, with what else shows their frames.
+/// The code and constants of a module, with the aliases of their frames.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sealed {
     pages: u64,
@@ -31,7 +31,7 @@ impl fmt::Display for Sealed {
     }
 }
 
-/// Reads every entry of the module back: rights as planned, in the direct map too; guard page absent.
+/// Reads back every entry of the module: rights must be as planned, in the direct map too, and the guard page absent.
 pub(super) fn check<X: Hypervisor>(
     area: &Area,
     rights: &[Rights],

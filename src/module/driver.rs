@@ -1,8 +1,8 @@
 //! Stage 9, from the ramdisk to the last module unloaded.
 //!
-//! The point of the boot is that modules can be loaded, so it ends in the proof: all are loaded and unloaded, and every
-//! frame taken is given back, but for the page tables of the areas, which stay for the next ones. Neighbours: called by
-//! `boot`; `source` finds the modules, `load` loads one, `list` unloads.
+//! The purpose of the boot is that modules can be loaded, so it ends with the proof: all are loaded and unloaded, and
+//! every frame taken is given back, except the page tables of the areas, which stay for later ones. Neighbours: called
+//! by `boot`; `source` finds the modules, `load` loads one, `list` unloads.
 
 use super::list::Modules;
 use super::source::{RamdiskPages, Unpacked};
@@ -23,7 +23,7 @@ use xen::verdict::Verdict;
 /// Pages lent to the heap while modules are loaded: 2 MiB, for lists of symbols and pages.
 const LOAN_PAGES: u64 = 512;
 
-/// Lends the heap some pages, and does stage 9. A domain that has none to lend does without.
+/// Lends the heap some pages, and runs stage 9. A domain without free pages runs it without them.
 pub(crate) fn run<X: Hypervisor>(
     layout: &Layout,
     setup: &Setup<'_>,
@@ -44,7 +44,7 @@ pub(crate) fn run<X: Hypervisor>(
     }
 }
 
-/// Loads the modules that the ramdisk or the image has, then unloads them in reverse.
+/// Loads the modules from the ramdisk or the image, then unloads them in reverse order.
 fn load_and_unload<X: Hypervisor>(
     layout: &Layout,
     setup: &Setup<'_>,
@@ -75,7 +75,7 @@ fn load_and_unload<X: Hypervisor>(
     failures.end()
 }
 
-/// A module that another one uses must not go.
+/// A module that another one uses must not be unloaded.
 fn refuse_unload<X: Hypervisor>(modules: &mut Modules<'_>, xen: &mut X) -> Result<(), BootError> {
     let used = modules.iter().map(|module| &module.name).find(|name| modules.users(name).next().is_some());
     let Some(name) = used.cloned() else { return Ok(()) };
@@ -88,8 +88,8 @@ fn refuse_unload<X: Hypervisor>(modules: &mut Modules<'_>, xen: &mut X) -> Resul
     }
 }
 
-/// Modules that did not load or unload: the others do nevertheless. There may be thousands, so each is reported
-/// at once and forgotten.
+/// Modules that failed to load or unload, which does not stop the others. There may be thousands, so each is reported
+/// at once and not kept.
 struct Failures {
     of: usize,
     failed: usize,
@@ -102,7 +102,7 @@ impl Failures {
         Self { of, failed: 0, worst: None, only: None }
     }
 
-    /// Reports a failure now, unless the boot will end with just that.
+    /// Reports a failure now, unless the boot ends with this very error.
     fn note(&mut self, result: Result<(), BootError>) {
         let Err(error) = result else { return };
         self.failed += 1;

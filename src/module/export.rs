@@ -1,4 +1,4 @@
-//! What the kernel offers to modules: a name and an address each, as in a kernel's symbol table.
+//! What the kernel exports to modules: a name and an address each, as in a kernel's symbol table.
 //!
 //! Neighbours: the image makes the table, `list` looks symbols up in it.
 

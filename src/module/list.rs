@@ -1,8 +1,8 @@
-//! The modules that are loaded: who offers which symbol, who uses whom, who may go.
+//! The loaded modules: which symbols each exports, which modules it uses, and which can be unloaded.
 //!
-//! A symbol is looked for in the kernel's export table, then in the modules in the order in which they came. A name
-//! is offered once: a module that offers a name again is refused. A module that a later one uses stays until that
-//! one has gone.
+//! A symbol is looked up in the kernel's export table, then in the modules in the order in which they were loaded. A
+//! name is exported only once: a module that exports it again is refused. A module that a later one uses stays until
+//! that one has been unloaded.
 //!
 //! Neighbours: `load` adds, `driver` unloads. Lineage: Linux `resolve_symbol`, `verify_exported_symbols`,
 //! `module_refcount`, the file /proc/modules.
@@ -29,7 +29,7 @@ pub struct Loaded {
     /// Where it is.
     pub area: Area,
     pub(super) cleanup: Option<VirtAddr>,
-    /// Names that it offers, with their addresses, by name.
+    /// Names that it exports, with their addresses, sorted by name.
     pub(super) offers: Vec<(String, u64)>,
     /// Modules that it uses.
     pub(super) uses: Vec<String>,
@@ -60,11 +60,11 @@ impl<'e> Modules<'e> {
         self.loaded.iter().filter(uses).map(|module| module.name.as_str())
     }
 
-    /// Unloads a module: runs its exit, and lets go of its area.
+    /// Unloads a module: runs its exit function, and drops its area.
     ///
     /// # Errors
-    /// [`BootError::NoSuchModule`], [`BootError::InUse`]; [`BootError::Trapped`] if its exit did not come to its end
-    /// (it is gone nevertheless).
+    /// [`BootError::NoSuchModule`], [`BootError::InUse`]; [`BootError::Trapped`] if an exception ended its exit
+    /// function (the module is unloaded nevertheless).
     pub fn unload<X: Hypervisor>(&mut self, name: &str, xen: &mut X) -> Result<(), BootError> {
         let at = self.loaded.iter().position(|module| module.name == name);
         let at = at.ok_or_else(|| BootError::NoSuchModule(name.to_owned()))?;
@@ -75,15 +75,15 @@ impl<'e> Modules<'e> {
         self.loaded.remove(at).exit(xen)
     }
 
-    /// Unloads the module that was loaded last; nobody can be using it. `None` if there is no module.
+    /// Unloads the module that was loaded last; no other can be using it. `None` if there is no module.
     ///
     /// # Errors
-    /// As [`Modules::unload`].
+    /// As for [`Modules::unload`].
     pub fn unload_last<X: Hypervisor>(&mut self, xen: &mut X) -> Option<Result<(), BootError>> {
         self.loaded.pop().map(|module| module.exit(xen))
     }
 
-    /// Finds a symbol: its address, and the module that offers it if it is not the kernel's.
+    /// Finds a symbol: its address, and the module that exports it if it is not the kernel's.
     pub(super) fn find(&self, symbol: &str) -> Option<(u64, Option<&Loaded>)> {
         let kernel = self.kernel.iter().find(|export| export.name == symbol);
         kernel.map(|export| (export.address.as_u64(), None)).or_else(|| {
@@ -94,8 +94,8 @@ impl<'e> Modules<'e> {
         })
     }
 
-    /// Refuses a module whose name, or one of whose symbols, is there already.
-    pub(super) fn refuse_twins(&self, name: &str, image: &Image<'_>) -> Result<(), SymbolError> {
+    /// Refuses a module if its name or one of its symbols exists already.
+    pub(super) fn refuse_duplicates(&self, name: &str, image: &Image<'_>) -> Result<(), SymbolError> {
         if self.loaded.iter().any(|module| Name(&module.name) == Name(name)) {
             return Err(SymbolError::Loaded);
         }
@@ -108,7 +108,7 @@ impl<'e> Modules<'e> {
         Ok(())
     }
 
-    /// Names of the modules whose symbols `image` binds to.
+    /// The names of the modules whose symbols `image` uses.
     pub(super) fn used_by(&self, image: &Image<'_>) -> Vec<String> {
         let owners = image.undefined().filter_map(|symbol| self.find(symbol)?.1);
         let mut names: Vec<String> = owners.map(|module| module.name.clone()).collect();

@@ -2,9 +2,9 @@
 //!
 //! An area of the module space is taken readable and writable, filled, relocated, and only then made executable in
 //! its text and read-only in its constants; no page is ever writable and executable. Every page-table entry of the
-//! module is read back afterwards. Whatever goes wrong, nothing of the module is left behind, and the next one can
-//! be loaded; an exception in its init is no exception to that. Takes a [`Vmalloc`] over the module space, objects
-//! from `source` in the order of `order`, and gives [`Loaded`] modules to a `list`.
+//! module is read back afterwards. Whatever goes wrong, even an exception in the module's init, the module is removed
+//! completely and the next one can be loaded. Takes a [`Vmalloc`] over the module space, objects from `source` in the
+//! order of `order`, and adds [`Loaded`] modules to a `list`.
 //!
 //! Lineage: Linux `load_module`, `module_alloc`, `move_module`, `apply_relocations`, `do_init_module`.
 
@@ -32,7 +32,7 @@ const NAMES_BYTES: usize = 64 << 10;
 /// Loads a module, runs its init, adds it to the list.
 ///
 /// # Errors
-/// [`BootError`]; nothing of the module is left then but page tables.
+/// [`BootError`]; then nothing of the module is left except page tables.
 #[inline(never)] // a line of its own in call traces
 pub fn load<X: Hypervisor>(
     source: Source<'_>,
@@ -70,7 +70,7 @@ pub fn load<X: Hypervisor>(
 fn plan<'a>(source: Source<'a>, modules: &Modules<'_>) -> Result<Image<'a>, ModuleError> {
     let image = Image::plan(Object::parse(source.object)?)?;
     let name = ModInfo::of(image.object()).name.unwrap_or(source.name);
-    modules.refuse_twins(name, &image)?;
+    modules.refuse_duplicates(name, &image)?;
     Ok(image)
 }
 
@@ -96,7 +96,7 @@ fn place<X: Hypervisor>(
     Ok(())
 }
 
-/// Runs the init and gives back what only it needed.
+/// Runs the init and gives back the memory that only the init needed.
 fn start_up<X: Hypervisor>(
     name: &str,
     image: &Image<'_>,
@@ -128,7 +128,7 @@ fn start_up<X: Hypervisor>(
     Ok(())
 }
 
-/// Functions inside the area, as far as there is room for their names.
+/// The functions inside the area, as many as there is room for their names.
 fn names(module: &str, area: &Area, image: &Image<'_>) -> ModuleNames {
     let range = area.range();
     let mut room = NAMES_BYTES;
@@ -167,7 +167,7 @@ const fn access(permission: Permission) -> Access {
     }
 }
 
-/// Fills an area with zeros, contents and relocations.
+/// Fills an area: zeros, contents, relocations.
 fn fill<X: Hypervisor>(area: &mut Area, image: &Image<'_>, ops: &[RelocOp], xen: &mut X) {
     for page in 0..area.span().pages() {
         area.page_mut(xen, page).fill(0);

@@ -1,7 +1,7 @@
 //! Stage 9, the half that touches memory: objects from the ramdisk are placed, run, listed and unloaded.
 //!
-//! The pure half is the crate `ko_loader`: it says what is to be written where. Here an area of the module space is
-//! taken, written and protected, and its functions are called. `driver` is the stage.
+//! The pure half is the crate `ko_loader`, which computes what has to be written where. Here an area of the module
+//! space is taken, written and protected, and its functions are called. `driver` is the stage.
 
 mod call;
 mod check;

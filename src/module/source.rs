@@ -1,8 +1,8 @@
 //! Where modules come from: a newc archive in the ramdisk, or the one built into the image.
 //!
-//! A ramdisk without a module in it is common (people size ramdisks to push the P2M around), so a blank one falls
-//! back to the built-in module; one that holds something else than an archive is an error, named. Neighbours:
-//! `newc` reads the archive, `load` loads what is found here.
+//! A ramdisk without a module is common (ramdisks are also used just to move the P2M), so a blank one falls back to the
+//! built-in module; one that holds anything other than an archive is an error that says so. Neighbours: `newc` reads
+//! the archive, `load` loads what is found here.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -23,7 +23,7 @@ use pv_memory::vmalloc::{Area, Near, Vmalloc};
 use xen::Hypervisor;
 use xen::addr::pages_for;
 
-/// The ramdisk's pages, owned so that nobody writes to them, and shown by the direct map.
+/// The ramdisk's pages: owned, so that nobody else writes to them, and mapped in the direct map.
 #[derive(Debug)]
 pub struct RamdiskPages {
     run: Run,
@@ -54,7 +54,7 @@ impl RamdiskPages {
     }
 }
 
-/// A ramdisk that was compressed: its bytes, in an area of their own.
+/// The unpacked bytes of a compressed ramdisk, in an area of their own.
 #[derive(Debug)]
 pub struct Unpacked {
     area: Area,
@@ -89,8 +89,8 @@ impl Unpacked {
     }
 }
 
-/// Finds the modules to load, in the order of their dependencies: those named and what they need, or all; the
-/// built-in one if the ramdisk has none.
+/// Finds the modules to load, in order of their dependencies: those named and what they need, or all; the built-in one
+/// if the ramdisk has none.
 ///
 /// # Errors
 /// [`BootError::Module`] if the archive is damaged, [`BootError::NoSuchModule`] for a name that is not in it.

@@ -120,11 +120,11 @@ fn a5_the_page_past_512_gib_is_missing_and_cannot_be_set() {
     let last = Pfn::new((1 << 27) - 1);
     let frame = planted.built.xen.machine().mfn(last).map_or(Slot::Missing, Slot::Frame);
     assert_eq!(planted.p2m.get(planted.tables.window(), &planted.built.xen, last), frame);
-    let behind = Pfn::new(1 << 27);
-    assert_eq!(planted.p2m.get(planted.tables.window(), &planted.built.xen, behind), Slot::Missing);
+    let after_end = Pfn::new(1 << 27);
+    assert_eq!(planted.p2m.get(planted.tables.window(), &planted.built.xen, after_end), Slot::Missing);
     let (tables, xen) = (&planted.tables, &mut planted.built.xen);
-    let refused = planted.p2m.set(tables, &mut planted.frames, xen, behind, Slot::Missing);
-    assert_eq!(refused, Err(MmError::NoFrame { pfn: behind }));
+    let refused = planted.p2m.set(tables, &mut planted.frames, xen, after_end, Slot::Missing);
+    assert_eq!(refused, Err(MmError::NoFrame { pfn: after_end }));
 }
 
 #[test]

@@ -180,12 +180,12 @@ fn a_leaf_that_the_toolstack_would_not_find_is_noticed_wherever_it_is() {
         let (window, xen) = (planted.tables.window(), &mut planted.built.xen);
         let good = planted.p2m.verify(window, xen, Verify::Full);
         assert!(good.is_good(), "{good}");
-        assert_eq!((good.entries, good.leaves, good.twins), (pages, 522, 522));
+        assert_eq!((good.entries, good.leaves, good.frame_list_good), (pages, 522, 522));
         let top = xen.published().unwrap().top;
         let mid = Mfn::new(xen.frame(top)[leaf / 512]);
         let other = xen.frame(mid)[(leaf + 1) % 8];
         xen.frame_mut(mid)[leaf % 512] = other;
         let seen = planted.p2m.verify(window, xen, Verify::Full);
-        assert_eq!((seen.is_good(), seen.twins), (false, 521), "leaf {leaf}: {seen}");
+        assert_eq!((seen.is_good(), seen.frame_list_good), (false, 521), "leaf {leaf}: {seen}");
     }
 }

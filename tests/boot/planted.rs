@@ -18,7 +18,7 @@ fn domain(builder: Builder, notes: Notes) -> Domain {
     Domain { builder, notes, ramdisk: Some(Ramdisk::blank(5_000_001)), ..Domain::guest(300) }
 }
 
-/// A list that lies right behind the image was nowhere else; the initial domain has no ring.
+/// A list that lies right after the image was nowhere else; the initial domain has no ring.
 fn can_have(domain: &Domain, fault: Fault) -> bool {
     let is_apart = domain.notes.p2m == P2mNote::InitP2m;
     match fault {
@@ -29,7 +29,7 @@ fn can_have(domain: &Domain, fault: Fault) -> bool {
     }
 }
 
-/// What the message must name: any of these, for one fault can be told in more than one way.
+/// What the message must name: any of these, because one fault can be reported in more than one way.
 const fn names(fault: Fault) -> &'static [&'static str] {
     match fault {
         Fault::ListPageShort => &["mfn_list", "P2M list", "phys2mach", "nr_p2m_frames"],

@@ -69,7 +69,7 @@ fn each_element(mut attempt: impl FnMut(usize) -> MmError) -> usize {
 }
 
 /// Stage 4 with an element refused; `frames` is what was free before and after.
-fn graft(domain: &Domain, element: usize) -> MmError {
+fn build_direct_map(domain: &Domain, element: usize) -> MmError {
     let mut built = domain.build().unwrap();
     let info = BootInfo::parse(&built.start_info, built.facts, &built.xen).unwrap();
     let layout = Layout::plan(&info).unwrap();
@@ -78,7 +78,7 @@ fn graft(domain: &Domain, element: usize) -> MmError {
     let (before, free) = (Picture::of(&built.xen), frames.free_pages());
     refuse(&mut built.xen, element);
     let Built { xen, facts, .. } = &mut built;
-    let error = xen.run(|xen| direct_map::graft(walked, &layout, facts, &mut frames, xen)).unwrap_err();
+    let error = xen.run(|xen| direct_map::build(walked, &layout, facts, &mut frames, xen)).unwrap_err();
     assert_eq!(frames.free_pages(), free);
     assert!(Picture::of(&built.xen) == before, "element {element}");
     error
@@ -88,7 +88,7 @@ fn graft(domain: &Domain, element: usize) -> MmError {
 fn a_direct_map_refused_anywhere_leaves_the_builders_tables() {
     let apart = Domain { notes: Notes::BOTH, ..domain() };
     for domain in [domain(), apart] {
-        assert!(each_element(|element| graft(&domain, element)) > 100);
+        assert!(each_element(|element| build_direct_map(&domain, element)) > 100);
     }
 }
 

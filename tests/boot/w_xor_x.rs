@@ -99,7 +99,7 @@ fn plan(object: &[u8]) -> Image<'_> {
 
 /// Looks at everything, from the end of stage 4 on; a module that is about to run must be there to be looked at.
 fn watch(xen: &Xen, event: Event) {
-    if xen.rehomed().is_none() {
+    if xen.direct_map_base().is_none() {
         return;
     }
     let walk = Walk::of(xen);

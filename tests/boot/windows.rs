@@ -107,9 +107,9 @@ fn a_page_without_a_frame_is_not_shown() {
     let free = world.frames.free_pages();
     let across = PfnRange::new(Pfn::new(0x2800), 10);
     assert_eq!(extend(&mut world, &[across]), Err(MmError::NoFrame { pfn: hole }));
-    let behind = Pfn::new(64 * 256);
+    let after_end = Pfn::new(64 * 256);
     let last = PfnRange::new(Pfn::new(64 * 256 - 2), 4);
-    assert_eq!(extend(&mut world, &[last]), Err(MmError::NoFrame { pfn: behind }));
+    assert_eq!(extend(&mut world, &[last]), Err(MmError::NoFrame { pfn: after_end }));
     assert_eq!(world.frames.free_pages(), free);
     assert_exact(&world.tables, &mut world.built.xen);
 }

@@ -21,7 +21,7 @@ struct Run {
     how: String,
 }
 
-/// All that was told of one boot.
+/// Everything recorded about one boot.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct HandOver {
     /// Fields of start_info.
@@ -46,14 +46,14 @@ pub(crate) struct Boot {
 }
 
 impl Boot {
-    /// What a kernel with these pages was told.
+    /// What a kernel with these pages was given.
     pub(crate) fn told(&self, image: PfnRange) -> HandOver {
         read(&self.lines, image)
     }
 }
 
 impl HandOver {
-    /// First address behind the high mapping.
+    /// First address after the high mapping.
     pub(crate) fn mapped_end(&self) -> u64 {
         self.runs.last().map_or(HIGH, |run| run.at + run.pages * 4096)
     }
@@ -86,8 +86,8 @@ fn number(text: &str) -> u64 {
     digits.map_or_else(|| text.parse(), |digits| u64::from_str_radix(digits, 16)).unwrap()
 }
 
-/// `word` behind the first `name`.
-fn behind<'t>(words: &[&'t str], name: &str) -> &'t str {
+/// `word` after the first `name`.
+fn after<'t>(words: &[&'t str], name: &str) -> &'t str {
     words[words.iter().position(|word| *word == name).unwrap() + 1]
 }
 
@@ -95,8 +95,8 @@ fn behind<'t>(words: &[&'t str], name: &str) -> &'t str {
 fn domain(line: &str, pages: u64) -> Domain {
     let words: Vec<_> = line.split(' ').collect();
     let has = |note| words.contains(&note);
-    let bytes = match (words[1], words[2], number(behind(&words, "ramdisk"))) {
-        // Up to 4.16 it told whole pages of a mapped ramdisk, too; the model's toolstack is a later one.
+    let bytes = match (words[1], words[2], number(after(&words, "ramdisk"))) {
+        // Up to 4.16 it gave whole pages of a mapped ramdisk, too; the model's toolstack is a later one.
         ("toolstack", "4.14", bytes) => bytes.next_multiple_of(4096),
         (_, _, bytes) => bytes,
     };
@@ -109,7 +109,7 @@ fn domain(line: &str, pages: u64) -> Domain {
             "grub" => Builder::Grub,
             other => panic!("no builder is called {other}"),
         },
-        image: ImageShape { pages: number(behind(&words, "image")), text: 1, rodata: 0 },
+        image: ImageShape { pages: number(after(&words, "image")), text: 1, rodata: 0 },
         notes: Notes {
             p2m: if has("INIT_P2M") { P2mNote::InitP2m } else { P2mNote::None },
             ramdisk: if has("MOD_START_PFN") { RamdiskNote::ModStartPfn } else { RamdiskNote::None },
@@ -139,11 +139,11 @@ fn read(lines: &[&str], image: PfnRange) -> HandOver {
                 let run = Run { at: number(words[1]), pfn: number(words[3]), pages: number(words[5]), how };
                 read.add(run, image);
             }
-            "maps:" => read.counts = ["L1", "L2", "L3", "L4"].map(|level| number(behind(&words, level))),
+            "maps:" => read.counts = ["L1", "L2", "L3", "L4"].map(|level| number(after(&words, level))),
             other => panic!("{other}"),
         }
     }
-    // Frames are only told to be there; the initial domain has a description of its screen instead.
+    // For frames, only their presence is recorded; the initial domain has a description of its screen instead.
     read.fields.remove("shared_info");
     if read.rings.0 != u64::MAX {
         for ring in ["store_mfn", "console_mfn"] {
@@ -220,7 +220,7 @@ fn boot(block: &'static str) -> Boot {
     let name = lines.next().unwrap_or_default();
     let lines: Vec<_> = lines.collect();
     let first: Vec<_> = lines[0].split(' ').collect();
-    Boot { name, domain: domain(name, number(behind(&first, "nr_pages"))), lines }
+    Boot { name, domain: domain(name, number(after(&first, "nr_pages"))), lines }
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub(crate) fn always(built: &Built) -> (Walk, Saved) {
     let left: Vec<_> = walk.within(VMALLOC, HIGH).collect();
     assert!(left.is_empty(), "left in the vmalloc range: {:x?}", left.first());
     let saved = p2m_is_the_builders(built);
-    assert_eq!(built.xen.rehomed().map(|at| at.as_u64()), Some(DIRECT));
+    assert_eq!(built.xen.direct_map_base().map(|at| at.as_u64()), Some(DIRECT));
     (walk, saved)
 }
 

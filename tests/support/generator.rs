@@ -52,11 +52,11 @@ pub(crate) enum Planted {
 impl Planted {
     fn new(random: &mut Random, domain: &Domain) -> Self {
         let Ok(rows) = domain.rows() else { return Self::Nowhere };
-        let behind = domain.pages - rows.end.raw();
+        let after_end = domain.pages - rows.end.raw();
         match random.below(8) {
             0 if domain.builder != Builder::Xen => Self::Ring,
             1 => Self::Mapped(Pfn::new(random.below(rows.mapped_end.raw()))),
-            2 if behind > 0 => Self::Unmapped(rows.end.plus(random.below(behind))),
+            2 if after_end > 0 => Self::Unmapped(rows.end.plus(random.below(after_end))),
             _ => Self::Nowhere,
         }
     }

@@ -67,7 +67,7 @@ fn stages_1_to_5(
     {
         frames.reserve(PfnRange::new(first, pages_for(ramdisk.bytes)));
     }
-    let mut tables = direct_map::graft(walked, &layout, facts, &mut frames, xen).unwrap();
+    let mut tables = direct_map::build(walked, &layout, facts, &mut frames, xen).unwrap();
     let p2m = P2m::build(&layout, &mut tables, &mut frames, xen).unwrap();
     (layout, tables, frames, p2m)
 }

@@ -39,9 +39,9 @@ pub(crate) fn map_p2m(xen: &Xen) -> Result<Saved, String> {
         }
     }
     let mut p2m: Vec<u64> = leaves.iter().flat_map(|leaf| *xen.frame(*leaf)).collect();
-    let behind = p2m.split_off(published.entries as usize);
-    if behind.iter().any(|word| *word != ONES) {
-        return Err("entries behind the last page are not all ones".to_owned());
+    let after_end = p2m.split_off(published.entries as usize);
+    if after_end.iter().any(|word| *word != ONES) {
+        return Err("entries after the last page are not all ones".to_owned());
     }
     for leaf in &leaves {
         let pfn = xen.machine().m2p(*leaf).map_or(u64::MAX, Pfn::raw);

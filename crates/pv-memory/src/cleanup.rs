@@ -1,17 +1,18 @@
 //! Stage 7 of 9: clears the high mapping of everything but the kernel image, and proves the module area empty.
 //!
-//! The builder's mapping runs on, without a gap, behind the image: ramdisk, P2M, start_info, rings, page tables,
+//! The builder's mapping continues without a gap after the image: ramdisk, P2M, start_info, rings, page tables,
 //! stack. Whatever lies at 0xffffffffa0000000 keeps modules out. An L2 entry that holds no part of the image is
-//! cleared whole (its L1 table stays hooked under the direct map); in the image's last slot, the L1 entries behind
-//! the image are cleared one by one. A list with a mapping of its own (`INIT_P2M`) goes by the L4 entries that lead to
-//! it, last and alone: such a mapping may have large pages, and only a builder can hook those, so that there is no
-//! taking back. Its page tables are plain pages then. Cleared means zero: a non-present entry that keeps an address is a way to read
-//! other domains' memory on processors with the L1TF flaw, and Xen crashes the domain for it.
+//! cleared as a whole (its L1 table stays hooked under the direct map); in the image's last slot, the L1 entries after
+//! the image are cleared one by one. A list with a mapping of its own (`INIT_P2M`) is unmapped by clearing the L4
+//! entries that lead to it, last and in a batch of its own: such a mapping may have large pages, which only a builder
+//! can hook, so this cannot be undone. Its page tables are ordinary pages after that. Cleared means zero: a non-present
+//! entry that keeps an address is a way to read other domains' memory on processors with the L1TF flaw, and Xen crashes
+//! the domain for it.
 //!
-//! Takes [`Retired`] from `p2m::revector`, gives [`ModuleSpace`] to `vmalloc`; the controls, which must fail, take one unproved. Lineage: Linux
-//! `cleanup_highmap`, `xen_cleanhighmap`.
+//! Takes [`Retired`] from `p2m::revector`, gives [`ModuleSpace`] to `vmalloc`; the controls, which must fail, take it
+//! without proof. Lineage: Linux `cleanup_highmap`, `xen_cleanhighmap`.
 
-use crate::builder_list::Apart;
+use crate::builder_list::OwnMapping;
 use crate::commit::Batch;
 use crate::error::MmError;
 use crate::frames::give_back;
@@ -80,8 +81,8 @@ impl Retired {
         if let Some((at, level, entry)) = tables.first_entry(xen, area::MODULES)? {
             return Err(MmError::Leftover { at, level, entry: entry.word() });
         }
-        if let Some(apart) = self.apart {
-            cleaned.tables = drop_mapping(&apart, memory, xen)?;
+        if let Some(own_mapping) = self.own_mapping {
+            cleaned.tables = drop_mapping(&own_mapping, memory, xen)?;
         }
         cleaned.freed = self.pages.iter().map(|run| run.pages().pages()).sum();
         give_back(self.pages, memory.frames)?;
@@ -90,22 +91,26 @@ impl Retired {
 }
 
 /// Clears the L4 entries of a list's own mapping, and gives its tables back; returns how many pages they were.
-fn drop_mapping<X: Hypervisor>(apart: &Apart, memory: &mut Memory<'_>, xen: &mut X) -> Result<u64, MmError> {
+fn drop_mapping<X: Hypervisor>(
+    own_mapping: &OwnMapping,
+    memory: &mut Memory<'_>,
+    xen: &mut X,
+) -> Result<u64, MmError> {
     let Memory { tables, frames, .. } = memory;
     let root = tables.root();
     let mut batch = Batch::new();
-    for at in l4_slots(apart.addresses) {
+    for at in l4_slots(own_mapping.addresses) {
         batch.change(root.slot(at), tables.entry(xen, root, at), Pte::ABSENT);
     }
     batch.commit(xen)?;
     let mut batch = Batch::new();
-    for pfn in apart.tables.iter().flat_map(|range| range.iter()) {
+    for pfn in own_mapping.tables.iter().flat_map(|range| range.iter()) {
         tables.release_alias(xen, &mut batch, pfn)?;
         batch.commit_if_full(xen)?;
     }
     batch.commit(xen)?;
     let mut freed = 0;
-    for pages in &apart.tables {
+    for pages in &own_mapping.tables {
         tables.unseal(*pages);
         freed += pages.pages();
         frames.give_back(frames.adopt(*pages)?)?;
@@ -113,14 +118,14 @@ fn drop_mapping<X: Hypervisor>(apart: &Apart, memory: &mut Memory<'_>, xen: &mut
     Ok(freed)
 }
 
-/// An entry for each of the builder's L1 tables, and each page that shares a slot with the image.
+/// An entry for each of the builder's L1 tables, and one for each page that shares a slot with the image.
 fn most_entries(image: VirtRange, tables: &Tables) -> usize {
     let beside_image = image::slots(image).count() as u64 * ENTRIES - image.pages();
     // Both are bounded by the 2 GiB of the high mapping: fit any usize.
     (tables.l1_shared() + beside_image) as usize
 }
 
-/// The 2 MiB slots of the high mapping's two L2 tables; one more slot, the last, would wrap around.
+/// The 2 MiB slots of the high mapping's two L2 tables, except the very last, whose end would wrap around.
 fn high_slots() -> impl Iterator<Item = VirtAddr> {
     (0..2 * L2_SPAN / L1_SPAN).map(|slot| area::high(Pfn::new(slot * ENTRIES)))
 }

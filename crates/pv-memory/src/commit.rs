@@ -4,13 +4,14 @@
 //! cheap, hypercalls are not, so a stage collects all its writes in a [`Batch`] and commits once. The order within
 //! a batch matters to Xen: a page must have lost its last writable mapping before it can become a table.
 //!
-//! Xen stops at the first element that it refuses, with those in front of it done. A batch knows what each entry was
-//! before, and takes those back, last one first, so that a stage is done wholly or not at all.
+//! Xen stops at the first element that it refuses; those before it have taken effect. A batch knows what each entry was
+//! before, and undoes them, last one first, so that a stage is carried out completely or not at all.
 //!
-//! A processor remembers translations, and the ABI promises no flush with `mmu_update`: Xen does so for entries of
-//! level 2 and above since XSA-286's fixes, and did not before. So a batch flushes by itself, and what it changes
-//! says whether: no caller can be wrong about it. The flush is a hypercall of its own (`MMUEXT_TLB_FLUSH_LOCAL`): a boot has
-//! a dozen, and a multicall would save it less than a microsecond each, for one more way of being refused halfway.
+//! A processor caches translations, and the ABI promises no flush with `mmu_update`: Xen flushes for entries of
+//! level 2 and above since the fixes for XSA-286, and did not before. So a batch flushes by itself, and decides by
+//! what it changes whether it must: no caller can get this wrong. The flush is a hypercall of its own
+//! (`MMUEXT_TLB_FLUSH_LOCAL`): a boot needs a dozen, and a multicall would save less than a microsecond each, but add
+//! one more way to be refused halfway.
 //!
 //! Neighbours: `tables`, `direct_map`, `cleanup` and `vmalloc` fill batches.
 //! Sources: xen/include/public/xen.h (mmu_update, MMUEXT_TLB_FLUSH_LOCAL); xen/arch/x86/mm.c (do_mmu_update) and the
@@ -38,7 +39,7 @@ pub struct Slot {
 /// A refused hypercall: verb, object, error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MmuError {
-    /// Xen refused one element; those in front of it took effect.
+    /// Xen refused one element; those before it took effect.
     Refused {
         /// The entry.
         slot: Slot,
@@ -50,7 +51,7 @@ pub enum MmuError {
         of: usize,
         /// Xen's error.
         errno: Errno,
-        /// What became of the elements in front of it.
+        /// What became of the elements before it.
         undone: Undone,
     },
     /// Xen refused to flush.
@@ -100,8 +101,8 @@ impl fmt::Display for MmuError {
     }
 }
 
-/// Changes that one hypercall should carry at most, where a stage may have any number: they are held in the heap.
-/// 2048 are 8 MiB of pages and 64 KiB of heap; past some hundreds, more to a hypercall gain nothing.
+/// The most changes for one hypercall where a stage may have any number of them, because they are held in the heap.
+/// 2048 cover 8 MiB of pages and take 64 KiB of heap; beyond some hundreds, larger hypercalls gain nothing.
 const FULL: usize = 2048;
 
 /// What an entry was before its change.
@@ -113,8 +114,8 @@ struct Before {
 
 /// Page-table writes that have not happened yet.
 ///
-/// What Xen is handed is collected in Xen's own form, so that a commit, also one that is taken back, needs no more
-/// memory than the batch.
+/// The changes are collected in the form that Xen takes, so that a commit, even one that is undone, needs no more
+/// memory than the batch itself.
 #[derive(Debug, Default)]
 #[must_use = "a batch does nothing until it is committed"]
 pub struct Batch {
@@ -128,15 +129,15 @@ impl Batch {
         Self { elements: Vec::new(), before: Vec::new() }
     }
 
-    /// Makes room for so many changes more, exactly: a collection that doubles would need three times the memory,
-    /// of a heap that is small. For batches whose size follows that of the domain.
+    /// Makes room for exactly `changes` more changes: a vector that doubles would need three times the memory of a
+    /// small heap. For batches that grow with the domain.
     pub(crate) fn reserve(&mut self, changes: usize) {
         self.elements.reserve_exact(changes);
         self.before.reserve_exact(changes);
     }
 
-    /// Adds a write after those already there. `before` is what the entry is now: it comes back if Xen refuses, and
-    /// a flush follows if translations by it may be remembered.
+    /// Adds a write after those already there. `before` is what the entry is now: it is restored if Xen refuses, and
+    /// a flush follows if translations by it may be cached.
     pub(crate) fn change(&mut self, slot: Slot, before: Pte, after: Pte) {
         let offset = slot.index * size_of::<Pte>();
         self.elements
@@ -144,11 +145,12 @@ impl Batch {
         self.before.push(Before { level: slot.level, entry: before });
     }
 
-    /// Carries the writes out, in one hypercall, and flushes the TLB in another if one of the entries was present:
+    /// Carries the writes out in one hypercall, and flushes the TLB in another if one of the entries was present:
     /// what it allowed must not be used any more.
     ///
     /// # Errors
-    /// [`MmuError`] naming the entry that Xen refused; every entry is what it was then, unless the error says no.
+    /// [`MmuError`] naming the entry that Xen refused; every entry is what it was before, unless the error says
+    /// otherwise.
     pub(crate) fn commit<X: Hypervisor>(self, xen: &mut X) -> Result<(), MmuError> {
         if self.elements.is_empty() {
             return Ok(());
@@ -162,13 +164,13 @@ impl Batch {
         xen.flush_tlb().map_err(|errno| MmuError::Flush { errno, undone: self.undo(xen) })
     }
 
-    /// Processors do not remember that something was absent; anything else they may.
+    /// Processors do not cache absent entries; they may cache any other.
     fn leaves_stale_translations(&self) -> bool {
         self.before.iter().any(|before| before.entry.is_present())
     }
 
-    /// Commits and starts anew if there are enough changes for a hypercall; for changes that need not be made all
-    /// or none.
+    /// Commits and starts a new batch if there are enough changes for a hypercall; for changes that need not be made
+    /// all or none.
     ///
     /// # Errors
     /// As for `commit`; earlier batches stay done.
@@ -191,7 +193,7 @@ impl Batch {
         MmuError::Refused { slot, value, element, of, errno: stopped.errno, undone: self.undo(xen) }
     }
 
-    /// Takes the changes back, last one first: a table must be unhooked before its page can be writable again.
+    /// Undoes the changes, last one first: a table must be unhooked before its page can be writable again.
     fn undo<X: Hypervisor>(mut self, xen: &mut X) -> Undone {
         if self.elements.is_empty() {
             return Undone::All;
@@ -201,13 +203,13 @@ impl Batch {
         }
         self.elements.reverse();
         let undone = write(xen, &self.elements).map_err(|stopped| stopped.errno);
-        // Translations of the refused state may have been used meanwhile, also if it could be taken back in part only.
+        // Translations of the refused state may have been cached meanwhile, even if it could be undone only in part.
         undone.and(xen.flush_tlb()).map_or_else(Undone::Failed, |()| Undone::All)
     }
 }
 
-/// Writes the one L1 entry for `at`, in a hypercall of its own, which also forgets its translation: what batches are
-/// there to avoid (`p2m=baseline`).
+/// Writes the one L1 entry for `at` in a hypercall of its own, which also flushes its translation: the way that batches
+/// avoid (`p2m=baseline`).
 ///
 /// # Errors
 /// [`MmuError`] naming the entry.
@@ -231,9 +233,9 @@ pub(crate) fn write_one<X: Hypervisor>(
 
 #[expect(unsafe_code, reason = "the one place that changes page tables")]
 fn write<X: Hypervisor>(xen: &mut X, elements: &[MmuUpdate]) -> Result<(), Stopped> {
-    // SAFETY: batches are filled within this crate only, and by whom it lets fill a `Growth` (`change` is not public), and its stages change no mapping that
-    // Rust data is reached through: the image keeps its addresses and rights (`image`), windows show pages that
-    // stay (`window`), everything else is cleared only after its last user was re-pointed (`cleanup`). Undoing
-    // brings back a state in which all of that held already.
+    // SAFETY: batches are filled only within this crate and by those whom it lets fill a `Growth` (`change` is not
+    // public), and its stages change no mapping that Rust data is reached through: the image keeps its addresses and
+    // rights (`image`), windows show pages that stay (`window`), everything else is cleared only after its last user
+    // was re-pointed (`cleanup`). Undoing restores a state in which all of that held already.
     unsafe { xen.mmu_update(elements) }
 }

@@ -1,11 +1,10 @@
 //! Stage 4 of 9: the direct map, the mapping in which every page can be reached once the high mapping is gone.
 //!
 //! The builder has already made an L1 table for each 2 MiB of the initial mapping, and an L1 table may be hooked in
-//! two places. So one L2 entry per 2 MiB shows the same pages a second time, at `DIRECT + n * 4096`: nothing is
-//! filled, and clearing an L2 entry of one view leaves the other. Because the tables are shared, the direct map is
-//! made non-executable at its L2 entries, and so is the high mapping but for the image: from here on no page can be
-//! written and run. RAM beyond the initial mapping is mapped when somebody needs it, just the pages needed, never
-//! because it exists.
+//! two places. So one L2 entry per 2 MiB maps the same pages a second time, at `DIRECT + n * 4096`: no L1 table has to
+//! be filled, and clearing an L2 entry of one view leaves the other in place. Because the tables are shared, the direct
+//! map is made non-executable at its L2 entries, and so is the high mapping except for the image: from here on no page
+//! is both writable and executable. RAM beyond the initial mapping is mapped on demand, and only the pages needed.
 //!
 //! Takes [`BootTables`] from `walk`; `p2m` is next. Lineage: Linux `xen_setup_kernel_pagetable`, level2_ident_pgt.
 
@@ -28,11 +27,11 @@ use xen::pte::{Level, Pte, Reach};
 use xen::start_info::Facts;
 use xen::{Hypervisor, Words};
 
-/// Hooks the builder's L1 tables under the direct map and gives the image its own, all in one hypercall.
+/// Builds the direct map from the builder's L1 tables and gives the image its own tables, all in one hypercall.
 ///
 /// # Errors
 /// [`MmError`] if memory runs out or Xen refuses an entry.
-pub fn graft<X: Hypervisor>(
+pub fn build<X: Hypervisor>(
     boot: BootTables,
     layout: &Layout,
     facts: &Facts,
@@ -49,7 +48,7 @@ pub fn graft<X: Hypervisor>(
     growth.commit(filled, frames, xen)?;
     tables.note_shared(end.raw().div_ceil(ENTRIES));
     tables.set_window(Window::new(area::DIRECT, end));
-    tables.window().lead_console(xen);
+    tables.window().use_for_platform(xen);
     prove_guarded(facts, &tables, xen)?;
     Ok(tables)
 }
@@ -60,7 +59,7 @@ const fn most_entries(facts: &Facts, end: Pfn) -> usize {
     (facts.text.pages() + facts.rodata.pages() + 2 * end.raw().div_ceil(ENTRIES)) as usize + 64
 }
 
-/// The processor is the judge: the page below the stack must fault.
+/// Checked by the processor itself: a read of the page below the stack must fault.
 fn prove_guarded<X: Hypervisor>(facts: &Facts, tables: &Tables, xen: &mut X) -> Result<(), MmError> {
     let at = facts.stack_guard;
     if xen.probe(at).is_err() {
@@ -70,8 +69,8 @@ fn prove_guarded<X: Hypervisor>(facts: &Facts, tables: &Tables, xen: &mut X) -> 
     Err(MmError::Leftover { at, level: Level::L1, entry })
 }
 
-/// Hooks the builder's L1 tables under the direct map, and makes both views non-executable but for the image's slots
-/// of the high one, which get tables of their own.
+/// Hooks the builder's L1 tables under the direct map, and makes both views non-executable, except for the image's
+/// slots in the high mapping, which get tables of their own.
 fn share_l1_tables<X: Hypervisor>(
     growth: &mut Growth<'_>,
     end: Pfn,
@@ -101,22 +100,22 @@ fn share_l1_tables<X: Hypervisor>(
 
 /// Makes the L4 slots of a list with a mapping of its own non-executable: they hold nothing else.
 fn list_is_data<X: Hypervisor>(growth: &mut Growth<'_>, layout: &Layout, xen: &X) {
-    let list = layout.list_is_apart().then_some(layout.mfn_list);
+    let list = layout.list_has_own_mapping().then_some(layout.mfn_list);
     let root = growth.tables().root();
     for at in list.into_iter().flat_map(l4_slots) {
         let before = growth.tables().entry(xen, root, at);
-        // One that is not there is found when the list is walked.
+        // The walk of the list reports one that is missing.
         if before.is_present() {
             growth.batch.change(root.slot(at), before, Pte::table(before.mfn(), Reach::NeverExecute));
         }
     }
 }
 
-/// Maps `pages` into the direct map where they are not yet, all in one hypercall; their slots get L1 tables where
-/// they have none. Nothing else is mapped, and the window shows just what is.
+/// Maps those of `pages` that the direct map does not show yet, all in one hypercall; slots without an L1 table get
+/// one. Nothing else is mapped, and the window shows exactly what is mapped.
 ///
 /// # Errors
-/// [`MmError`] if memory runs out, a page has no frame or Xen refuses an entry; the direct map is as it was then.
+/// [`MmError`] if memory runs out, a page has no frame or Xen refuses an entry; the direct map is unchanged then.
 pub fn extend<X: Hypervisor>(
     memory: &mut Memory<'_>,
     pages: &[PfnRange],
@@ -156,13 +155,13 @@ pub(crate) fn show_runs<X: Hypervisor>(
     extend(memory, &ranges, xen)
 }
 
-/// Tables that showing the ranges takes at most: an L1 for each slot, and those above.
+/// The most tables that mapping the ranges can take: an L1 for each slot, and those above.
 fn most_tables(hidden: &[PfnRange]) -> usize {
     let l1_tables: usize = hidden.iter().map(|range| by_slot(*range).count()).sum();
     l1_tables + l1_tables / 512 + 4
 }
 
-/// Entries that showing the ranges changes at most in tables that are there: those of slots that are shown in part.
+/// The most entries that mapping the ranges can change in existing tables: those of slots that are mapped in part.
 fn most_changes(hidden: &[PfnRange]) -> usize {
     let parts = hidden.iter().flat_map(|range| by_slot(*range)).map(PfnRange::pages);
     // A domain has fewer pages than any usize holds.
@@ -201,7 +200,7 @@ fn show<X: Hypervisor>(
     }
 }
 
-/// The L1 entries of pages of one slot, whose frames are `words`, and which M2P must give to them.
+/// The L1 entries for pages of one slot; `words` are their frames, each of which M2P must confirm.
 fn entries<X: Hypervisor>(part: PfnRange, words: &Words, tables: &Tables, xen: &X) -> Result<Words, MmError> {
     let slot = part.start.slot_start();
     let agrees = xen.m2p_confirms(words, slot);

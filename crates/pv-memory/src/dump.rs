@@ -1,7 +1,7 @@
 //! Page tables as text, in the form of Linux's `kernel_page_tables` file: equal neighbours merged, holes left out.
 //!
-//! Kernel people read this form at a glance, and the difference of a dump before and one after is the proof of what
-//! a boot did to its tables. Neighbours: `walk` dumps the builder's tables, `boot` the final ones.
+//! Kernel developers read this form at a glance, and a dump from before compared with one from after shows what a boot
+//! did to its tables. Neighbours: `walk` dumps the builder's tables, `boot` the final ones.
 //!
 //! Sources: Linux arch/x86/mm/dump_pagetables.c (columns, facts only).
 
@@ -13,7 +13,7 @@ use xen::addr::{ENTRIES, VirtAddr, VirtRange};
 use xen::pte::{Level, Pte};
 use xen::{Hypervisor, Words};
 
-/// Rights of a mapping, over all levels.
+/// Rights of a mapping, combined over all levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rights {
     writable: bool,
@@ -21,7 +21,7 @@ pub struct Rights {
 }
 
 impl Rights {
-    /// Returns what an L1 entry allows below upper levels that allow `self`.
+    /// Returns what an L1 entry allows where the levels above it allow `self`.
     #[must_use]
     pub const fn and(self, entry: Pte) -> Self {
         Self {

@@ -1,7 +1,7 @@
 //! What can go wrong in memory bring-up: one closed error, `Copy`, carrying addresses and no strings.
 //!
-//! Policy: a leaf module returns its own small error; this one closes them for the stages that use several, and
-//! `crate::error` closes that for the boot. Text is written where the enum is, in one line: what was expected, what
+//! Policy: a leaf module returns its own small error; this enum collects them for the stages that use several, and
+//! the boot's own error collects this one. Text is written where the enum is, in one line: what was expected, what
 //! was found, what to do.
 
 use core::fmt;
@@ -38,11 +38,11 @@ pub enum MmError {
         /// The page.
         pfn: Pfn,
     },
-    /// A page's machine frame is another page's by M2P.
+    /// A page's machine frame belongs to another page according to M2P.
     Contradicted {
         /// The page.
         pfn: Pfn,
-        /// Its frame, by the direct map.
+        /// Its frame, according to the direct map.
         mfn: Mfn,
     },
     /// Something is still mapped where nothing may be.
@@ -128,7 +128,7 @@ impl fmt::Display for MmError {
             Self::WrongRights { at, entry, expected } => {
                 write!(f, "L1 entry for {at:#x} is {entry:#x}: expected one for {expected:?}")
             }
-            // Where and what was told with the warning's trace; this line is Linux's own.
+            // The warning's trace has said where and what; this line has the wording of Linux.
             Self::Occupied { allocated, bytes, .. } => {
                 write!(f, "allocation failure, allocated {allocated} of {bytes} bytes")
             }

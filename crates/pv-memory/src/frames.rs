@@ -1,8 +1,8 @@
 //! Frame allocator: which pages of the domain are free, as a few sorted extents.
 //!
 //! A bitmap or a free list would cost memory and boot time per page of RAM; extents cost per fragment, and a booting
-//! domain has a handful. What is taken is a [`Run`], which comes back as one. Which pages are free is the word of
-//! whoever starts an allocator or adopts pages: no page is handed out twice, but nothing here knows what is in one.
+//! domain has a handful. What is taken is a [`Run`], which comes back as one. The allocator relies on whoever starts it
+//! or adopts pages to say which are free: it hands no page out twice, but does not know what is in one.
 //!
 //! Neighbours: fed by `layout`'s gaps, used by `direct_map`, `p2m`, `vmalloc`; gets the old list back in `cleanup`.
 
@@ -17,7 +17,7 @@ pub use run::Run;
 pub(crate) use run::part;
 use xen::addr::PfnRange;
 
-/// Where a run should lie. What is mapped, the window says: the allocator has no account of its own.
+/// Where a run should lie. The window knows what is mapped; the allocator keeps no record of its own.
 #[derive(Clone, Copy, Debug)]
 pub enum Zone<'w> {
     /// Where the window shows it: page tables and tree pages, lowest first.

@@ -4,7 +4,7 @@
 //! writable mapping, and is hooked by one write to its parent: Xen checks its 512 entries once, instead of one
 //! hypercall element each.
 //!
-//! Neighbours: `tables` is what grows; `direct_map`, `image`, `vmalloc` and `p2m::baseline` let it.
+//! Neighbours: `tables` is what grows; `direct_map`, `image`, `vmalloc` and `p2m::baseline` add to it.
 
 use alloc::vec::Vec;
 
@@ -19,9 +19,9 @@ use xen::{Hypervisor, Words};
 /// A table that [`Growth::table`] found or made.
 #[derive(Debug)]
 pub enum Place {
-    /// It is hooked: change it by batch.
+    /// It is hooked: it is changed through the batch.
     Hooked(Table),
-    /// It is being made: fill it with plain stores.
+    /// It is being made: it is filled with plain stores.
     Fresh(Table),
 }
 
@@ -40,14 +40,14 @@ impl<'t> Growth<'t> {
         Self { tables, batch: Batch::new(), fresh: Vec::new() }
     }
 
-    /// Makes room for so many tables more, exactly, for the changes that they take, one each to become read-only and
-    /// one each to be hooked, and for so many other changes. For growth whose extent follows the domain's.
+    /// Makes room for exactly `tables` more tables, for the two changes that each takes, to become read-only and to be
+    /// hooked, and for `changes` other changes. For growth whose extent depends on the domain's size.
     pub fn reserve(&mut self, tables: usize, changes: usize) {
         self.fresh.reserve_exact(tables);
         self.batch.reserve(2 * tables + changes);
     }
 
-    /// Returns the tables as they are without the additions.
+    /// Returns the tables without the additions.
     #[must_use]
     pub const fn tables(&self) -> &Tables {
         self.tables
@@ -58,7 +58,7 @@ impl<'t> Growth<'t> {
     /// `reach` applies to the entries made on the way.
     ///
     /// # Errors
-    /// [`MmError`] if memory runs out or an existing table is not one of ours.
+    /// [`MmError`] if memory runs out or an existing table is not one of the domain's.
     pub fn table<X: Hypervisor>(
         &mut self,
         xen: &mut X,
@@ -146,10 +146,10 @@ impl<'t> Growth<'t> {
         Ok(self.tables.window().page_mut(xen, run, 0))
     }
 
-    /// Hooks everything, in one hypercall; or nothing, if `filled` is the error of having filled it.
+    /// Hooks everything in one hypercall; or nothing, if filling the tables failed (`filled`).
     ///
     /// # Errors
-    /// [`MmError`] naming the entry that Xen refused, or that of `filled`; the tables' pages are free again then.
+    /// [`MmError`] naming the entry that Xen refused, or the error in `filled`; the tables' pages are free again then.
     pub fn commit<X: Hypervisor>(
         self,
         filled: Result<(), MmError>,

@@ -2,11 +2,12 @@
 //!
 //! The builder maps everything writable and executable. Its L1 tables are shared with the direct map (`direct_map`),
 //! and both views need different rights, so the image gets L1 tables of its own in the high mapping. In the shared
-//! ones, code and constants become read-only: a page is only as protected as its most generous mapping.
+//! ones, code and constants become read-only: a page is only as protected as its most permissive mapping.
 //!
-//! One page of the image has shared_info mapped in its place since entry; its own frame returns to the direct map.
-//! The page below the stack is mapped no more: a stack that overflows faults there, and what lies below it, the
-//! constants, is read-only, for frames that are larger than a page. Until then the builder's mapping lets it pass.
+//! Since entry, shared_info has been mapped in place of one page of the image; in the direct map that page gets its own
+//! frame back. The page below the stack is unmapped: a stack that overflows faults there. Below it lie the constants,
+//! which are read-only, so that a stack frame larger than a page faults too. Until then the builder's mapping allows
+//! such writes.
 //! Neighbours: part of stage 4; `cleanup` (stage 7) keeps only what is mapped here.
 
 use crate::error::MmError;
@@ -55,8 +56,8 @@ pub(crate) fn unshare<X: Hypervisor>(
     Ok(())
 }
 
-/// What the high mapping allows at `at`. What shares the image's last slot is read here until it is cleared, by a
-/// P2M that has not moved; written it is through the direct map alone, so that `seal` has one mapping to look after.
+/// What the high mapping allows at `at`. Other pages in the image's last slot are read here until they are cleared, by
+/// a P2M that has not moved; they are written through the direct map only, so that `seal` has one mapping to deal with.
 fn access(facts: &Facts, at: VirtAddr) -> Access {
     if facts.text.contains(at) {
         Access::Code

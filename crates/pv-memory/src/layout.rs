@@ -1,11 +1,11 @@
 //! Stage 2 of 9: from checked fields to named rows, in the toolstack's own names.
 //!
 //! A builder places kernel, ramdisk, P2M list, start_info, rings, page tables and boot stack in the domain's memory.
-//! Xen's header gives an order; builders keep it in part: GRUB leaves the rings where the toolstack put them, and notes
-//! of the image move list and ramdisk out of the high mapping. So rows are sorted by page, and what is required is what
-//! later stages rely on: no page has two uses, and each is the domain's. Printing the rows in the form of
-//! `xl -vvv create` lets a person and a program compare the two views. Takes [`BootInfo`] from `xen::start_info`; next
-//! is `walk`.
+//! Xen's header gives an order, which builders keep only in part: GRUB leaves the rings where the toolstack put them,
+//! and ELF notes in the image move list and ramdisk out of the high mapping. So rows are sorted by page, and only what
+//! later stages rely on is required: no page has two uses, and each belongs to the domain. The rows are printed in the
+//! form of `xl -vvv create`, so that people and programs can compare the two views. Takes [`BootInfo`] from
+//! `xen::start_info`; next is `walk`.
 //!
 //! Sources: xen/include/public/xen.h, "Start-of-day memory layout"; tools/libs/guest/xg_dom_core.c, xg_dom_x86.c
 //! (names), grub-core/loader/i386/xen.c (facts only).
@@ -26,7 +26,7 @@ pub struct Layout {
     pub ramdisk: Option<Ramdisk>,
     /// Pages of the domain.
     pub nr_pages: u64,
-    /// The frame of shared_info, which is Xen's.
+    /// The frame of shared_info, which Xen owns.
     pub shared_info: Mfn,
     /// The addresses of the P2M list.
     pub mfn_list: VirtRange,
@@ -84,7 +84,7 @@ impl Layout {
 
     /// Tells whether the list has a mapping of its own, whose page tables lie in the same row.
     #[must_use]
-    pub fn list_is_apart(&self) -> bool {
+    pub fn list_has_own_mapping(&self) -> bool {
         self.row(Name::Phys2mach).is_some_and(|row| row.shown != Shown::High)
     }
 
@@ -140,14 +140,14 @@ fn rows(info: &BootInfo) -> [Option<Row>; 8] {
     rows
 }
 
-/// The page after the page tables, if the builder made that the stack as Xen's header says. GRUB's stack is somewhere
-/// in free memory, perhaps not even mapped; nobody needs it after the entry.
+/// The page after the page tables, if the builder put the stack there as Xen's header says. GRUB's stack is somewhere
+/// in free memory, perhaps not even mapped; it is not used after the entry.
 fn boot_stack(info: &BootInfo, tables: Row) -> Option<Pfn> {
     let after = tables.pages.end;
     (info.facts.boot_stack_end == area::high(after.plus(1))).then_some(after)
 }
 
-/// By insertion: the rows are few and nearly in order, and the library's sort takes more code than this whole file.
+/// Insertion sort: the rows are few and nearly in order, and the library's sort is more code than this whole file.
 fn sort(rows: &mut [Option<Row>]) {
     let first = |row: &Option<Row>| row.map_or(Pfn::new(u64::MAX), |row| row.pages.start);
     for end in 1..rows.len() {

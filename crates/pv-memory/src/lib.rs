@@ -5,7 +5,7 @@
 //!                          \______________ tables, commit, window, frames ____________/
 //! ```
 //!
-//! Each stage takes the product of the one before by value. The lower row is the machinery: page tables as data,
+//! Each stage takes the product of the one before by value. The lower row is the common machinery: page tables as data,
 //! writes in batches, pages reached through windows, frames owned by runs.
 
 #![doc = include_str!("../README.md")]
@@ -17,7 +17,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-/// Unit tests boot on the model too: with a heap as large as an image's.
+/// Unit tests boot on the model too, with a heap as large as an image's.
 #[cfg(test)]
 #[global_allocator]
 static HEAP: xen_model::GuestHeap = xen_model::GuestHeap;

@@ -1,10 +1,11 @@
-//! What the machine can do at best, measured in the same boot, for a boot's times to be held against (`limits=on`).
+//! The best that the machine can do, measured in the same boot, to compare the boot's times with (`limits=on`).
 //!
-//! Copying and filling as many bytes as the P2M has, by each loop; reading the P2M and the part of M2P that describes
-//! it; an empty hypercall; Xen's validation of one L1 table. The first copy goes into memory that nobody has touched:
-//! where the machine itself is virtual, that costs more than the copying, and a revector stage cannot avoid it either.
+//! Measured are: copying and filling as many bytes as the P2M has, by each loop; reading the P2M and the part of M2P
+//! that describes it; an empty hypercall; Xen's validation of one L1 table. The first copy goes into memory that has
+//! not been touched before: where the machine itself is virtual, that costs more than the copying, and the revector
+//! stage cannot avoid it either.
 //!
-//! Runs when the boot is over, on pages that are free then. Neighbours: the boot calls it last and prints what it emits.
+//! Runs when the boot is over, on free pages. Neighbours: the boot calls it last and prints what it emits.
 
 use alloc::vec::Vec;
 
@@ -18,7 +19,7 @@ use xen::area;
 use xen::pte::{Level, Pte};
 use xen::{Gauge, Hypervisor, Loop};
 
-/// String instructions may be 40 times slower than the rest: pages that they get at most.
+/// The most pages for the string instructions, which may be 40 times slower than the rest.
 const STRING_PAGES: u64 = 256;
 const IDLE_CALLS: u64 = 1000;
 const VALIDATIONS: u64 = 64;
@@ -26,7 +27,7 @@ const VALIDATIONS: u64 = 64;
 /// What was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// KiB copied into memory that nobody had touched, by the loop that the boot uses.
+    /// KiB copied into untouched memory, by the loop that the boot uses.
     FirstCopy(u64),
     /// KiB copied.
     Copy(Loop, u64),
@@ -40,7 +41,7 @@ pub enum Limit {
     Validation(u64),
 }
 
-/// Measures everything, and gives back all memory but page tables; `emit` gets each figure with its nanoseconds.
+/// Measures everything, and gives back all memory except page tables; `emit` gets each figure with its nanoseconds.
 ///
 /// # Errors
 /// [`MmError`] if memory runs out or Xen refuses a mapping.
@@ -54,7 +55,7 @@ pub fn measure<X: Hypervisor + Gauge>(
     let wanted = list.iter().map(|range| range.pages()).sum();
     let fresh = memory.take_mapped(wanted, xen, &direct_map::show_runs)?;
     let ranges: Vec<PfnRange> = fresh.iter().map(Run::pages).collect();
-    // The largest piece that lies together on both sides: nearly always all of it.
+    // The largest piece that is contiguous on both sides: nearly always all of it.
     if let (Some(from), Some(to)) = (largest(&list), fresh.iter().max_by_key(|run| run.pages().pages())) {
         copies_and_fills(from, to, memory, xen, emit);
     }
@@ -124,7 +125,7 @@ fn read_both<X: Hypervisor + Gauge>(
             pages += 2;
         }
     });
-    // Otherwise the compiler would see that nobody wants the sum.
+    // Otherwise the compiler would remove the loop, because the sum is not used.
     core::hint::black_box(sum);
     emit(Limit::Read(kib(pages)), nanos);
 }
@@ -134,7 +135,7 @@ fn idle<X: Hypervisor + Gauge>(xen: &mut X, emit: &mut impl FnMut(Limit, u64)) {
     emit(Limit::Idle(IDLE_CALLS), nanos);
 }
 
-/// Unhooks and hooks one full L1 table of the fresh pages, again and again: Xen validates it each time.
+/// Unhooks and hooks a full L1 table over the fresh pages repeatedly: Xen validates it each time.
 fn validate<X: Hypervisor>(
     ranges: &[PfnRange],
     memory: &Memory<'_>,

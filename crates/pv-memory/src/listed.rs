@@ -1,8 +1,8 @@
 //! The builder's P2M list, read a page at a time where the builder mapped it.
 //!
-//! Until the tree is there the list is the only P2M. Nobody has proved yet that all of it is mapped, so the first read of
-//! each page is a trial. Neighbours: `walk` compares page tables with it, `builder_list` asks where the list itself
-//! lies, `p2m::build` looks up the frames of leaves.
+//! Until the tree is built the list is the only P2M. It has not been proved yet that all of it is mapped, so the first
+//! read of each page is allowed to fault. Neighbours: `walk` compares page tables with it, `builder_list` asks where
+//! the list itself lies, `p2m::build` looks up the frames of leaves.
 
 use crate::error::MmError;
 use crate::p2m::Leaves;
@@ -13,7 +13,7 @@ use xen::{Hypervisor, List, Words};
 /// Entry for a page without a frame, and for pages after the last.
 const NONE: u64 = u64::MAX;
 
-/// A reader of the list, which remembers the page it read last.
+/// A reader of the list, which keeps the page it read last.
 #[derive(Debug)]
 pub(crate) struct Listed {
     list: List,
@@ -62,7 +62,7 @@ impl Listed {
         Mfn::from_p2m(self.page(xen, pfn)?[index]).ok_or(MmError::NoFrame { pfn })
     }
 
-    /// Returns the page that a machine frame backs, by M2P and by the list.
+    /// Returns the page that a machine frame backs, according to both M2P and the list.
     pub(crate) fn page_of<X: Hypervisor>(&mut self, xen: &X, mfn: Mfn) -> Option<Pfn> {
         xen.m2p(mfn)?.confirmed(|pfn| self.frame(xen, pfn).ok())
     }

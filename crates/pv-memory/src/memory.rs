@@ -1,11 +1,11 @@
-//! Memory of a domain whose P2M stands: page tables, P2M and free pages, which nearly every change needs together.
+//! Memory of a domain whose P2M is built: page tables, P2M and free pages, which nearly every change needs together.
 //!
-//! Two things are taken from it: pages that have a machine frame, and pages that a mapping has been made for. The
-//! allocator counts pages, the P2M knows which of them are holes. A page without a frame is nobody's memory. It is
-//! found when somebody wants to use it, and leaves the allocator for good then: scanning the whole P2M for holes at
-//! boot would cost more than all the rest.
+//! It hands out pages that have a machine frame, and pages that have been mapped as well. The allocator counts pages;
+//! the P2M knows which of them are holes. A page without a frame cannot be used. It is found when somebody wants to use
+//! it, and then leaves the allocator for good: scanning the whole P2M for holes at boot would cost more than all the
+//! rest.
 //!
-//! The seam is lent apart: it is written through while the rest is read.
+//! The seam is passed separately: it is borrowed mutably while the rest is read.
 //!
 //! Neighbours: `p2m::revector`, `cleanup`, `vmalloc`, `direct_map`, `limits` and the loader of modules are lent one.
 
@@ -19,8 +19,8 @@ use crate::window::Window;
 use xen::Hypervisor;
 use xen::addr::Pfn;
 
-/// Most runs that a request may come in: the list of them is in the heap, and nothing there may follow the domain's
-/// size. No builder leaves holes; a domain that has so many has them by its own doing.
+/// The most runs that a request may be split into: the list of them is in the heap, where nothing may grow with the
+/// domain. No builder leaves holes; a domain with so many has made them itself.
 const MOST_PIECES: usize = 512;
 
 /// Maps pages that have just been taken.

@@ -1,7 +1,7 @@
 //! A set of pages as few ranges: what a window shows, which pages are not RAM.
 //!
 //! Pure. Neighbours: `window`, `p2m::tree`. The allocator (`frames`) keeps its extents itself: it hands them out as
-//! values, this set only knows.
+//! values that own their pages; this set owns nothing.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -24,7 +24,7 @@ impl Ranges {
         self.ranges.iter().any(|range| pages.start >= range.start && pages.end <= range.end)
     }
 
-    /// Returns the page behind the last one in the set.
+    /// Returns the page after the last one in the set.
     pub(crate) fn end(&self) -> Pfn {
         self.ranges.last().map_or(Pfn::ZERO, |range| range.end)
     }
@@ -44,13 +44,13 @@ impl Ranges {
     /// Returns the parts of `pages` that are not in the set, lowest first.
     pub(crate) fn without(&self, pages: PfnRange) -> impl Iterator<Item = PfnRange> {
         let mut at = pages.start;
-        let behind = PfnRange::between(pages.end, pages.end);
+        let after_end = PfnRange::between(pages.end, pages.end);
         let gap = move |part: PfnRange| {
             let gap = PfnRange::between(at, part.start);
             at = part.end;
             gap
         };
-        self.within(pages).chain(core::iter::once(behind)).map(gap).filter(|gap| !gap.is_empty())
+        self.within(pages).chain(core::iter::once(after_end)).map(gap).filter(|gap| !gap.is_empty())
     }
 
     /// Adds pages.

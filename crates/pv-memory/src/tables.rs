@@ -15,12 +15,12 @@ use xen::Hypervisor;
 use xen::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
 use xen::pte::{Level, Pte};
 
-/// A page table: which page of ours it is, and which machine frame.
+/// A page table: its page of the domain, and its machine frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Table {
     /// The page.
     pub pfn: Pfn,
-    /// The machine frame behind it.
+    /// Its machine frame.
     pub mfn: Mfn,
     /// Its level.
     pub level: Level,
@@ -42,7 +42,7 @@ pub struct Tables {
     owned: Vec<Run>,
     l1_built: u64,
     l1_shared: u64,
-    /// Pages that Xen holds in a state that nobody can tell.
+    /// Pages that Xen holds in an unknown state.
     lost: Vec<Run>,
     /// Pages that the direct map must show read-only (`seal`).
     pub(crate) sealed: Ranges,
@@ -83,7 +83,7 @@ impl Tables {
         self.owned.iter().map(|run| run.pages().pages() as usize).sum()
     }
 
-    /// Gives pages back that were to be mapped, or keeps them from everybody if `error` left some of it done: the
+    /// Gives back pages that were to be mapped, or withholds them for good if `error` left some of them mapped: the
     /// next owner of a page that is still mapped could not make a page table of it.
     pub(crate) fn release(
         &mut self,
@@ -98,8 +98,8 @@ impl Tables {
         Ok(())
     }
 
-    /// Keeps the pages of tables for good; neighbours become one run, or a kernel that maps all its RAM would hold
-    /// a run for each 2 MiB.
+    /// Keeps the pages of tables for good. Adjacent runs are joined; otherwise a kernel that maps all its RAM would
+    /// hold a run for each 2 MiB.
     pub(crate) fn own(&mut self, runs: impl IntoIterator<Item = Run>, l1_tables: u64) {
         self.l1_built += l1_tables;
         for run in runs {
@@ -140,7 +140,7 @@ impl Tables {
     /// Finds the table of `level` that covers `at`; `None` if an entry above is absent.
     ///
     /// # Errors
-    /// [`MmError::StrangeTable`] if an entry leads to a large page or to a frame that is not ours.
+    /// [`MmError::StrangeTable`] if an entry leads to a large page or to a frame that is not the domain's.
     pub fn find<X: Hypervisor>(&self, xen: &X, at: VirtAddr, level: Level) -> Result<Option<Table>, MmError> {
         let mut table = self.root;
         while table.level > level {
@@ -162,7 +162,7 @@ impl Tables {
         Ok(table.map(|table| (table.slot(at), self.entry(xen, table, at))))
     }
 
-    /// Finds the first entry of any level within `range` that has a bit set and lies wholly in it.
+    /// Finds the first entry of any level that has a bit set and whose span lies entirely within `range`.
     ///
     /// # Errors
     /// As for [`Tables::find`].
@@ -201,8 +201,9 @@ impl Tables {
     }
 }
 
-/// Returns the frame that the P2M has for a page if M2P agrees. Asked for each frame that is about to be mapped: Xen
-/// refuses another domain's, but not one of ours that the P2M has twice, whose other page may be a table or in use.
+/// Returns the frame that the P2M has for a page if M2P agrees. Checked for each frame that is about to be mapped: Xen
+/// refuses another domain's frame, but not one of this domain's that the P2M names twice, whose other page may be a
+/// table or in use.
 ///
 /// # Errors
 /// [`MmError::Contradicted`].
@@ -218,7 +219,7 @@ fn below<X: Hypervisor>(xen: &X, table: Table, at: VirtAddr, entry: Pte) -> Resu
     if entry.is_large() {
         return Err(strange);
     }
-    // The walk confirmed the builder's tables, `Growth::make` those made since.
+    // The walk confirmed the builder's tables, `Growth::make` those made since then.
     let pfn = xen.m2p(entry.mfn()).ok_or(strange)?.confirmed_before();
     Ok(Table { pfn, mfn: entry.mfn(), level })
 }

@@ -1,12 +1,12 @@
-//! Stage 8 of 9: areas of address space, mapped page by page, each with a guard page behind it.
+//! Stage 8 of 9: areas of address space, mapped page by page, each followed by a guard page.
 //!
-//! Frames of an area need not be adjacent, only its addresses are. An area lies in the vmalloc range or, for module
+//! The addresses of an area are contiguous; its frames need not be. An area lies in the vmalloc range or, for module
 //! code that must be near the kernel, in the module area. The guard page is never mapped: running off the end of an
 //! area faults instead of reaching the next one. Before a page is mapped its entry must be zero; if it is not,
-//! somebody else's mapping is in the way, which is how a P2M in the module area shows.
+//! another mapping is in the way, which is how a P2M in the module area is noticed.
 //!
-//! An [`Area`] is a value. Dropping it puts its number on a list; [`Vmalloc::purge`] unmaps all that is listed and
-//! gives the frames back, with one hypercall and one flush for any number of areas that fit a batch.
+//! An [`Area`] is a value. Dropping it puts its number on a list; [`Vmalloc::purge`] unmaps all listed areas and
+//! gives their frames back, with one hypercall and one flush for any number of areas that fit a batch.
 //!
 //! Takes [`ModuleSpace`] from `cleanup`; `module::load` is the main user. Lineage: Linux `__vmalloc_node_range`,
 //! `vmap_page_range_noflush`, `module_alloc`.
@@ -35,7 +35,7 @@ use xen::addr::{Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
 use xen::area::VMALLOC;
 use xen::pte::{Access, Level, Pte, Reach};
 
-/// What an area must be near to.
+/// What an area must be close to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Near {
     /// Nothing: it goes to the vmalloc range.
@@ -44,7 +44,7 @@ pub enum Near {
     Kernel,
 }
 
-/// What an area was made of.
+/// What an area consists of.
 #[derive(Debug)]
 struct Record {
     id: Id,
@@ -53,14 +53,14 @@ struct Record {
 }
 
 impl Record {
-    /// The addresses of the pages from page `first` on, and the pages behind them.
+    /// The addresses of the pages from page `first` on, and the pages mapped there.
     fn pages_from(&self, first: u64) -> impl Iterator<Item = (VirtAddr, Pfn)> {
         let own = self.part(first, u64::MAX).flat_map(PfnRange::iter);
         // Below the number of pages that a domain has: fits any usize.
         pages_of(self.range).skip(first as usize).zip(own)
     }
 
-    /// Addresses with the guard page.
+    /// The addresses, guard page included.
     const fn guarded(&self) -> VirtRange {
         VirtRange::new(self.range.start, self.range.bytes + PAGE_SIZE)
     }
@@ -89,7 +89,7 @@ impl Vmalloc {
         self.records.len()
     }
 
-    /// Maps `pages` fresh pages, readable and writable, at the lowest gap that holds them and a guard page.
+    /// Maps `pages` fresh pages, readable and writable, in the lowest gap that holds them and a guard page.
     ///
     /// # Errors
     /// [`MmError::Occupied`] if something is mapped there, [`MmError::NoRoom`] or [`MmError::Frames`] if address
@@ -139,10 +139,10 @@ impl Vmalloc {
         record.ok_or(MmError::NotMapped { at: area.span.start() })
     }
 
-    /// Unmaps every area that was dropped, and gives its frames back; returns how many areas those were.
+    /// Unmaps every area that was dropped, and gives its frames back; returns how many areas there were.
     ///
     /// # Errors
-    /// [`MmError`] if Xen refuses; the areas stay listed then, what is still mapped of them stays mapped.
+    /// [`MmError`] if Xen refuses; the areas stay listed then, and what is still mapped stays mapped.
     pub fn purge<X: Hypervisor>(&mut self, memory: &mut Memory<'_>, xen: &mut X) -> Result<usize, MmError> {
         let dropped = self.dropped.borrow().clone();
         let gone = self.records.iter().filter(|record| dropped.contains(&record.id));
@@ -159,14 +159,14 @@ impl Vmalloc {
     }
 }
 
-/// Gives back pages that are unmapped from an area, and not code or constants any more.
+/// Gives back pages that have been unmapped from an area and are no longer code or constants.
 fn release(runs: Vec<Run>, tables: &mut Tables, frames: &mut Frames) -> Result<(), MmError> {
     runs.iter().for_each(|run| tables.unseal(run.pages()));
     Ok(give_back(runs, frames)?)
 }
 
-/// Maps the pages of `runs` from the start of `range`, whose entries are zero: in one hypercall, or in as many as the
-/// heap can hold batches of where tables are there already. All of them, or none if Xen refuses.
+/// Maps the pages of `runs` from the start of `range`, whose entries are zero: in one hypercall, or, where the tables
+/// exist already, in batches that fit the heap. Maps all of them, or none if Xen refuses.
 #[inline(never)] // a line of its own in call traces
 fn map<X: Hypervisor>(
     range: VirtRange,
@@ -185,7 +185,7 @@ fn map<X: Hypervisor>(
     });
     let done = growth.commit(filled, memory.frames, xen).and_then(|()| Ok(leaves.commit(xen)?));
     if let Err(error) = done {
-        // Of an area larger than a batch a part is mapped; the error stays if that goes, or its own says that it did not.
+        // Part of an area larger than a batch is mapped by now. If unmapping it fails, that error is returned instead.
         unmap(pages(), memory.tables, xen)?;
         return Err(error);
     }
@@ -204,15 +204,15 @@ fn add_page<X: Hypervisor>(
     match growth.table(xen, frames, at, Level::L1, Reach::Inherit)? {
         Place::Fresh(l1) => growth.store(xen, l1, Level::L1.index(at), entry),
         Place::Hooked(l1) => {
-            // `check_empty` has seen it.
+            // `check_empty` has checked that it is absent.
             leaves.change(l1.slot(at), Pte::ABSENT, entry);
             Ok(leaves.commit_if_full(xen)?)
         }
     }
 }
 
-/// Unmaps whatever is mapped at the addresses, and gives the pages behind them the right to be written back where
-/// they are shown, in one hypercall and one flush if a batch holds it.
+/// Unmaps whatever is mapped at the addresses, and makes those pages writable again in the direct map where it shows
+/// them; takes one hypercall and one flush if a batch holds it all.
 fn unmap<X: Hypervisor>(
     pages: impl Iterator<Item = (VirtAddr, Pfn)>,
     tables: &Tables,
@@ -231,7 +231,7 @@ fn unmap<X: Hypervisor>(
     Ok(batch.commit(xen)?)
 }
 
-/// Looks at every page of the area and its guard; something there is somebody else's.
+/// Checks that nothing is mapped yet in the area or at its guard page.
 #[inline(never)] // a line of its own in call traces
 fn check_empty<X: Hypervisor>(range: VirtRange, tables: &Tables, xen: &X) -> Result<(), MmError> {
     let guarded = VirtRange::new(range.start, range.bytes + PAGE_SIZE);

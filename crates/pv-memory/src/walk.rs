@@ -5,13 +5,13 @@
 //! nowhere else, without a hole, and that exactly the page tables are read-only. Only then may later stages reach a
 //! page by arithmetic: the walk's product is the first [`Window`].
 //!
-//! Which page that is, an entry does not say: it holds a machine frame. The P2M must have that frame for page n, and
-//! M2P must have page n for that frame. That the frame is the domain's own needs no word of either: Xen has mapped
-//! it, and maps nothing else for a domain without privileges. One page is an exception, and checked as one: in the
-//! place of a page of the image lies shared_info, a frame of Xen's that start_info names.
+//! An entry does not say which page it maps: it holds a machine frame. The P2M must have that frame for page n, and
+//! M2P must have page n for that frame. Neither is needed to prove that the frame is the domain's own: Xen has mapped
+//! it, and maps nothing else for an unprivileged domain. One page is an exception, and checked as one: in place of a
+//! page of the image, shared_info is mapped, a frame of Xen's that start_info names.
 //!
-//! A list with a mapping of its own (`INIT_P2M`) is left out: nothing maps its page tables, so they cannot be read yet.
-//! `builder_list` walks them when there is a direct map.
+//! A list with a mapping of its own (`INIT_P2M`) is left out: its page tables are not mapped, so they cannot be read
+//! yet. `builder_list` walks them once there is a direct map.
 //!
 //! Takes rows from `layout`; next is `direct_map`. Sources: xen/include/public/xen.h, "Start-of-day memory layout".
 
@@ -31,7 +31,7 @@ use xen::pte::{Level, Pte};
 use xen::start_info::Facts;
 use xen::{Hypervisor, Words};
 
-/// Reaches the L4 entry of an address.
+/// Returns the index of an address's L4 entry.
 const fn l4_slot(at: u64) -> u64 {
     at / Level::L4.span() % ENTRIES
 }
@@ -72,12 +72,12 @@ impl fmt::Display for Counts {
     }
 }
 
-/// The builder's tables, walked and found good.
+/// The builder's tables, walked and found correct.
 #[derive(Debug)]
 pub struct BootTables {
     /// Tables per level.
     pub counts: Counts,
-    /// First page behind the initial mapping.
+    /// First page after the initial mapping.
     pub end: Pfn,
     tables: Tables,
 }
@@ -102,7 +102,7 @@ impl BootTables {
             window: &window,
             layout,
             listed: Listed::new(layout.list()),
-            apart: layout.list_is_apart().then_some(layout.mfn_list),
+            separate_list: layout.list_has_own_mapping().then_some(layout.mfn_list),
             shared_info: (facts.shared_info, layout.shared_info),
             counts: Counts::default(),
             next: Pfn::ZERO,
@@ -122,7 +122,7 @@ impl BootTables {
     }
 }
 
-/// Makes a window over the page-table row alone, after a trial read of each page.
+/// Makes a window over the page-table row alone, after a probing read of each page.
 fn readable_tables<X: Hypervisor>(row: PfnRange, xen: &mut X) -> Result<Window, WalkError> {
     let mut window = Window::new(area::HIGH, Pfn::ZERO);
     for pfn in row.iter() {
@@ -158,8 +158,8 @@ struct Walk<'w, X, F: FnMut(Line)> {
     window: &'w Window,
     layout: &'w Layout,
     listed: Listed,
-    /// The list's addresses, if they are not of the high mapping.
-    apart: Option<VirtRange>,
+    /// The list's addresses, if they are not in the high mapping.
+    separate_list: Option<VirtRange>,
     /// Where shared_info is mapped, and its frame.
     shared_info: (VirtAddr, Mfn),
     counts: Counts,
@@ -184,9 +184,9 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
         Ok(())
     }
 
-    /// Xen's slots are not ours to read; those of a list with a mapping of its own are walked later.
+    /// Xen's slots are not the domain's to read; those of a list with a mapping of its own are walked later.
     fn is_skipped(&self, l4_index: u64) -> bool {
-        is_slot_of(l4_index, area::XEN) || self.apart.is_some_and(|list| is_slot_of(l4_index, list))
+        is_slot_of(l4_index, area::XEN) || self.separate_list.is_some_and(|list| is_slot_of(l4_index, list))
     }
 
     fn below(&mut self, at: VirtAddr, entry: Pte, level: Level) -> Result<Table, WalkError> {
@@ -200,8 +200,8 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
         }
     }
 
-    /// Checks the entries of an L1 table. The frames of a whole table are compared with the P2M, and confirmed by
-    /// M2P, at once if they can be.
+    /// Checks the entries of an L1 table. Where possible, the frames of the whole table are compared with the P2M and
+    /// confirmed by M2P at once.
     fn pages(&mut self, words: &Words, base: u64, above: Rights) -> Result<(), WalkError> {
         let first = self.next.slot_start();
         let listed = *self.listed.page(self.xen, first).map_err(WalkError::Unreadable)?;
@@ -224,7 +224,7 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
         Ok(())
     }
 
-    /// Pages follow each other: the next one mapped must be the next one of the domain.
+    /// Pages are mapped in order: the next one mapped must be the next one of the domain.
     fn in_place(&self, at: VirtAddr) -> Result<(), WalkError> {
         let expected = area::high(self.next);
         if at == expected { Ok(()) } else { Err(WalkError::Hole { at: expected }) }
@@ -258,7 +258,7 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
         Ok(())
     }
 
-    /// Checks the frames of a ramdisk that nothing maps (`MOD_START_PFN`): it is mapped as late as it is read.
+    /// Checks the frames of a ramdisk that is not mapped (`MOD_START_PFN`): it is mapped only when it is read.
     fn unmapped(&mut self) -> Result<(), WalkError> {
         for row in self.layout.rows().filter(|row| row.shown == Shown::Nowhere) {
             for pfn in row.pages.iter() {

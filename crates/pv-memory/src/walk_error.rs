@@ -20,27 +20,27 @@ pub enum WalkError {
     },
     /// The page tables, or one entry, cannot be read.
     Unreadable(MmError),
-    /// An address maps another page than its place says.
+    /// An address maps a different page than the one that belongs there.
     WrongPage {
         /// The address.
         at: VirtAddr,
         /// The page expected there.
         expected: Pfn,
-        /// The page found there, if P2M and M2P agree that it is one of ours.
+        /// The page found there, if P2M and M2P agree that it belongs to the domain.
         found: Option<Pfn>,
         /// What start_info has there.
         of: Option<Name>,
     },
-    /// A page is mapped, and the P2M has another frame for it, or none.
+    /// A page is mapped, but the P2M has another frame for it, or none.
     NotListed {
         /// The page.
         pfn: Pfn,
-        /// Its frame, by page table and M2P.
+        /// Its frame, according to page table and M2P.
         mfn: Mfn,
         /// Its entry in the P2M.
         listed: u64,
     },
-    /// A page that nothing maps has a frame that is not its own, or none.
+    /// A page that is not mapped anywhere has a frame that is not its own, or none.
     NotBacked {
         /// The page.
         pfn: Pfn,
@@ -54,14 +54,14 @@ pub enum WalkError {
         /// The first missing address.
         at: VirtAddr,
     },
-    /// A page has the wrong right to be written: tables must not be writable, everything else must.
+    /// A page is writable but must not be, or the reverse: tables must not be writable, everything else must.
     WrongRight {
         /// The address.
         at: VirtAddr,
         /// Entry found.
         entry: u64,
     },
-    /// The tables found are not as many as start_info says.
+    /// The number of tables found is not the one in start_info.
     Count {
         /// start_info.nr_pt_frames.
         expected: u64,
@@ -70,9 +70,9 @@ pub enum WalkError {
     },
     /// The mapping ends before the boot stack does.
     Short {
-        /// Page behind the last one mapped.
+        /// Page after the last one mapped.
         end: Pfn,
-        /// Page behind the boot stack.
+        /// Page after the boot stack.
         expected: Pfn,
     },
 }

@@ -2,9 +2,9 @@
 //!
 //! Two mappings of RAM exist in a boot: the builder's high mapping, which shows the first pages, and the direct
 //! map, which takes its place. Both put page n at `base + n * 4096`; both are a [`Window`], which knows which pages
-//! it shows: exactly those that are mapped. That is the one account of it; the allocator asks here too. Reading a page
-//! needs a window that shows it; writing needs the page's [`Run`] as well. This file, `commit` and `module::call` are
-//! where the boot calls unsafe methods of the seam.
+//! it shows: exactly those that are mapped. This is the only record of what is mapped; the allocator uses it too.
+//! Reading a page needs a window that shows it; writing needs the page's [`Run`] as well. This file, `commit` and
+//! `module::call` are where the boot calls unsafe methods of the seam.
 //!
 //! Neighbours: `walk` makes the first window, `direct_map` the second; everybody reads through one.
 
@@ -24,7 +24,7 @@ pub struct Window {
 impl Window {
     /// Makes a window that shows the pages below `end`.
     ///
-    /// The caller has seen in the page tables that each of them is mapped there: `walk` for the builder's mapping,
+    /// The caller has made sure that the page tables map each of them there: `walk` for the builder's mapping,
     /// `direct_map` for its own.
     pub(crate) fn new(base: VirtAddr, end: Pfn) -> Self {
         let mut window = Self { base, shown: Ranges::new() };
@@ -32,20 +32,20 @@ impl Window {
         window
     }
 
-    /// Notes that more pages are mapped now: each of them, by a batch that Xen has accepted.
+    /// Records that more pages are mapped now, all by a batch that Xen has accepted.
     pub(crate) fn extend(&mut self, pages: PfnRange) {
         self.shown.insert(pages);
     }
 
-    /// Has the runtime reach its rings and tables through this window from now on.
+    /// Makes the runtime reach its rings and page tables through this window from now on.
     #[expect(unsafe_code, reason = "moves what the runtime writes to")]
-    pub(crate) fn lead_console<X: Hypervisor>(&self, xen: &mut X) {
+    pub(crate) fn use_for_platform<X: Hypervisor>(&self, xen: &mut X) {
         // SAFETY: `direct_map` calls this when Xen has hooked every L1 table of the high mapping under this base, and
-        // pages of the domain's rings are nobody's to unmap.
-        unsafe { xen.rehome(self.base) };
+        // no stage unmaps the pages of the domain's rings.
+        unsafe { xen.use_direct_map(self.base) };
     }
 
-    /// Returns the page behind the last one shown.
+    /// Returns the page after the last one shown.
     #[must_use]
     pub fn end(&self) -> Pfn {
         self.shown.end()
@@ -91,7 +91,7 @@ impl Window {
     /// Copies a page out. Never borrows it: it may be a page table, which the processor and Xen write to.
     ///
     /// # Panics
-    /// If the window does not show it: a mistake of the caller, not of the domain.
+    /// If the window does not show it: that is the caller's mistake, not the domain's.
     #[expect(unsafe_code, reason = "reads through the seam")]
     #[inline]
     pub fn page<X: Hypervisor>(&self, xen: &X, pfn: Pfn) -> Words {
@@ -125,7 +125,7 @@ impl Window {
         unsafe { xen.page_mut(at) }
     }
 
-    /// Borrows the first `len` bytes of a run that is only read, for as long as the run is.
+    /// Borrows the first `len` bytes of a run that is only read, for as long as the run is borrowed.
     ///
     /// # Panics
     /// If the run is shorter or the window does not show it.
@@ -134,15 +134,15 @@ impl Window {
         assert!(len as u64 <= run.pages().pages() * PAGE_SIZE, "{len} bytes of {}", run.pages());
         let at = self.checked(run.pages());
         // SAFETY: mapped, and stays so: the direct map only ever grows. Not written while the run is borrowed: the
-        // only such run of a boot is the ramdisk's, which `module::source` never hands to a writer; another kernel
-        // answers for its own, no type does.
+        // only such run of a boot is the ramdisk's, which `module::source` never passes to a writer; another kernel
+        // must ensure this itself, the types do not.
         unsafe { xen.bytes(at, len) }
     }
 
     /// Copies pages that `source` shows into the run, starting at its page `index`.
     ///
     /// # Panics
-    /// If the run is too small, `source` does not show the pages or this window not the run.
+    /// If the run is too small, `source` does not show the pages, or this window does not show the run.
     #[expect(unsafe_code, reason = "copies through the seam")]
     pub fn copy<X: Hypervisor>(&self, xen: &mut X, source: &Self, from: PfnRange, to: &Run, index: u64) {
         let target = PfnRange::new(to.first().plus(index), from.pages());
@@ -186,7 +186,8 @@ impl Window {
         unsafe { xen.fill_pages_by(by, at, pages, word) }
     }
 
-    /// Lets the heap use a run, which the caller keeps and does not touch until [`Pages::take_back`](xen::Pages::take_back) says yes.
+    /// Lets the heap use a run, which the caller keeps and does not touch until
+    /// [`Pages::take_back`](xen::Pages::take_back) returns `true`.
     ///
     /// # Panics
     /// If the window does not show it.
@@ -197,7 +198,7 @@ impl Window {
         unsafe { xen.lend(at, run.pages().pages()) }
     }
 
-    /// Fills pages of a run with one word, those of `part` that are the run's.
+    /// Fills those pages of a run that are in `part` with one word.
     ///
     /// # Panics
     /// If the window does not show the run.
@@ -214,7 +215,7 @@ impl Window {
     }
 }
 
-/// Pages of address space, mapped for their holder alone: what `vmalloc` hands out.
+/// Pages of address space, mapped for their owner only: what `vmalloc` hands out.
 #[derive(Debug)]
 pub struct Span {
     at: VirtAddr,
@@ -222,7 +223,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// Notes that `pages` pages are mapped from `at`, to frames that nobody else has.
+    /// Records that `pages` pages are mapped from `at` on, to frames that nobody else uses.
     pub(crate) const fn new(at: VirtAddr, pages: u64) -> Self {
         Self { at, pages }
     }
@@ -239,7 +240,7 @@ impl Span {
         self.pages
     }
 
-    /// Notes that only the first `pages` pages are still mapped.
+    /// Records that only the first `pages` pages are still mapped.
     pub(crate) const fn shorten(&mut self, pages: u64) {
         assert!(pages <= self.pages);
         self.pages = pages;
@@ -284,14 +285,14 @@ impl Span {
         unsafe { xen.bytes(self.at, len) }
     }
 
-    /// Borrows a page for writing. It must not have been made read-only: then the processor faults.
+    /// Borrows a page for writing. If it has been made read-only, a write faults.
     ///
     /// # Panics
     /// If there are not so many pages.
     #[expect(unsafe_code, reason = "writes through the seam")]
     pub(crate) fn page_mut<'x, X: Hypervisor>(&mut self, xen: &'x mut X, index: u64) -> &'x mut Words {
         let at = self.checked(index);
-        // SAFETY: mapped as for `page`; owned by the span's holder, whom `&mut self` shows to be the only one.
+        // SAFETY: mapped as for `page`; owned by the span's holder, who has the only reference (`&mut self`).
         unsafe { xen.page_mut(at) }
     }
 }

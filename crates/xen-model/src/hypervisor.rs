@@ -185,9 +185,9 @@ impl Platform for Xen {
         self.published = Some(Published { top, entries });
     }
 
-    unsafe fn rehome(&mut self, direct_map_base: VirtAddr) {
+    unsafe fn use_direct_map(&mut self, direct_map_base: VirtAddr) {
         let _host = Running::host_for_guest("the end of stage 4");
-        self.rehomed = Some(direct_map_base);
+        self.direct_map_base = Some(direct_map_base);
     }
 
     fn trace(&self) {

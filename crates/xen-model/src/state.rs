@@ -48,7 +48,7 @@ pub struct Xen {
     pub(crate) heap: Option<Lease>,
     pub(crate) since: Instant,
     pub(crate) published: Option<Published>,
-    pub(crate) rehomed: Option<VirtAddr>,
+    pub(crate) direct_map_base: Option<VirtAddr>,
     pub(crate) called: Vec<VirtAddr>,
     pub(crate) answers: VecDeque<Result<i32, Trapped>>,
     pub(crate) watchers: Watchers<Self>,
@@ -82,7 +82,7 @@ impl Xen {
             heap: None,
             since: Instant::now(),
             published: None,
-            rehomed: None,
+            direct_map_base: None,
             called: Vec::new(),
             answers: VecDeque::new(),
             watchers: Watchers::NOBODY,
@@ -138,8 +138,8 @@ impl Xen {
 
     /// Returns where the guest said the direct map is.
     #[must_use]
-    pub const fn rehomed(&self) -> Option<VirtAddr> {
-        self.rehomed
+    pub const fn direct_map_base(&self) -> Option<VirtAddr> {
+        self.direct_map_base
     }
 
     /// Returns the machine's frames: who owns which.

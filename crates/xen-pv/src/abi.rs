@@ -1,14 +1,14 @@
 //! Xen's structures and numbers, written by hand from its public headers.
 //!
-//! Each structure is closed by assertions on its size and on the offsets that the boot reads, so that a slip here
-//! does not compile. Neighbours: `start_info` validates [`StartInfo`]; the image's `hw` fills and issues the rest.
+//! Each structure is followed by assertions on its size and on the offsets that the boot reads, so that a mistake here
+//! does not compile. Neighbours: `start_info` validates [`StartInfo`]; the image's runtime (`rt`) uses the rest.
 //!
 //! Sources: xen/include/public/{xen.h, arch-x86/xen.h, arch-x86/xen-x86_64.h, sched.h, event_channel.h, memory.h,
 //! physdev.h, io/console.h}.
 
 use core::mem::{offset_of, size_of};
 
-/// What the domain builder hands to the guest, its address in %rsi at entry. An allegation until parsed.
+/// What the domain builder hands to the guest; %rsi has its address at entry. Unverified until parsed.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 #[doc(alias = "start_info")]
@@ -58,12 +58,12 @@ const _: () = assert!(offset_of!(StartInfo, first_p2m_pfn) == 1152);
 
 /// `start_info.flags`: this is the initial domain.
 pub const SIF_INITDOMAIN: u32 = 1 << 1;
-/// `start_info.flags`: which states of processors an initial domain is told of.
+/// `start_info.flags`: Xen's power-management options (xen-pm), for the initial domain.
 pub const SIF_PM_MASK: u32 = 0xff << 8;
 /// `start_info.flags`: `mod_start` is a pfn, the ramdisk is not mapped.
 pub const SIF_MOD_START_PFN: u32 = 1 << 3;
 
-/// Time of one vCPU: nanoseconds at a TSC reading, and how to go on from there.
+/// Time of one vCPU: nanoseconds at a TSC reading, and how to continue from there.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 #[doc(alias = "vcpu_time_info")]
@@ -75,7 +75,7 @@ pub struct VcpuTime {
     pub tsc_timestamp: u64,
     /// Nanoseconds since boot at that TSC.
     pub system_time: u64,
-    /// Nanoseconds a tick, as a 32-bit fraction, after the shift.
+    /// Nanoseconds per tick, as a 32-bit fraction, after the shift.
     pub tsc_to_system_mul: u32,
     /// Shift of the tick count; negative is to the right.
     pub tsc_shift: i8,
@@ -206,7 +206,7 @@ pub struct Poll {
     pub timeout: u64,
 }
 
-/// Handler of one exception, as `set_trap_table` takes it.
+/// Handler of one exception, in the form that `set_trap_table` takes.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 #[doc(alias = "trap_info")]

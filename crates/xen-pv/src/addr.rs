@@ -2,12 +2,12 @@
 //!
 //! - **Pfn**: a page's number as the guest counts its own memory, 0 to `nr_pages`. "Pseudo-physical": contiguous
 //!   for the guest only.
-//! - **Mfn**: the number of the machine's page frame behind it. The only frame number a PV page-table entry holds,
-//!   because a PV guest's tables are the tables the processor walks.
+//! - **Mfn**: the number of the machine's page frame that backs it. It is the only frame number that a PV page-table
+//!   entry holds, because a PV guest's tables are the tables that the processor walks.
 //! - **P2M**: the guest's array pfn -> mfn. **M2P**: Xen's array mfn -> pfn, readable by every PV guest.
 //!
-//! A pfn and an mfn are both small integers, and mixing them up is the classic bug of this field; so they are
-//! types, without conversions and without arithmetic operators: every sum names what happens on overflow.
+//! A pfn and an mfn are both small integers, and mixing them up is the classic bug of this field. So they are types of
+//! their own, without conversions and without arithmetic operators: every sum names what happens on overflow.
 //!
 //! Neighbours: everything. Sources: xen/include/public/xen.h (mfn_list, MACH2PHYS_VIRT_START), memory.h.
 
@@ -26,17 +26,17 @@ pub const L2_SPAN: u64 = L1_SPAN * ENTRIES;
 /// Bytes that one L3 table maps (512 GiB).
 pub const L3_SPAN: u64 = L2_SPAN * ENTRIES;
 
-/// Pages that hold `bytes` bytes, the last one perhaps in part.
+/// Pages that hold `bytes` bytes, the last one perhaps only in part.
 #[must_use]
 pub const fn pages_for(bytes: u64) -> u64 {
     bytes.div_ceil(PAGE_SIZE)
 }
 
-/// Page number in the guest's own, contiguous count.
+/// Page number in the guest's own, contiguous numbering.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pfn(u64);
 
-/// Page frame number of the machine; what page-table entries and hypercalls hold.
+/// Page frame number of the machine; what page-table entries and hypercalls use.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mfn(u64);
 
@@ -56,7 +56,7 @@ impl Pfn {
         self.0
     }
 
-    /// Returns the page `pages` further on; saturates, so a bound stays a bound.
+    /// Returns the page `pages` further on; saturates, so that an upper bound stays one.
     #[must_use]
     pub const fn plus(self, pages: u64) -> Self {
         Self(self.0.saturating_add(pages))
@@ -79,7 +79,8 @@ impl Mfn {
     /// Frame numbers that a page-table entry can hold: bits 12 to 51.
     const END: u64 = 1 << 40;
 
-    /// Reads an entry of a P2M; `None` for all ones, a page without a frame, and for what no entry could map.
+    /// Reads a P2M entry; `None` for all ones, a page without a frame, and for numbers that no page-table entry can
+    /// hold.
     #[must_use]
     pub const fn from_p2m(word: u64) -> Option<Self> {
         if word < Self::END { Some(Self(word)) } else { None }
@@ -127,7 +128,7 @@ impl fmt::Display for Mfn {
 pub struct PfnRange {
     /// First page.
     pub start: Pfn,
-    /// First page behind the range.
+    /// First page after the range.
     pub end: Pfn,
 }
 
@@ -208,7 +209,7 @@ impl VirtRange {
         Self { start, bytes: end.as_u64().saturating_sub(start.as_u64()) }
     }
 
-    /// Returns the raw address behind the last byte.
+    /// Returns the raw address after the last byte.
     #[must_use]
     pub const fn end_raw(self) -> u64 {
         self.start.as_u64().saturating_add(self.bytes)
@@ -226,7 +227,7 @@ impl VirtRange {
         at.as_u64() >= self.start.as_u64() && at.as_u64() < self.end_raw()
     }
 
-    /// Returns the bytes that the two ranges share.
+    /// Returns the number of bytes that the two ranges share.
     #[must_use]
     pub const fn shared_bytes(self, other: Self) -> u64 {
         let start = max(self.start.as_u64(), other.start.as_u64());

@@ -17,7 +17,7 @@
 //! ```
 //!
 //! The module area must be within 2 GiB of the kernel, because module code reaches it with 32-bit displacements;
-//! that is why the P2M has to move and not the module area. Same numbers as Linux of the P2M tree's time.
+//! that is why the P2M has to move and not the module area. The addresses are those of Linux when it had the P2M tree.
 //!
 //! Sources: Linux Documentation/arch/x86/x86_64/mm.rst (facts); xen/include/public/arch-x86/xen-x86_64.h.
 
@@ -27,7 +27,7 @@ use crate::addr::{L3_SPAN, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
 pub const XEN: VirtRange = VirtRange::between(VirtAddr::new(0xffff_8000_0000_0000), DIRECT);
 /// Start of the direct map.
 pub const DIRECT: VirtAddr = VirtAddr::new(0xffff_8800_0000_0000);
-/// The direct map: as much as a P2M tree can describe.
+/// The direct map: as large as the memory that a P2M tree can describe.
 pub const DIRECT_MAP: VirtRange = VirtRange::new(DIRECT, L3_SPAN);
 /// Address space for areas outside the module area.
 pub const VMALLOC: VirtRange = VirtRange::new(VirtAddr::new(0xffff_c900_0000_0000), 32 << 40);

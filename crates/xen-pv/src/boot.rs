@@ -1,10 +1,10 @@
 //! What a kernel's `main` is given, and what it may return.
 //!
-//! A domain builder hands over one page of allegations, start_info, and a list of machine frames. [`Boot`] has both,
-//! with the way to Xen; nothing of it is believed before [`Boot::start_info`] has checked it. The same `main` runs on
-//! real Xen and on a model of it, which differ in the type parameter.
+//! A domain builder hands over a page of unverified values, start_info, and a list of machine frames. [`Boot`] holds
+//! both, together with access to Xen; none of it is trusted before [`Boot::start_info`] has checked it. The same `main`
+//! runs on real Xen and on a model of it, which differ in the type parameter.
 //!
-//! Neighbours: the image's runtime (`rt`) or a model makes it. Sources: xen/include/public/xen.h (start_info).
+//! Neighbours: the image's runtime (`rt`) or a model creates it. Sources: xen/include/public/xen.h (start_info).
 
 use core::fmt;
 
@@ -23,7 +23,7 @@ pub struct Boot<'x, X> {
 }
 
 impl<'x, X: Hypervisor> Boot<'x, X> {
-    /// Brings together what the builder handed over, what the image knows about itself, and Xen.
+    /// Combines what the builder handed over, what the image knows about itself, and access to Xen.
     pub const fn new(raw: &'x StartInfo, role: Role, facts: Facts, xen: &'x mut X) -> Self {
         Self { raw, role, facts, xen }
     }
@@ -46,14 +46,14 @@ impl<'x, X: Hypervisor> Boot<'x, X> {
     /// Returns the builder's list of machine frames, one for each page of the domain.
     ///
     /// # Errors
-    /// As for [`Boot::start_info`], which says where the list is.
+    /// As for [`Boot::start_info`], which finds the list.
     pub fn p2m(&self) -> Result<BuilderP2m<'_, X>, FieldError> {
         let info = self.start_info()?;
         let list = List::new(info.mfn_list.start, info.nr_pages);
         Ok(BuilderP2m { list, pages: info.nr_pages, xen: self.xen })
     }
 
-    /// Returns what the builder says it built for, `xen-3.0-x86_64`; `?` where that is not text.
+    /// Returns the interface that the builder says it built for, `xen-3.0-x86_64`; `?` if that is not text.
     #[must_use]
     pub fn magic(&self) -> &'x str {
         let magic = &self.raw.magic;
@@ -67,7 +67,7 @@ impl<'x, X: Hypervisor> Boot<'x, X> {
         self.role
     }
 
-    /// Returns the page as the builder wrote it.
+    /// Returns start_info as the builder wrote it.
     #[must_use]
     pub const fn raw(&self) -> &'x StartInfo {
         self.raw
@@ -79,7 +79,7 @@ impl<'x, X: Hypervisor> Boot<'x, X> {
         self.facts
     }
 
-    /// Returns the way to Xen.
+    /// Returns the access to Xen.
     pub const fn xen(&mut self) -> &mut X {
         self.xen
     }
@@ -91,7 +91,7 @@ impl<X> fmt::Debug for Boot<'_, X> {
     }
 }
 
-/// The builder's list of machine frames, read where it lies.
+/// The builder's list of machine frames, read in place.
 #[derive(Debug)]
 pub struct BuilderP2m<'x, X> {
     list: List,

@@ -1,17 +1,17 @@
 //! For a kernel's own build script: how its image is linked.
 //!
 //! An image is freestanding: no start files, no libraries, one linker script for the high kernel mapping. Cargo lets
-//! a package say that for its own programs only, so each kernel's `build.rs` calls [`kernel`].
+//! a package request that only for its own programs, so each kernel's `build.rs` calls [`kernel`].
 
 use std::path::Path;
 use std::println;
 
-/// Links the program `name` of this package as an image, by the linker script of this crate.
+/// Links the program `name` of this package as an image, with the linker script of this crate.
 pub fn kernel(name: &str) {
     kernel_with(name, &Path::new(env!("CARGO_MANIFEST_DIR")).join("kernel.ld"));
 }
 
-/// Links the program `name` as an image, by a script of its own, which may `INCLUDE kernel.ld`.
+/// Links the program `name` as an image, with a script of its own, which may `INCLUDE kernel.ld`.
 pub fn kernel_with(name: &str, script: &Path) {
     let folder = env!("CARGO_MANIFEST_DIR");
     for input in [script, &Path::new(folder).join("kernel.ld")] {

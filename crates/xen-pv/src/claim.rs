@@ -1,18 +1,18 @@
-//! What Xen's M2P says of a machine frame, and why nobody may take its word alone.
+//! What Xen's M2P says about a machine frame, and why that alone must not be trusted.
 //!
 //! M2P has one entry for each frame of the machine, whoever owns it, and Xen stores there what the owner asks for:
-//! another domain's frame may well carry the number of a page of ours. So an answer is a [`Claim`]. It becomes a page
-//! only if the P2M names the same frame for that page, or if that was seen before.
+//! the entry of another domain's frame may well hold the number of one of this domain's pages. So an answer is a
+//! [`Claim`]. It becomes a page only if the P2M names the same frame for that page, or if that was confirmed before.
 //!
-//! What the two arrays together still do not prove is that the frame is ours: whoever writes the P2M may write
-//! another domain's frame there. Xen proves that, when it maps the frame (`pv_memory::walk`, `docs/xen-abi.md`).
+//! Even together the two arrays do not prove that the frame is the domain's own: whoever writes the P2M may write
+//! another domain's frame there. Xen proves it when it maps the frame (`pv_memory::walk`, `docs/xen-abi.md`).
 //!
 //! Neighbours: `Hypervisor::m2p` makes claims, [`super::List`] and `pv_memory::p2m` confirm them.
 //! Sources: xen/include/asm-x86/mm.h (`set_gpfn_from_mfn`); xen/arch/x86/mm.c (`MMU_MACHPHYS_UPDATE`).
 
 use crate::addr::{Mfn, Pfn};
 
-/// A page that M2P names for a machine frame, not believed yet.
+/// A page that M2P names for a machine frame, not confirmed yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a claim is worth nothing until the P2M confirms it"]
 pub struct Claim {
@@ -21,12 +21,12 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Notes that M2P has `pfn` for `mfn`.
+    /// Records that M2P has `pfn` for `mfn`.
     pub const fn new(mfn: Mfn, pfn: Pfn) -> Self {
         Self { mfn, pfn }
     }
 
-    /// Tells whether M2P names this page: all that there is to know for who has the frame from `P2M[pfn]`.
+    /// Tells whether M2P names this page: enough for a caller that has the frame from `P2M[pfn]`.
     #[must_use]
     pub fn names(self, pfn: Pfn) -> bool {
         self.pfn == pfn
@@ -39,7 +39,7 @@ impl Claim {
     }
 
     /// Returns the page of a frame that this kernel has confirmed before, when it made or found a page table or a
-    /// page of the P2M there: M2P changes at its owner's request only, and this kernel makes none.
+    /// page of the P2M there: M2P changes only at the owner's request, and this kernel makes no such request.
     #[must_use]
     pub const fn confirmed_before(self) -> Pfn {
         self.pfn

@@ -1,11 +1,11 @@
 //! What a boot costs, counted where the work is done: hypercalls by kind, entries, bytes.
 //!
-//! Counting is always on: an addition for each hypercall or range of pages, nothing for each page or entry.
+//! Counting is always on: it costs an addition for each hypercall or range of pages, and nothing per page or entry.
 //! Neighbours: the seam returns [`Counters`], `meter` prints the difference of two readings for each stage.
 
 use core::fmt;
 
-/// What a hypercall is about.
+/// The kind of a hypercall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallKind {
     /// `mmu_update`: page-table entries by machine address, any number.
@@ -27,7 +27,7 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// Wraps counts in the order of [`CallKind`].
+    /// Wraps counts, given in the order of [`CallKind`].
     #[must_use]
     pub const fn new(counts: [u64; 5]) -> Self {
         Self { counts }

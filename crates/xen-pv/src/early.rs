@@ -1,8 +1,8 @@
-//! The first fields of start_info, those without which the image cannot say a word.
+//! The first fields of start_info: those without which the image cannot print anything.
 //!
-//! The entry needs the role, the page tables, shared_info and the console ring before the boot has begun, and a
-//! raw page must not be believed there more than anywhere else. So these fields are checked on their own, first, and
-//! the entry gets no other. `start_info` takes over from here and checks the rest, and all of them against each other.
+//! The entry needs the role, the page tables, shared_info and the console ring before the boot begins, and must trust
+//! the raw page no more than any other code does. So these fields are checked first, each on its own, and the entry
+//! gets no others. `start_info` then checks the rest, and all fields against each other.
 //!
 //! Sources: xen/include/public/xen.h (start_info).
 
@@ -15,11 +15,11 @@ use crate::{Lookup, area};
 
 /// Bits of a machine address in a page-table entry.
 const MACHINE_BITS: u32 = 52;
-/// Frame numbers that an entry can hold. What this kernel can work with is `start_info`'s to say, on the console.
+/// Frame numbers that an entry can hold. `start_info` checks later, with a console, what this kernel can work with.
 const MOST_PAGES: u64 = 1 << 40;
 
-/// What the image needs of start_info before it can say a word: each checked on its own, as far as that is possible
-/// without a console, a clock and M2P.
+/// The fields of start_info that the image needs before it can print: each checked on its own, as far as that is
+/// possible without a console, a clock and M2P.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Early {
     /// Guest or initial domain.
@@ -34,7 +34,7 @@ pub struct Early {
     pub console: Option<ConsoleClaim>,
 }
 
-/// Where a builder says that the console ring is: a frame that nobody has looked for yet.
+/// Where the builder says that the console ring is: a frame that has not been confirmed yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConsoleClaim {
     /// Its machine frame.
@@ -43,7 +43,7 @@ pub struct ConsoleClaim {
     pub port: Port,
 }
 
-/// A console ring whose frame the page tables in use lead to: [`ConsoleClaim::confirmed`] makes it, and nothing else.
+/// A console ring whose frame the page tables in use lead to; only [`ConsoleClaim::confirmed`] makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Console {
     page: Pfn,
@@ -51,8 +51,7 @@ pub struct Console {
 }
 
 impl ConsoleClaim {
-    /// Looks for the claimed frame: at the page that M2P names for it, the tables must lead there. `frame_at` reads
-    /// them.
+    /// Confirms the claimed frame: the page tables, read by `frame_at`, must map it at the page that M2P names for it.
     #[must_use]
     pub fn confirmed(
         self,

@@ -3,7 +3,7 @@
 /// Makes `main` what the image runs: `fn main(boot: Boot<'_, impl Hypervisor>) -> T`, where `T` is a
 /// [`Verdict`](crate::verdict::Verdict) or a `Result<(), E>` whose error can be printed.
 ///
-/// Puts into the image what must be there once: the entry code with its stack, the page of hypercall stubs, the
+/// Adds to the image what must be there exactly once: the entry code with its stack, the page of hypercall stubs, the
 /// memory functions, the heap, the panic handler, and the ELF notes that the domain builder reads. In a test it
 /// expands to nothing, so that the same `main` can be called with a model's boot.
 ///
@@ -49,11 +49,11 @@ macro_rules! entry {
                 $crate::rt::panic(info)
             }
 
-            /// Named by the prebuilt libraries, which are compiled to unwind; nothing here ever does.
+            /// Referenced by the prebuilt libraries, which are compiled to unwind; nothing here ever does.
             #[unsafe(no_mangle)]
             extern "C" fn rust_eh_personality() {}
 
-            /// As above; reached only if something unwound after all.
+            /// As above; reached only if something unwinds after all.
             #[unsafe(no_mangle)]
             extern "C" fn _Unwind_Resume() -> ! {
                 $crate::rt::unwound()

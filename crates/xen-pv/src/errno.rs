@@ -1,6 +1,6 @@
 //! Xen's error numbers, and what a refused hypercall says.
 //!
-//! A refusal always names verb, object and error: "mmu_update: L2 mfn 0x1a2b3 entry 146 := 0x0: -EINVAL".
+//! The text of a refusal always has verb, object and error: "mmu_update: L2 mfn 0x1a2b3 entry 146 := 0x0: -EINVAL".
 //! Neighbours: `pv_memory::commit` and `rt` produce these. Source: xen/include/public/errno.h.
 
 use core::fmt;

@@ -1,9 +1,9 @@
-//! Event channels by polling: the marks that Xen sets in shared_info, and how to take one away.
+//! Event channels by polling: the pending bits that Xen sets in shared_info, and how to clear one.
 //!
-//! A word of marks belongs to 64 event channels, and Xen sets bits in it by locked instructions, at any time and from
-//! any processor. A plain read, change and write would undo a mark that Xen sets in between: of another channel,
-//! whose waiter then sleeps for good. And what the mark announces must be looked at after the mark was taken, or a
-//! message that arrives in between is neither seen nor announced. [`Port::take`] does both.
+//! A word of pending bits belongs to 64 event channels, and Xen sets bits in it by locked instructions, at any time and
+//! from any processor. A plain read, change and write could undo a bit that Xen sets in between for another channel,
+//! whose waiter then sleeps forever. And the data must be looked at after the bit was cleared; otherwise a message that
+//! arrives in between is neither seen nor announced. [`Port::take`] takes care of both.
 //!
 //! Source: xen/include/public/xen.h (shared_info), event_channel.h.
 
@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicU64, Ordering, fence};
 /// Event channels of the two-level interface, which a PV guest starts with.
 pub const PORTS: u32 = 4096;
 
-/// An event channel that shared_info has a mark for.
+/// An event channel for which shared_info has a pending bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Port(u32);
 
@@ -23,19 +23,19 @@ impl Port {
         if number > 0 && number < PORTS { Some(Self(number)) } else { None }
     }
 
-    /// Returns the number, as hypercalls take it.
+    /// Returns the number, for hypercalls.
     #[must_use]
     pub const fn number(self) -> u32 {
         self.0
     }
 
-    /// Returns the word of `evtchn_pending` with the mark: less than 64.
+    /// Returns the index of the word of `evtchn_pending` with the bit: less than 64.
     #[must_use]
     pub const fn word(self) -> usize {
         (self.0 / 64) as usize
     }
 
-    /// Takes the mark out of its word, and nothing else; whatever is read afterwards is not older than that.
+    /// Clears the bit in its word, and nothing else; later reads are not reordered before it.
     pub fn take(self, word: &AtomicU64) {
         word.fetch_and(!(1 << (self.0 % 64)), Ordering::SeqCst);
         fence(Ordering::SeqCst);
@@ -63,7 +63,7 @@ mod tests {
         let port = Port::new(3).unwrap();
         let end = Instant::now() + Duration::from_secs(1);
         thread::scope(|scope| {
-            // Xen sets another channel's mark, and its waiter takes it; one that is lost would be waited for forever.
+            // Xen sets another channel's bit, and its waiter clears it; a lost one would be waited for forever.
             let xen = scope.spawn(|| {
                 let mut lost = 0;
                 while lost == 0 && Instant::now() < end {

@@ -1,4 +1,4 @@
-//! A field of start_info, held against what it must be; and how one that is not is named.
+//! Checks of start_info's fields, and the error for a field that fails one.
 //!
 //! Neighbours: `early` checks the fields that the entry needs, `start_info` the rest.
 
@@ -8,16 +8,16 @@ use crate::Verdict;
 use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::area;
 
-/// Who has to do something about a field.
+/// Who has to fix a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The builder: the field is false.
+    /// The builder: the field is wrong.
     Builder,
-    /// The person who starts the domain: the field is true, and more than this kernel can do.
+    /// The person who starts the domain: the field is correct, but beyond what this kernel supports.
     Limit,
 }
 
-/// A field of start_info that cannot be true, or that this kernel cannot work with.
+/// A field of start_info that cannot be correct, or that this kernel cannot work with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldError {
     /// Name of the field.
@@ -28,12 +28,12 @@ pub struct FieldError {
     pub found: u64,
     /// What to do about it.
     pub advice: &'static str,
-    /// Who has to.
+    /// Who has to do it.
     pub fault: Fault,
 }
 
 impl FieldError {
-    /// Returns what it means for a boot: a builder that is wrong, or a domain that this kernel cannot work with.
+    /// Returns the boot's verdict: the builder is wrong, or this kernel cannot work with the domain.
     #[must_use]
     pub const fn verdict(&self) -> Verdict {
         match self.fault {

@@ -1,9 +1,9 @@
 //! The heap of a guest: a small fixed piece, and pages lent to it while modules are loaded.
 //!
-//! Extents, batches and areas are kilobytes, whatever the domain's size: each stage takes what it needs exactly, and
-//! what would follow the domain's size goes to pages of `pv_memory::frames`. The size is said here once, for the image
-//! (`rt::heap`, which puts the piece into its bss) and for boots on the model (`xen_model::GuestHeap`), so that no test has
-//! more room than the image.
+//! Extents, batches and areas take kilobytes, whatever the domain's size: each stage allocates exactly what it needs,
+//! and data that grows with the domain goes to pages of `pv_memory::frames`. The size is defined only here, for the
+//! image (`rt::heap`, which puts the piece into bss) and for boots on the model (`xen_model::GuestHeap`), so that no
+//! test has more room than the image.
 //!
 //! `linked_list_allocator` manages both pieces.
 
@@ -22,7 +22,7 @@ pub const BYTES: usize = 192 << 10;
 pub struct Room([u8; BYTES]);
 
 impl Room {
-    /// Room that nothing uses yet.
+    /// Memory that nothing uses yet.
     pub const EMPTY: Self = Self([0; BYTES]);
 }
 
@@ -44,14 +44,14 @@ impl Pieces {
     /// Gives the heap its fixed piece.
     ///
     /// # Safety
-    /// `room` must be valid for as long as blocks are, used by nothing else, and this must be called once.
+    /// `room` must be valid for as long as any block is, and used by nothing else; this must be called only once.
     #[expect(unsafe_code, reason = "hands memory to the allocator")]
     pub unsafe fn start(&mut self, room: *mut Room) {
         // SAFETY: the caller's clause.
         unsafe { self.own.init(room.cast(), BYTES) };
     }
 
-    /// Uses `bytes` bytes from `at` as well, until they are taken back.
+    /// Adds `bytes` bytes from `at` on, until they are taken back.
     ///
     /// # Safety
     /// They must be writable and nobody else's until [`Pieces::take_back`] returns them; no others may be lent.
@@ -61,7 +61,7 @@ impl Pieces {
         unsafe { self.lent.init(at, bytes) };
     }
 
-    /// Stops using the lent pages; `false` if something in them is still in use, and then they stay.
+    /// Stops using the lent pages; `false` if something in them is still in use, in which case they stay.
     pub fn take_back(&mut self) -> bool {
         let unused = self.lent.used() == 0;
         if unused {
@@ -88,7 +88,7 @@ impl Pieces {
         self.own.used() + self.lent.used()
     }
 
-    /// Finds a block, in the fixed piece if it has one; `None` if neither has.
+    /// Allocates a block, in the fixed piece if it has room; `None` if neither piece has.
     pub fn allocate(&mut self, layout: Layout) -> Option<NonNull<u8>> {
         let own = self.own.allocate_first_fit(layout);
         let block = own.or_else(|()| self.lent.allocate_first_fit(layout)).ok()?;

@@ -1,8 +1,8 @@
-//! Xen's PV interface for a kernel in Rust: what a domain builder hands over, and what a guest may ask of Xen.
+//! Xen's PV interface for a kernel in Rust: what a domain builder hands over, and what a guest may request from Xen.
 //!
 //! A PV guest counts its memory in pages of its own ([`addr::Pfn`]) while its page tables hold the machine's frames
-//! ([`addr::Mfn`]), and every change of a page table is a request to Xen. This crate has the numbers, the structures,
-//! the one trait, [`Hypervisor`], through which a kernel reaches Xen, and the runtime of an image ([`rt`]): entry,
+//! ([`addr::Mfn`]), and every change to a page table is a request to Xen. This crate has the numbers, the structures,
+//! the trait [`Hypervisor`], through which a kernel reaches Xen, and the runtime of an image ([`rt`]): entry,
 //! hypercalls, console, time, traps.
 //!
 //! # Features

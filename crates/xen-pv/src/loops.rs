@@ -7,9 +7,9 @@ use core::fmt;
 /// A way to copy or fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loop {
-    /// Vectors of 16 bytes, four a round (SSE2).
+    /// Vectors of 16 bytes, four per round (SSE2).
     Vectors,
-    /// Words of 8 bytes, eight a round.
+    /// Words of 8 bytes, eight per round.
     Words,
     /// A string instruction by words.
     WordString,

@@ -1,9 +1,10 @@
-//! The mark that a domain's builder has left in it, where there is one.
+//! The mark by which a domain's builder can be recognised, if it leaves one.
 //!
-//! Nothing in start_info names the builder. Three of the four that docs/builders.md reads do something that no other
-//! does: Xen says that the domain is the initial one; Xen in pv-shim passes a guest its default of `SIF_PM_MASK`; GRUB
-//! has the console ring's page before the xenstore ring's. libxenguest leaves no mark, and builders that do as it does,
-//! krata's for one, leave none either: of those nothing is claimed. `start_info` looks, a kernel's log tells.
+//! Nothing in start_info names the builder. Three of the four that docs/builders.md describes do something that no
+//! other does: Xen sets the flag of the initial domain; Xen in pv-shim passes a guest its default of `SIF_PM_MASK`;
+//! GRUB puts the console ring's page before the xenstore ring's. libxenguest leaves no mark, and neither do builders
+//! that work like it, such as krata's: nothing is claimed about those. `start_info` looks for the mark, a kernel's log
+//! prints it.
 //!
 //! Sources: xen/include/public/xen.h; xen/arch/x86/pv/dom0_build.c (`dom0_construct`), xen/arch/x86/pv/shim.c;
 //! GRUB's grub-core/loader/i386/xen.c (`grub_xen_special_alloc`).
@@ -14,7 +15,7 @@ use crate::abi::SIF_PM_MASK;
 use crate::addr::Pfn;
 use crate::role::Role;
 
-/// Who built the domain, as far as that can be seen.
+/// Who built the domain, as far as that can be recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// Xen, for its initial domain.
@@ -23,7 +24,7 @@ pub enum Mark {
     Shim,
     /// GRUB.
     Grub,
-    /// Somebody who leaves no mark: libxenguest, or one like it.
+    /// A builder that leaves no mark: libxenguest, or one like it.
     None,
 }
 

@@ -1,7 +1,7 @@
 //! Commands of `mmuext_op`.
 //!
-//! The boot uses one, a flush; the conformance programs and the model of Xen use the others. `abi` has the structure
-//! that they go into; tests/model/abi.rs holds each number against the header.
+//! The boot uses only one, a flush; the conformance programs and the model of Xen use the others. `abi` has the
+//! structure that they go into; tests/model/abi.rs compares each number with the header.
 //!
 //! Source: xen/include/public/xen.h (`MMUEXT_*`).
 
@@ -13,7 +13,7 @@ pub const PIN_L2_TABLE: u32 = 1;
 pub const PIN_L3_TABLE: u32 = 2;
 /// Pins a table of level 4.
 pub const PIN_L4_TABLE: u32 = 3;
-/// Takes a pin away.
+/// Removes a pin.
 pub const UNPIN_TABLE: u32 = 4;
 /// Loads another table of level 4.
 pub const NEW_BASEPTR: u32 = 5;
@@ -41,5 +41,5 @@ pub const CLEAR_PAGE: u32 = 16;
 pub const COPY_PAGE: u32 = 17;
 /// Marks 2 MiB as one page.
 pub const MARK_SUPER: u32 = 19;
-/// Takes that mark away.
+/// Removes that mark.
 pub const UNMARK_SUPER: u32 = 20;

@@ -1,6 +1,6 @@
 //! ELF notes: what the domain builders of libxenguest, Xen (initial domain) and pv-shim read from an image.
 //!
-//! They are chosen in code and become bytes at compile time. Entry and hypercall page have fixed addresses, which the
+//! They are chosen in code and encoded at compile time. Entry and hypercall page have fixed addresses, which the
 //! linker script (`kernel.ld`) asserts, so that no note needs a relocation.
 //!
 //! Sources: xen/include/public/elfnote.h.
@@ -44,18 +44,18 @@ pub struct Notes {
 }
 
 impl Notes {
-    /// Starts with what every image of this crate needs; `name` is what the toolstack's log calls the guest.
+    /// Starts with the notes that every image of this crate needs; `name` is the guest OS in the toolstack's log.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         Self { name, init_p2m: None, mod_start_pfn: None }
     }
 
-    /// Has the builder map the P2M at `at` and not after the ramdisk. The L4 slot around `at` must hold nothing else:
-    /// so a page-aligned address of the lower half, or one after [`area::VMALLOC`] and below the slot of the image.
-    /// Linux takes 0x80_0000_0000, and so does the unikernel.
+    /// Requests that the builder map the P2M at `at` and not after the ramdisk. The L4 slot around `at` must hold
+    /// nothing else: so a page-aligned address of the lower half, or one after [`area::VMALLOC`] and below the slot of
+    /// the image. Linux uses 0x80_0000_0000, and so does the unikernel.
     ///
     /// # Panics
-    /// If `at` is another address: builders ignore such a note without a word, or fail.
+    /// If `at` is another address: builders silently ignore such a note, or fail.
     #[must_use]
     pub const fn init_p2m(self, at: u64) -> Self {
         let low = at < 0x8000_0000_0000;
@@ -83,7 +83,7 @@ impl Notes {
         false
     }
 
-    /// Returns the notes as they stand in the file; `N` is [`Notes::len`].
+    /// Returns the notes as they are encoded in the file; `N` is [`Notes::len`].
     ///
     /// # Panics
     /// If `N` is something else.
@@ -119,14 +119,14 @@ impl Notes {
 #[repr(C, align(4))]
 pub struct Aligned<const N: usize>(pub [u8; N]);
 
-/// Whether a note's value is text, which ends with a NUL.
+/// Whether a note's value is NUL-terminated text.
 #[derive(Clone, Copy)]
 enum Text {
     Terminated,
     No,
 }
 
-/// Writes notes one after the other; counts on where there is no room, so that `Writer<0>` measures.
+/// Writes notes one after the other; keeps counting when there is no room, so that `Writer<0>` measures the length.
 struct Writer<const N: usize> {
     bytes: [u8; N],
     at: usize,

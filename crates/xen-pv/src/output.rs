@@ -1,8 +1,8 @@
 //! `println!` for kernels: to the domain's console, or to whoever runs the kernel on a model.
 //!
-//! Printing has no receiver in the hand, so the way out is a global: the runtime of an image sets it to the domain's
-//! console, a model to a text of its own. It is no call of the runtime, or a test program would need what only an
-//! image has.
+//! `println!` takes no receiver, so its output goes to a global sink: the runtime of an image sets it to the domain's
+//! console, a model to a text of its own. It does not call the runtime directly, because a test program would then need
+//! what only an image has.
 
 use core::fmt;
 

@@ -1,4 +1,4 @@
-//! Page-table entries: the one file that knows a bit.
+//! Page-table entries: the only file that knows their bits.
 //!
 //! Xen edits what a guest writes (adds U, G, bit 52, A at some levels), so entries are compared by meaning
 //! ([`Pte::mfn`], [`Pte::is_writable`], ...), never as words. An entry is cleared by writing zero: an entry that is
@@ -23,7 +23,7 @@ pub enum Level {
     L2,
     /// Points to L2 tables; an entry spans 1 GiB.
     L3,
-    /// The root; an entry spans 512 GiB.
+    /// Points to L3 tables and is the root; an entry spans 512 GiB.
     L4,
 }
 
@@ -46,7 +46,7 @@ impl Level {
         ((at.as_u64() / self.span()) % ENTRIES) as usize
     }
 
-    /// Returns the level of the tables that point to this level; the root has none above, and is its own.
+    /// Returns the level of the tables that point to this level; for the root, which has none above it, its own.
     #[must_use]
     pub const fn above(self) -> Self {
         match self {
@@ -111,7 +111,7 @@ impl Pte {
 
     /// Returns an L1 entry that maps `mfn`.
     ///
-    /// U stays clear: Xen adds it, together with the bit that marks a kernel mapping.
+    /// The user bit stays clear: Xen adds it, together with the bit that marks a kernel mapping.
     #[must_use]
     pub const fn leaf(mfn: Mfn, access: Access) -> Self {
         let bits = match access {
@@ -167,8 +167,8 @@ impl Pte {
         self.0 & Flags::NO_EXECUTE.bits() == 0
     }
 
-    /// Tells whether an L2 or L3 entry maps a large page (only Xen's own do, and those of an `INIT_P2M` list that Xen's
-    /// builder made).
+    /// Tells whether an L2 or L3 entry maps a large page (only Xen's own entries do, and those of an `INIT_P2M` list
+    /// that Xen's builder made).
     #[must_use]
     pub const fn is_large(self) -> bool {
         self.0 & Flags::HUGE_PAGE.bits() != 0

@@ -1,4 +1,4 @@
-//! Which of two kinds of domain this is: they differ in rings, in flags and in who has built them.
+//! Which of two kinds of domain this is: they differ in rings, in flags and in who built them.
 
 /// What the domain is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,11 @@
-//! The seam: everything that the boot asks of the hypervisor and of its own address space, on one page.
+//! The seam: all that the boot needs from the hypervisor and from its own address space, in one file.
 //!
-//! The library reaches the outside only through [`Hypervisor`], which is four traits: whoever needs one of them says so,
-//! and a stand-in for that one is enough to test it. [`Gauge`] is apart: only what measures asks for it. The image
-//! implements them with real hypercalls and raw pointers (`rt::live`), a model of Xen on the host. The unsafe methods
-//! are called from `pv_memory::window` (memory), `pv_memory::commit` (page tables) and `module::call` (running a
-//! module), whose types carry the proof obligations, and from `conformance`, which breaks Xen's rules on purpose on
-//! pages of its own.
+//! The library reaches the outside only through [`Hypervisor`], which is four traits: code that needs only one of them
+//! names that one, and can be tested with a stand-in for it. [`Gauge`] is separate: only measurements use it. An image
+//! implements the traits with real hypercalls and raw pointers (`rt::live`); on the host, a model of Xen does. The
+//! unsafe methods are called from `pv_memory::window` (memory), `pv_memory::commit` (page tables) and `module::call`
+//! (running a module), whose types carry the proof obligations, and from `conformance`, which breaks Xen's rules on
+//! purpose on pages of its own.
 //!
 //! Sources: xen/include/public/xen.h for every hypercall named here.
 
@@ -22,13 +22,13 @@ pub type Words = [u64; 512];
 /// A hypercall that stopped at an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped {
-    /// Elements that took effect before.
+    /// Elements that took effect before it.
     pub done: usize,
-    /// Why the next one did not.
+    /// Xen's error for the next one.
     pub errno: Errno,
 }
 
-/// A read that faulted, and was meant to be able to.
+/// The fault of a read that was allowed to fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Faulted;
 
@@ -63,7 +63,7 @@ pub struct ModuleFunction {
     pub name: String,
 }
 
-/// What the boot asks of the world.
+/// Everything that the boot needs from outside.
 pub trait Hypervisor: PageTables + Lookup + Pages + Platform {}
 
 impl<X: PageTables + Lookup + Pages + Platform> Hypervisor for X {}
@@ -73,14 +73,14 @@ impl<X: PageTables + Lookup + Pages + Platform> Hypervisor for X {}
 pub trait PageTables {
     /// Writes page-table entries in order, stopping at the first that Xen refuses.
     ///
-    /// What the processor remembers of the old entries stays usable until [`PageTables::flush_tlb`]. Some versions of
-    /// Xen flush by themselves; none promises it.
+    /// Cached translations of the old entries stay usable until [`PageTables::flush_tlb`]. Some versions of Xen flush
+    /// by themselves; none promises it.
     ///
     /// # Errors
     /// The number of elements done, and Xen's error for the next.
     ///
     /// # Safety
-    /// No element may take away or change a mapping through which live Rust data is reached.
+    /// No element may remove or change a mapping through which live Rust data is reached.
     unsafe fn mmu_update(&mut self, batch: &[MmuUpdate]) -> Result<(), Stopped>;
 
     /// Flushes the TLB.
@@ -104,17 +104,18 @@ pub trait PageTables {
     /// Xen's error.
     ///
     /// # Safety
-    /// The operation must not change or take away memory or mappings that Rust data is reached through.
+    /// The operation must not change or remove memory or mappings through which Rust data is reached.
     unsafe fn mmuext_op(&mut self, op: MmuExtOp) -> Result<(), Errno>;
 }
 
-/// What may be asked at any time and of any number: it answers or says that it cannot, and changes nothing.
+/// Lookups that are safe at any time and for any argument: they change nothing, and fail where there is no answer.
 pub trait Lookup {
-    /// Looks a machine frame up in Xen's M2P; `None` where Xen has no entry or maps no such part of the array.
+    /// Looks up a machine frame in Xen's M2P; `None` where Xen has no entry or does not map that part of the array.
     fn m2p(&self, mfn: Mfn) -> Option<Claim>;
 
-    /// Tells whether a page of P2M holds frames that lie together, which M2P gives to the pages from `first` on, in
-    /// order: the usual case, at the speed of reading both arrays. `false` says nothing: [`Lookup::m2p`] does.
+    /// Tells whether a page of P2M holds contiguous frames that M2P assigns, in order, to the pages from `first` on:
+    /// the usual case, checked as fast as both arrays can be read. `false` proves nothing: then [`Lookup::m2p`]
+    /// decides.
     fn m2p_confirms(&self, frames: &Words, first: Pfn) -> bool {
         let confirms = |(page, &word): (u64, &u64)| {
             self.m2p(Mfn::new(word)).is_some_and(|claim| claim.names(first.plus(page)))
@@ -145,7 +146,7 @@ pub trait Pages {
     /// `at` must be page-aligned, and mapped.
     unsafe fn page(&self, at: VirtAddr) -> Words;
 
-    /// Borrows `len` bytes from `at`, for as long as the caller says.
+    /// Borrows `len` bytes from `at` on, for a lifetime that the caller chooses.
     ///
     /// # Safety
     /// The whole range must be mapped, and written by nobody, hardware and Xen included, for the whole of `'r`.
@@ -176,38 +177,38 @@ pub trait Pages {
     /// As for [`Pages::page_mut`], the whole range, until `take_back` says that they are unused.
     unsafe fn lend(&mut self, _at: VirtAddr, _pages: u64) {}
 
-    /// Takes lent pages from the heap; `false` if something in them is still in use: they stay lent for good then.
+    /// Takes lent pages back from the heap; `false` if something in them is still in use: then they stay lent for good.
     fn take_back(&mut self) -> bool {
         true
     }
 }
 
-/// What lies beside memory: modules that run, the toolstack, the console, traces, counters.
+/// Everything but memory: running modules, the toolstack, the console, traces, counters.
 #[expect(unsafe_code, reason = "declares the seam; the contract of each unsafe method is its `# Safety`")]
 pub trait Platform {
-    /// Calls `entry` as `int (*)(void)`, and comes back also if an exception ends it.
+    /// Calls `entry` as `int (*)(void)`, and returns even if an exception ends it.
     ///
     /// # Errors
-    /// [`Trapped`]; what the function had done by then stays done.
+    /// [`Trapped`]; what the function has done until then is not undone.
     ///
     /// # Safety
     /// Code of that type must be mapped executable there, relocated for that address.
     unsafe fn call(&mut self, entry: VirtAddr) -> Result<i32, Trapped>;
 
-    /// Learns the names of a module's functions, for call traces; replaces what it knew of the same place.
+    /// Adds the names of a module's functions, for call traces; replaces earlier names at the same address.
     fn learn_names(&mut self, _names: ModuleNames) {}
 
-    /// Forgets the names of the module at an address.
+    /// Removes the names of the module at an address.
     fn forget_names(&mut self, _at: VirtAddr) {}
 
-    /// Tells the toolstack where the P2M is: `pfn_to_mfn_frame_list_list`, `max_pfn`, and 0 in `p2m_cr3`.
+    /// Publishes to the toolstack where the P2M is: `pfn_to_mfn_frame_list_list`, `max_pfn`, and 0 in `p2m_cr3`.
     fn publish_p2m(&mut self, top: Mfn, entries: u64);
 
-    /// Reports where the direct map now reaches, before the high mapping goes: rings must be reached through it.
+    /// Makes the runtime reach rings and page tables through the direct map, because the high mapping will be removed.
     ///
     /// # Safety
     /// Every page that the high mapping shows must be mapped at `direct_map_base + pfn * 4096`, for good.
-    unsafe fn rehome(&mut self, direct_map_base: VirtAddr);
+    unsafe fn use_direct_map(&mut self, direct_map_base: VirtAddr);
 
     /// Prints a call trace of the caller, with names.
     fn trace(&self);
@@ -216,21 +217,21 @@ pub trait Platform {
     fn counters(&self) -> Counters;
 }
 
-/// Ways to do the same as elsewhere that are there to be measured.
+/// Variants of other traits' operations that exist only to be measured.
 #[expect(unsafe_code, reason = "declares the seam; the contract of each unsafe method is its `# Safety`")]
 pub trait Gauge: Lookup {
-    /// Reads the page of M2P that holds the entry of `mfn`, to no end but the time that it takes; returns the sum.
+    /// Reads the page of M2P that holds the entry of `mfn`, only to measure the time; returns the sum of its entries.
     fn read_m2p_page(&self, mfn: Mfn) -> u64 {
         self.m2p(mfn).map_or(0, |claim| claim.confirmed_before().raw())
     }
 
-    /// Copies as [`Pages::copy_pages`], by a loop of the caller's choice, to measure it.
+    /// Copies like [`Pages::copy_pages`], by a loop of the caller's choice, to measure it.
     ///
     /// # Safety
     /// As for [`Pages::copy_pages`].
     unsafe fn copy_pages_by(&mut self, by: Loop, from: VirtAddr, to: VirtAddr, pages: u64);
 
-    /// Fills as [`Pages::fill_pages`], by a loop of the caller's choice, to measure it.
+    /// Fills like [`Pages::fill_pages`], by a loop of the caller's choice, to measure it.
     ///
     /// # Safety
     /// As for [`Pages::fill_pages`].

@@ -1,7 +1,7 @@
-//! Stage 1 of 9: turns start_info, which is an allegation, into a [`BootInfo`] that the other stages trust.
+//! Stage 1 of 9: turns start_info, which is unverified input, into a [`BootInfo`] that the other stages trust.
 //!
-//! The domain builder and the guest meet in this one page. Every later stage does arithmetic on what it says, so
-//! each field is checked on its own and against the others here, and a bad one is named with what was expected,
+//! This one page is the interface between domain builder and guest. Every later stage does arithmetic on what it says,
+//! so each field is checked here on its own and against the others, and the error for a bad one says what was expected,
 //! what was found and what to do. Next: `pv_memory::layout` lays the checked fields out as rows.
 //!
 //! Sources: xen/include/public/xen.h, "Start-of-day memory layout".
@@ -30,11 +30,11 @@ pub struct Facts {
     pub image: VirtRange,
     /// Its executable part.
     pub text: VirtRange,
-    /// Its read-only part, behind the text.
+    /// Its read-only part, after the text.
     pub rodata: VirtRange,
-    /// Page of the image in whose place shared_info is mapped.
+    /// The image's page that shared_info is mapped over.
     pub shared_info: VirtAddr,
-    /// Page of the image below its stack, which nothing may use: stage 4 takes its mapping away.
+    /// The image's page below its stack, which nothing may use: stage 4 unmaps it.
     pub stack_guard: VirtAddr,
 }
 
@@ -59,7 +59,7 @@ pub struct Ramdisk {
 /// Where the builder left the P2M list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListPlace {
-    /// In the high mapping, which shows the pages of the domain in order.
+    /// In the high mapping, which maps the pages of the domain in order.
     High,
     /// In a mapping of its own (`XEN_ELFNOTE_INIT_P2M`): in these pages, together with the page tables that map it.
     Own(PfnRange),
@@ -72,11 +72,11 @@ pub struct BootInfo {
     pub facts: Facts,
     /// Guest or initial domain.
     pub role: Role,
-    /// What its builder has left to be known by.
+    /// The mark that its builder left.
     pub mark: Mark,
     /// Pages that the domain owns; the P2M has an entry for each.
     pub nr_pages: u64,
-    /// The frame of shared_info, which is Xen's.
+    /// The frame of shared_info, which Xen owns.
     pub shared_info: Mfn,
     /// The ramdisk, if there is one.
     pub ramdisk: Option<Ramdisk>,
@@ -126,8 +126,8 @@ impl BootInfo {
         Ok(info)
     }
 
-    /// The header names one order for what is in the high mapping; each must start after the one before. (The order of
-    /// the rings, which GRUB does not keep, is no matter.)
+    /// The header prescribes an order for what is in the high mapping; each part must start after the one before. (The
+    /// order of the rings, which GRUB does not keep, does not matter.)
     fn check_order(&self) -> Result<(), FieldError> {
         let image_end = self.facts.image.end_raw();
         let mut end = image_end;
@@ -145,7 +145,7 @@ impl BootInfo {
         self.check_unmapped_ramdisk()
     }
 
-    /// A ramdisk without addresses must not share pages with what has some, from the image to the boot stack.
+    /// A ramdisk that is not mapped must not share pages with anything that is, from the image to the boot stack.
     fn check_unmapped_ramdisk(&self) -> Result<(), FieldError> {
         let Some(Ramdisk { place: RamdiskPlace::Unmapped(first), bytes }) = self.ramdisk else {
             return Ok(());
@@ -162,7 +162,7 @@ fn after(field: &'static str, expected: &'static str, at: VirtAddr, end: u64) ->
     checked(field, expected, at.as_u64(), |at| at >= end).map(|_| ())
 }
 
-/// A domain that is larger than the tree is no fault of its builder's.
+/// A domain that is too large for the tree is not the builder's fault.
 const fn within_limit(pages: u64) -> Result<(), FieldError> {
     if pages <= MAX_PAGES {
         return Ok(());
@@ -199,8 +199,8 @@ fn mfn_list(raw: &StartInfo, nr_pages: u64) -> Result<VirtRange, FieldError> {
     Ok(list)
 }
 
-/// The page that start_info is in must be found in the list, or it is none, whatever its address: then not the frames
-/// that are looked up in it are false.
+/// start_info's own page must be found in the list. If it is not, the list is wrong, whatever its address, and not the
+/// frames that are looked up in it.
 fn is_a_list(list: List, facts: Facts, xen: &impl Lookup) -> Result<(), FieldError> {
     let expected = "the P2M list, which has for start_info's page a frame that M2P gives to it";
     let own = area::high_pfn(facts.start_info);
@@ -208,7 +208,7 @@ fn is_a_list(list: List, facts: Facts, xen: &impl Lookup) -> Result<(), FieldErr
     checked("mfn_list", expected, list.address(Pfn::ZERO).as_u64(), |_| names_own).map(|_| ())
 }
 
-/// Tells whether the L4 entries that lead to the list lead to nothing that this crate gives another use.
+/// Tells whether the L4 entries that lead to the list lead to no area that this crate uses otherwise.
 fn has_slots_of_its_own(list: VirtRange) -> bool {
     let slot = |at: u64| at / L3_SPAN;
     let (first, last) = (slot(list.start.as_u64()), slot(list.end_raw() - 1));
@@ -216,7 +216,8 @@ fn has_slots_of_its_own(list: VirtRange) -> bool {
     others.iter().all(|other| last < slot(other.start.as_u64()) || first > slot(other.end_raw() - 1))
 }
 
-/// The pages of a list with a mapping of its own: at least the list's, and one table, if that maps pages of 1 GiB.
+/// The pages of a list with a mapping of its own: at least the list's, plus one table, which is enough with 1 GiB
+/// pages.
 fn list_place(raw: &StartInfo, list: VirtRange, nr_pages: u64) -> Result<ListPlace, FieldError> {
     if list.start >= area::HIGH {
         return Ok(ListPlace::High);
@@ -264,7 +265,8 @@ fn page_tables(raw: &StartInfo) -> Result<VirtRange, FieldError> {
     Ok(VirtRange::new(start, frames * PAGE_SIZE))
 }
 
-/// start_info names rings by machine frame. M2P says which page that is, of whatever domain; the list, whether ours.
+/// start_info names rings by machine frame. M2P gives the page, of whatever domain; the list shows whether it is this
+/// domain's.
 fn ring(field: &'static str, mfn: u64, list: List, xen: &impl Lookup) -> Result<Pfn, FieldError> {
     let expected = "a machine frame of this domain, by M2P and by the P2M";
     let page = list.page_of(xen, Mfn::new(mfn));

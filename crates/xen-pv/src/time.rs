@@ -1,9 +1,9 @@
-//! Xen's clock: nanoseconds at one reading of the TSC, and how to go on from there.
+//! Xen's clock: nanoseconds at one reading of the TSC, and how to continue from there.
 //!
-//! Xen measures the TSC again and again where it has no constant rate, and then replaces the whole of
-//! [`VcpuTime`]: a new pair of TSC and time, and a new rate. So a rate says nothing of the time before its pair, and
-//! a new pair may lie a little before what the old one had promised. Hence the two rules here: a time is always
-//! counted from the pair ([`VcpuTime::at`]), and a [`Clock`] never goes back.
+//! Where the TSC has no constant rate, Xen measures it repeatedly and then replaces the whole of [`VcpuTime`]: a new
+//! pair of TSC and time, and a new rate. So a rate is not valid for the time before its pair, and a new pair may lie a
+//! little before the time that the old one gave. Hence the two rules here: a time is always counted from the pair
+//! ([`VcpuTime::at`]), and a [`Clock`] never goes back.
 //!
 //! Pure; the image's `rt::clock` reads the TSC and shared_info. Source: xen/include/public/xen.h (vcpu_time_info).
 
@@ -11,12 +11,12 @@ use core::sync::atomic::{AtomicU64, Ordering, compiler_fence};
 
 use crate::abi::VcpuTime;
 
-/// Xen's system time: nanoseconds since Xen has booted.
+/// Xen's system time: nanoseconds since Xen booted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instant(u64);
 
 impl Instant {
-    /// Returns the time as hypercalls take it, for deadlines.
+    /// Returns the time in the form that hypercalls take, for deadlines.
     #[must_use]
     pub const fn nanos(self) -> u64 {
         self.0
@@ -28,7 +28,7 @@ impl Instant {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// Returns the time so many nanoseconds later.
+    /// Returns the time that many nanoseconds later.
     #[must_use]
     pub const fn plus(self, nanos: u64) -> Self {
         Self(self.0.saturating_add(nanos))
@@ -36,7 +36,7 @@ impl Instant {
 }
 
 impl VcpuTime {
-    /// Returns the time at a reading of the TSC, also at one from before the pair.
+    /// Returns the time at a reading of the TSC, even one from before the pair.
     #[must_use]
     pub const fn at(&self, tsc: u64) -> Instant {
         // Halves of 2^64: a TSC does not run for that long.
@@ -62,7 +62,7 @@ impl VcpuTime {
     }
 }
 
-/// Reads what its writer announces by a version, which is odd while it writes and another afterwards.
+/// Reads data whose writer announces updates by a version, which is odd during a write and different afterwards.
 ///
 /// Sources: the same header, which refers to a seqlock.
 pub fn read_versioned<T>(mut version: impl FnMut() -> u32, mut read: impl FnMut() -> T) -> T {
@@ -77,7 +77,7 @@ pub fn read_versioned<T>(mut version: impl FnMut() -> u32, mut read: impl FnMut(
     }
 }
 
-/// A clock that starts at a time and never goes back, whatever Xen measures meanwhile.
+/// A clock that starts at a given time and never goes back, whatever Xen measures meanwhile.
 #[derive(Debug)]
 pub struct Clock {
     start: AtomicU64,
@@ -93,7 +93,7 @@ impl Clock {
         Self { start: AtomicU64::new(Self::STOPPED), latest: AtomicU64::new(0) }
     }
 
-    /// Counts from `start` on.
+    /// Starts counting from `start`.
     pub fn start(&self, start: Instant) {
         self.start.store(start.0, Ordering::Relaxed);
     }
@@ -101,7 +101,7 @@ impl Clock {
     /// Returns the nanoseconds since the start, and never less than it has returned before.
     pub fn read(&self, now: Instant) -> u64 {
         let start = self.start.load(Ordering::Relaxed);
-        // The stopped clock's start is the end of time: nothing is later.
+        // A stopped clock starts at the largest time: nothing is later.
         let elapsed = now.since(Instant(start));
         self.latest.fetch_max(elapsed, Ordering::Relaxed).max(elapsed)
     }
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_new_rate_does_not_change_the_time_that_has_passed() {
-        // An hour at one rate; then Xen finds another, and a second more passes.
+        // An hour at one rate; then Xen measures another, and one more second passes.
         const HOUR: u64 = 3_600_000_000_000;
         let clock = Clock::stopped();
         clock.start(pair(0, 0, ONE_NANO_A_TICK).at(0));
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_value_that_changes_while_it_is_read_is_read_again() {
-        // Version and value before each access: the writer is at work at first, then strikes between two readings.
+        // Version and value before each access: the writer is active at first, then writes between two readings.
         let versions = core::cell::RefCell::new([3, 4, 6, 6, 6].into_iter());
         let mut values = [1, 2, 3].into_iter();
         let value = read_versioned(

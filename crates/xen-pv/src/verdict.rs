@@ -1,7 +1,7 @@
-//! The last console line of every boot, in the words of the Xen Test Framework.
+//! The last console line of every boot, in the form of the Xen Test Framework.
 //!
-//! Test runners look at nothing else: exactly one of four lines, then nothing. No such line means that the guest
-//! crashed. Neighbours: `boot` comes to a [`Verdict`], the image prints it and shuts down accordingly.
+//! Test runners look at nothing else: exactly one of four lines, and no output after it. Without such a line the guest
+//! crashed. Neighbours: `boot` returns a [`Verdict`], the image prints it and shuts down accordingly.
 //!
 //! Sources: xtf include/xtf/report.h (meanings, facts only).
 

@@ -30,7 +30,7 @@ pub fn main(mut boot: Boot<'_, impl Hypervisor>) -> Result<(), Box<dyn Error>> {
     println!("page tables: {}", tables.counts);
 
     let mut frames = Frames::new(layout.free());
-    let mut tables = direct_map::graft(tables, &layout, &facts, &mut frames, xen)?;
+    let mut tables = direct_map::build(tables, &layout, &facts, &mut frames, xen)?;
     let p2m = P2m::build(&layout, &mut tables, &mut frames, xen)?;
     let (first, end) = (Pfn::ZERO, Pfn::new(p2m.nr_pages()));
     for pfn in [first, first.plus(end.above(first) / 2), end] {

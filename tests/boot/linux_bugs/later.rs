@@ -140,9 +140,9 @@ fn d2_the_new_list_is_not_in_the_old_one() {
 #[test]
 fn d6_a_slot_with_a_hole_in_it_is_cleared_to_its_last_entry() {
     let mut world = moved(&odd(), Strategy::Copy);
-    let behind = VirtRange::new(VirtAddr::new(world.built.facts.image.end_raw()), 4 * PAGE_SIZE);
-    for page in 0..behind.pages() {
-        let at = VirtAddr::new(behind.start.as_u64() + page * PAGE_SIZE);
+    let after_end = VirtRange::new(VirtAddr::new(world.built.facts.image.end_raw()), 4 * PAGE_SIZE);
+    for page in 0..after_end.pages() {
+        let at = VirtAddr::new(after_end.start.as_u64() + page * PAGE_SIZE);
         world.built.xen.update_va_mapping(at, 0).unwrap();
     }
     world.clean();

@@ -1,4 +1,4 @@
-//! What can be wrong with the mapping that a P2M list has of its own.
+//! What can be wrong with a P2M list's own mapping.
 //!
 //! Each names the address, what was expected there, and what was found. Neighbours: `search` finds them.
 
@@ -6,7 +6,7 @@ use core::fmt;
 
 use xen::addr::{Mfn, PfnRange, VirtAddr};
 
-/// What the walk of the list's own page tables may find wrong. `row` is what start_info says of the list:
+/// What the walk of the list's own page tables may find wrong. `row` is what start_info says about the list:
 /// `nr_p2m_frames` pages from `first_p2m_pfn` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListError {
@@ -15,14 +15,14 @@ pub enum ListError {
         /// The address.
         at: VirtAddr,
     },
-    /// An entry leads to a frame that is no page's.
+    /// An entry leads to a frame that belongs to no page of the domain.
     Frame {
         /// The address.
         at: VirtAddr,
         /// The frame.
         mfn: Mfn,
     },
-    /// An entry leads to a page that is not the list's, or a second time to one that is.
+    /// An entry leads to a page outside the list, or to a page of it that another entry has already led to.
     Page {
         /// The address.
         at: VirtAddr,
@@ -31,7 +31,7 @@ pub enum ListError {
         /// The pages of list and tables.
         row: PfnRange,
     },
-    /// A page of the list cannot be written.
+    /// A page of the list is read-only.
     ReadOnly {
         /// The address.
         at: VirtAddr,
@@ -45,7 +45,7 @@ pub enum ListError {
         /// Where the mapping ends.
         found: VirtAddr,
     },
-    /// List and tables do not fill what start_info gives to them.
+    /// List and tables are not all of the pages that start_info gives them.
     Count {
         /// Pages that are list or table.
         found: u64,

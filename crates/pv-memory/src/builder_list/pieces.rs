@@ -1,6 +1,6 @@
-//! What is known of the builder's list: its pieces, and the mapping that it may have of its own.
+//! What is known about the builder's list: its pieces, and the mapping of its own that it may have.
 //!
-//! Neighbours: `search` finds them; `p2m` keeps them until the list is moved, `cleanup` ends the mapping.
+//! Neighbours: `search` finds them; `p2m` keeps them until the list is moved, `cleanup` removes the mapping.
 
 use alloc::vec::Vec;
 
@@ -8,7 +8,7 @@ use crate::walk::Counts;
 use crate::window::Window;
 use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
 
-/// Pages of the list that follow each other in memory and in address.
+/// Pages of the list that are contiguous both in memory and in address space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
     pub(crate) at: VirtAddr,
@@ -37,16 +37,16 @@ pub(crate) struct BuilderList {
     pub(crate) addresses: VirtRange,
     /// In order of address, without a gap.
     pub(crate) pieces: Vec<Piece>,
-    /// The mapping that only the list has.
-    pub(crate) apart: Option<Apart>,
+    /// The list's own mapping, if it is not in the high mapping.
+    pub(crate) own_mapping: Option<OwnMapping>,
 }
 
-/// A mapping that only the list has.
+/// The mapping of its own that a list has with `INIT_P2M`.
 #[derive(Debug)]
-pub struct Apart {
+pub struct OwnMapping {
     /// The list's addresses, whole pages.
     pub addresses: VirtRange,
-    /// Tables by level; the root is not among them.
+    /// Tables by level, not counting the root.
     pub counts: Counts,
     /// The pages of the tables, which the direct map shows read-only.
     pub(crate) tables: Vec<PfnRange>,

@@ -1,8 +1,8 @@
 //! The walk of a P2M list's own page tables, level by level.
 //!
-//! The tables of one level are shown read-only by the direct map, in one hypercall, and name those of the next; so the
-//! hypercalls do not grow with the list. Each frame found must be a page of the row by M2P and by the list itself, no
-//! page may have two uses, and in the end none may be left over.
+//! All tables of one level are mapped read-only in the direct map by one hypercall, and lead to those of the next; so
+//! the number of hypercalls does not grow with the list. Each frame found must be a page of the row according to both
+//! M2P and the list itself, no page may have two uses, and in the end none may be left over.
 //!
 //! Sources: tools/libs/guest/xg_dom_x86.c (`alloc_p2m_list_x86_64`), xen/arch/x86/pv/dom0_build.c
 //! (`setup_pv_physmap`), facts only.
@@ -10,7 +10,7 @@
 use alloc::vec::Vec;
 
 use super::error::ListError;
-use super::pieces::{Apart, BuilderList, Piece};
+use super::pieces::{BuilderList, OwnMapping, Piece};
 use crate::direct_map;
 use crate::error::MmError;
 use crate::frames::Frames;
@@ -89,7 +89,7 @@ impl Search {
         Ok(found)
     }
 
-    /// Has the direct map show tables, read-only: anything else Xen would refuse.
+    /// Maps tables read-only in the direct map: Xen would refuse anything else.
     fn show<X: Hypervisor>(
         &mut self,
         found: &[Found],
@@ -148,7 +148,7 @@ impl Search {
         Ok(Found { pfn, base })
     }
 
-    /// Pages of the list that an L1 table maps: the whole table at once if its frames lie together.
+    /// Pages of the list that an L1 table maps: the whole table at once if its frames are contiguous.
     fn small_pages<X: Hypervisor>(
         &mut self,
         base: VirtAddr,
@@ -166,7 +166,7 @@ impl Search {
         self.pages(base, &frames, xen)
     }
 
-    /// Pages of the list that one entry of a higher level maps: frames that follow each other.
+    /// Pages of the list that one entry of a higher level maps: contiguous frames.
     fn large_page<X: Hypervisor>(
         &mut self,
         at: VirtAddr,
@@ -186,7 +186,7 @@ impl Search {
         Ok(())
     }
 
-    /// Finds the pages of 512 frames, all ones for none, that are mapped from `base` on.
+    /// Finds the pages of 512 frames that are mapped from `base` on; all ones stands for no frame.
     fn pages<X: Hypervisor>(&mut self, base: VirtAddr, frames: &Words, xen: &X) -> Result<(), ListError> {
         if let Some(first) = self.all_in_order(base, frames, xen)? {
             return self.list_pages(Piece { at: base, pages: PfnRange::new(first, ENTRIES) });
@@ -200,7 +200,7 @@ impl Search {
         Ok(())
     }
 
-    /// Returns the first of 512 pages that follow each other as their frames do, by M2P and by the list.
+    /// Returns the first of 512 contiguous pages whose frames are contiguous too, by M2P and by the list.
     fn all_in_order<X: Hypervisor>(
         &mut self,
         base: VirtAddr,
@@ -238,7 +238,7 @@ impl Search {
         self.listed.page_of(xen, mfn).ok_or(ListError::Frame { at, mfn })
     }
 
-    /// Notes the use of pages: they must be of the row, and have none yet.
+    /// Records that pages are used: they must lie in the row and not be in use yet.
     fn take(&mut self, pages: PfnRange, at: VirtAddr) -> Result<(), ListError> {
         let inside = pages.start >= self.row.start && pages.end <= self.row.end;
         if !inside || self.used.within(pages).next().is_some() {
@@ -264,8 +264,8 @@ impl Search {
         if found != self.row.pages() {
             return Err(ListError::Count { found, row: self.row });
         }
-        let apart = Apart { addresses, tables: self.tables, counts: self.counts };
-        Ok(BuilderList { addresses, pieces: self.pieces, apart: Some(apart) })
+        let own_mapping = OwnMapping { addresses, tables: self.tables, counts: self.counts };
+        Ok(BuilderList { addresses, pieces: self.pieces, own_mapping: Some(own_mapping) })
     }
 }
 

@@ -15,7 +15,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// Makes pages somebody's: the allocator has just taken them out of the free ones, or seen that they are in none.
+    /// Gives pages an owner: the allocator has just taken them out of the free ones, or checked that none of them is
+    /// free.
     pub(super) const fn claim(pages: PfnRange) -> Self {
         Self { pages }
     }

@@ -1,4 +1,4 @@
-//! A row of the builder's layout: which pages, what for, mapped where; and how two rows contradict each other.
+//! A row of the builder's layout: which pages, what for, where they are mapped; and how rows can contradict each other.
 //!
 //! Names and text are those of the toolstack's log, so that the two can be compared line by line.
 //!
@@ -50,7 +50,7 @@ impl fmt::Display for Name {
 pub enum Shown {
     /// In the high mapping, page n at `HIGH + n * 4096`.
     High,
-    /// At addresses of its own (`INIT_P2M`).
+    /// At other addresses (`INIT_P2M`).
     At(VirtRange),
     /// Nowhere (`MOD_START_PFN`).
     Nowhere,

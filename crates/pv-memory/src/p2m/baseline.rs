@@ -1,10 +1,10 @@
-//! The classic way to map a new list, kept to be compared with: all RAM is mapped first.
+//! The classic way to map a new list, kept for comparison: all RAM is mapped first.
 //!
-//! This is how PV kernels have brought their memory up since the first of them. Every page of RAM gets an entry in
-//! the direct map, by one element of `mmu_update` each, as many in a hypercall as an L1 table has entries; every L1
-//! table takes a hypercall of its own to become one, and a flush. Each page of the new list is then mapped by one
+//! PV kernels have brought up their memory like this since the first of them. Every page of RAM gets an entry in the
+//! direct map, by one element of `mmu_update` each, with as many elements per hypercall as an L1 table has entries;
+//! making each L1 table takes another hypercall and a flush. Each page of the new list is then mapped by one
 //! `update_va_mapping`. Cost: some 12 hypercalls and 2048 elements for each 8 MiB of RAM, whatever the P2M needs.
-//! `revector` copies, and has the two ways that need none of this.
+//! `revector` then copies; it also has the two ways that need none of this.
 //!
 //! Lineage: Mini-OS `build_pagetable`; Linux `xen_revector_p2m_tree`.
 
@@ -43,7 +43,7 @@ pub(super) fn map_all<X: Hypervisor>(
     })
 }
 
-/// Maps the pages of a 2 MiB slot, but for those of the new list: their L1 entries stay zero.
+/// Maps the pages of a 2 MiB slot, except those of the new list: their L1 entries stay zero.
 fn map_slot<X: Hypervisor>(
     slot: Pfn,
     new_list: &[Run],

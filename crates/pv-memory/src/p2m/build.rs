@@ -1,8 +1,8 @@
-//! Stage 5 of 9: builds the tree over the builder's list, and publishes its twin to the toolstack.
+//! Stage 5 of 9: builds the tree over the builder's list, and publishes its frame list to the toolstack.
 //!
-//! Nothing is copied: a leaf is a page of the list, where it lies. The list's last page may be used in part; the
-//! rest of it is filled with ones, or a lookup behind the last page would find whatever memory held. A leaf without
-//! any frame points to the one shared page of missing entries.
+//! Nothing is copied: a leaf is a page of the list, where it lies. The list's last page may be used only in part; the
+//! rest of it is filled with ones, because otherwise a lookup after the last page would find whatever memory held. A
+//! leaf without any frame points to the one shared page of missing entries.
 //!
 //! Takes [`Tables`] from `direct_map`, gives [`P2m<Initial>`] to `revector`. Lineage: Linux
 //! `xen_build_dynamic_phys_to_machine`, `xen_build_mfn_list_list`.
@@ -24,7 +24,7 @@ use xen::Hypervisor;
 use xen::addr::Pfn;
 
 impl P2m<Initial> {
-    /// Builds the tree and its twin over the list, and publishes the twin.
+    /// Builds the tree and its frame list over the builder's list, and publishes the frame list.
     ///
     /// # Errors
     /// [`MmError`] if memory runs out.
@@ -121,12 +121,12 @@ impl Tree {
     }
 }
 
-/// Tells whether a leaf has no frame at all. The first word decides nearly always.
+/// Tells whether a leaf has no frame at all. The first word nearly always decides.
 fn is_hole<X: Hypervisor>(window: &Window, xen: &X, leaf: Pfn) -> bool {
     window.word(xen, leaf, 0) == INVALID && window.page(xen, leaf).iter().all(|&word| word == INVALID)
 }
 
-/// What the builder left in the last page of its list, after the last entry; nobody says what that is.
+/// What the builder left in the last page of its list, after the last entry; it may be anything.
 fn list_tail(tail: &[u64]) {
     let all = |word: u64| tail.iter().all(|found| *found == word);
     let what = if all(0) {

@@ -1,13 +1,13 @@
-//! Changing what the tree says of a page.
+//! Changing the tree's entry for a page.
 //!
-//! Pages of a leaf that are all missing, or all identity, take no memory: the leaf pointer leads to a page that all
+//! A leaf whose pages are all missing, or all identity, takes no memory: the leaf pointer leads to a page that all
 //! such leaves share. A shared page must never be written, so a leaf is split off before a frame is entered. A leaf
-//! entry cannot say "identity": the toolstack reads it too, and knows frames and all ones only; so which pages are
-//! identity is kept as ranges beside the tree, and the shared identity page is where whole leaves of them point.
+//! entry cannot say "identity": the toolstack reads it too, and knows only frames and all ones. So identity pages are
+//! recorded as ranges beside the tree, and leaves that consist only of them point to the shared identity page.
 //!
-//! No stage of the boot changes an entry: what the builder wrote is moved as it is. This is for a domain that gives
+//! No stage of the boot changes an entry: what the builder wrote is moved unchanged. This is for a domain that gives
 //! memory back and takes it again, and for device memory; until then its callers are `tests/boot/p2m.rs` and the tests
-//! of Linux's bugs (B2, C1, E7), which hold that a published tree can be changed without the toolstack's noticing.
+//! of Linux's bugs (B2, C1, E7), which check that a published tree can be changed without the toolstack noticing.
 //!
 //! Neighbours: `tree` looks up. Lineage: Linux `set_phys_to_machine`, `set_phys_range_identity`.
 
@@ -21,11 +21,11 @@ use xen::Hypervisor;
 use xen::addr::{Pfn, PfnRange};
 
 impl Tree {
-    /// Changes what the tree says of a page, in the tree and its twin.
+    /// Changes the entry for a page; keeps the frame list in step.
     ///
     /// # Errors
-    /// [`MmError::NoFrame`] if the page lies outside the tree; [`MmError::Frames`] if a leaf is needed and there is
-    /// no memory.
+    /// [`MmError::NoFrame`] if the page lies outside the tree; [`MmError::Frames`] if a new leaf is needed and there is
+    /// no memory for it.
     pub fn set<X: Hypervisor>(
         &mut self,
         tables: &Tables,
@@ -58,7 +58,7 @@ impl Tree {
     ) -> Result<(), MmError> {
         let window = tables.window();
         let leaf = self.leaf_address(window, xen, index);
-        let (through, page) = self.behind(window, leaf);
+        let (through, page) = self.locate_leaf(window, leaf);
         if through.word(xen, page, index.leaf) == word {
             return Ok(());
         }
@@ -87,7 +87,7 @@ impl Tree {
         Ok(run)
     }
 
-    /// Points a leaf without frames of its own to the shared page that fits it.
+    /// Points a leaf without frames of its own to the matching shared page.
     fn choose_shared<X: Hypervisor>(
         &self,
         window: &Window,
@@ -100,8 +100,8 @@ impl Tree {
         }
         let pages = PfnRange::new(Pfn::new(index.number() * PER_LEAF), PER_LEAF);
         let page = if self.identity.contains(pages) { Plan::IDENTITY } else { Plan::MISSING };
-        // The toolstack finds missing pages either way.
-        let leaf = Leaf { at: self.shared(window, page), frame: self.twin(window, xen, index) };
+        // The toolstack sees missing pages in either case.
+        let leaf = Leaf { at: self.shared(window, page), frame: self.frame_list_entry(window, xen, index) };
         if leaf.at == now { Ok(()) } else { self.point(window, xen, index, leaf) }
     }
 
@@ -122,7 +122,7 @@ impl Tree {
         )
     }
 
-    /// Which run, and which page of it, holds a leaf.
+    /// The run that holds a leaf, and the index of its page there.
     fn owner(&self, leaf: Pfn) -> Option<(&Run, u64)> {
         let mut runs = self.list.runs().iter().chain(&self.split);
         runs.find(|run| run.pages().contains(leaf)).map(|run| (run, leaf.above(run.first())))
@@ -150,7 +150,7 @@ mod tests {
             let layout = Layout::plan(&info).unwrap();
             let walked = BootTables::walk(&layout, &facts, xen, |_| ()).unwrap();
             let mut frames = Frames::new(layout.free());
-            let mut tables = direct_map::graft(walked, &layout, &facts, &mut frames, xen).unwrap();
+            let mut tables = direct_map::build(walked, &layout, &facts, &mut frames, xen).unwrap();
             let mut p2m = P2m::build(&layout, &mut tables, &mut frames, xen).unwrap();
             let (window, index) = (tables.window(), Index::of(hole.start).unwrap());
             assert_eq!(p2m.leaf_address(window, xen, index), p2m.shared(window, Plan::MISSING));

@@ -1,10 +1,10 @@
-//! Where a pfn lives in the tree: index arithmetic, and the shape of a tree for so many pages.
+//! Where a pfn is in the tree: index arithmetic, and the size of the tree for a number of pages.
 //!
 //! Pure. Neighbours: `build` sizes the tree with it, `tree` looks up with it.
 
 use xen::addr::{ENTRIES, Pfn};
 
-/// Entry of a leaf for a page without machine frame; all ones, because 0 is a machine frame like any other.
+/// Leaf entry for a page without a machine frame; all ones, because 0 is a machine frame like any other.
 pub(super) const INVALID: u64 = u64::MAX;
 
 /// Pages that one leaf describes.

@@ -1,8 +1,8 @@
 //! The builder's list: which page holds leaf n, and at which address.
 //!
-//! The list is the flat array pfn -> mfn, 512 words a page, so its page n is leaf n of the tree. Its pages are taken
-//! as runs, which may lie anywhere; only this file knows how they follow each other, and where they are mapped until
-//! the tree is moved.
+//! The list is the flat array pfn -> mfn, 512 entries per page, so its page n is leaf n of the tree. Its pages are
+//! taken as runs, which may lie anywhere; only this file knows their order, and where they are mapped until the tree is
+//! moved.
 //!
 //! Neighbours: `build` makes leaves of the pages, `tree` follows leaf pointers to them, `revector` replaces them.
 
@@ -11,7 +11,7 @@ use core::mem;
 
 use super::index::{INVALID, PER_LEAF};
 use super::reader::Leaves;
-use crate::builder_list::{Apart, BuilderList};
+use crate::builder_list::{BuilderList, OwnMapping};
 use crate::frames::{FrameError, Frames, Run, part};
 use crate::window::Window;
 use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
@@ -21,33 +21,33 @@ use xen::{Hypervisor, Words};
 #[derive(Debug)]
 pub(super) struct ListPages {
     runs: Vec<Run>,
-    /// Where the builder mapped its list, a page after the other.
+    /// Where the builder mapped its list, page after page.
     at: VirtRange,
-    /// What shows the builder's pages there, run by run, while leaf pointers may lead there.
+    /// The windows that show the builder's pages there, one per run, as long as leaf pointers may lead there.
     windows: Vec<Window>,
-    /// That mapping, if it is the list's alone, while it is there.
-    apart: Option<Apart>,
+    /// That mapping, if it is the list's own, as long as it exists.
+    own_mapping: Option<OwnMapping>,
 }
 
 impl ListPages {
-    /// Takes the builder's pages over.
+    /// Takes over the builder's pages.
     ///
     /// # Errors
     /// [`FrameError::DoubleFree`] if one of them is free.
     pub(super) fn adopt(list: BuilderList, frames: &Frames) -> Result<Self, FrameError> {
-        let BuilderList { addresses, pieces, apart } = list;
+        let BuilderList { addresses, pieces, own_mapping } = list;
         let runs: Result<_, _> = pieces.iter().map(|piece| frames.adopt(piece.pages)).collect();
         Ok(Self {
             runs: runs?,
             at: addresses,
             windows: pieces.iter().map(|piece| piece.window()).collect(),
-            apart,
+            own_mapping,
         })
     }
 
-    /// Returns the mapping that is the list's alone.
-    pub(super) const fn apart(&self) -> Option<&Apart> {
-        self.apart.as_ref()
+    /// Returns the list's own mapping.
+    pub(super) const fn own_mapping(&self) -> Option<&OwnMapping> {
+        self.own_mapping.as_ref()
     }
 
     /// Returns where the builder mapped its list.
@@ -60,21 +60,22 @@ impl ListPages {
         VirtAddr::new_truncate(self.at.start.as_u64() + number * PAGE_SIZE)
     }
 
-    /// Returns the page at an address of the builder's, and the mapping that shows it; `None` for any other address.
+    /// Returns the page at one of the builder's addresses, and the mapping that shows it; `None` for any other address.
     pub(super) fn page_at(&self, at: VirtAddr) -> Option<(&Window, Pfn)> {
         let shown = self.windows.iter().map(|window| (window, window.pfn(at)));
         shown.into_iter().find(|(window, pfn)| window.shows(PfnRange::new(*pfn, 1)))
     }
 
-    /// Returns the mapping through which a page of the list is written: the direct map (`window`), which shows all of the
-    /// high mapping, a part of it read-only there by now (`image`); for a list with a mapping of its own that one.
+    /// Returns the mapping through which a page of the list is written: the direct map (`window`), which shows all
+    /// pages of the high mapping, where some are read-only by now (`image`); for a list with its own mapping, that
+    /// mapping.
     pub(super) fn writable<'w>(&'w self, window: &'w Window, page: Pfn) -> &'w Window {
         let page = PfnRange::new(page, 1);
         let own = self.windows.iter().find(|own| own.shows(page) && !window.shows(page));
         own.unwrap_or(window)
     }
 
-    /// Returns up to `pages` pages from page `first` on, each stretch of them with the run that it belongs to.
+    /// Returns up to `pages` pages from page `first` on, each contiguous part with the run that it belongs to.
     pub(super) fn part(&self, first: u64, pages: u64) -> impl Iterator<Item = (&Run, PfnRange)> {
         part(&self.runs, first, pages)
     }
@@ -84,13 +85,13 @@ impl ListPages {
         &self.runs
     }
 
-    /// Notes that no leaf pointer leads to the builder's addresses any more; returns what maps nothing else.
-    pub(super) fn leave(&mut self) -> Option<Apart> {
+    /// Records that no leaf pointer leads to the builder's addresses any more; returns the list's own mapping.
+    pub(super) fn leave(&mut self) -> Option<OwnMapping> {
         self.windows.clear();
-        self.apart.take()
+        self.own_mapping.take()
     }
 
-    /// Puts other pages in the place of the builder's, and returns those.
+    /// Replaces the builder's pages with others, and returns the builder's.
     pub(super) fn replace(&mut self, runs: Vec<Run>) -> Vec<Run> {
         mem::replace(&mut self.runs, runs)
     }

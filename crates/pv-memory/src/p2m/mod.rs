@@ -1,4 +1,4 @@
-//! The P2M tree: pfn -> mfn in three levels, and its twin that the toolstack reads.
+//! The P2M tree: pfn -> mfn in three levels, and the frame list that the toolstack reads.
 //!
 //! ```text
 //!   top ----> mid ----> leaf          software: entries are addresses; leaves are pages of the builder's list
@@ -7,12 +7,13 @@
 //!   top_mfn -> mid_mfn -> leaf        toolstack: entries are machine frames; the same leaves
 //! ```
 //!
-//! Why a tree over a list that is already there: holes cost nothing (they share one page), and a leaf can be moved
-//! alone. Why a twin: `xl save` and dump tools walk machine frames from `arch.pfn_to_mfn_frame_list_list`; it is
-//! published from boot and changes in the same step as the tree, because the tools map it before they ask.
+//! Why a tree when there is already a list: holes cost nothing (they share one page), and each leaf can be moved on its
+//! own. Why a frame list beside it: `xl save` and dump tools cannot follow the guest's addresses, so they walk machine
+//! frames from `arch.pfn_to_mfn_frame_list_list` (the log calls this list the machine-frame tree). It is published from
+//! boot on and changes in the same step as the tree, because the tools map it without asking the guest first.
 //!
-//! Stage 5 (`build`) makes [`P2m<Initial>`], stage 6 (`revector`) turns it into [`P2m<Moved>`]. `verify` holds both
-//! against Xen's M2P. Sources: xen/include/public/arch-x86/xen.h (arch_shared_info); Linux v3.7 arch/x86/xen/p2m.c
+//! Stage 5 (`build`) makes [`P2m<Initial>`], stage 6 (`revector`) turns it into [`P2m<Moved>`]. `verify` compares both
+//! with Xen's M2P. Sources: xen/include/public/arch-x86/xen.h (arch_shared_info); Linux v3.7 arch/x86/xen/p2m.c
 //! (structure and its bugs, facts only).
 
 mod baseline;
@@ -25,7 +26,7 @@ pub mod revector;
 mod tree;
 pub mod verify;
 
-pub use crate::builder_list::Apart;
+pub use crate::builder_list::OwnMapping;
 pub(crate) use reader::FrameReader;
 pub use reader::Leaves;
 pub use revector::{Outcome, Retired, Strategy, revector};

@@ -1,7 +1,7 @@
 //! Machine frames of many pages, read a leaf at a time.
 //!
-//! A lookup for each page would read three pages of the tree again and again. Neighbours: `list` and `tree` are what
-//! can be read so; `build` reads the first, everybody else the second.
+//! A lookup for each page would read the same three pages of the tree again and again. Neighbours: `list` and `tree`
+//! can be read this way; `build` reads the first, everybody else the second.
 
 use super::index::INVALID;
 use crate::error::MmError;
@@ -15,7 +15,7 @@ pub trait Leaves<X: Hypervisor> {
     fn leaf_words(&self, window: &Window, xen: &X, slot: Pfn) -> Words;
 }
 
-/// Looks up machine frames of rising pfns.
+/// Looks up the machine frames of pfns in ascending order.
 pub(crate) struct FrameReader<'p, X> {
     leaves: &'p dyn Leaves<X>,
     slot: Pfn,

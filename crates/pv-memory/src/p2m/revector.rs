@@ -1,18 +1,20 @@
 //! Stage 6 of 9: revectors the tree, so that no leaf is reached through the high mapping any more.
 //!
-//! Two ways, as the change that this project started from names them. `copy` (its option 2): a new list in memory
-//! that the direct map shows, leaves re-pointed, the old list filled with ones and given back. `alias` (its option
-//! 1): the same frames, each leaf pointer replaced by the direct map's address of the same page; nothing is copied.
-//! Either way the result is a [`P2m<Moved>`] and a [`Retired`], the only thing that `cleanup` accepts. `baseline` is
-//! `copy` that maps all RAM first. `keep` does nothing, on purpose: it is the failure that the others cure.
+//! There are two ways, numbered in the change that this project started from. `copy` (its option 2): the list is copied
+//! to memory that the direct map shows, leaves are re-pointed, the old list is filled with ones and given back. `alias`
+//! (its option 1): the frames stay, and each leaf pointer is replaced by the direct map's address of the same page;
+//! nothing is copied. Either way the result is a [`P2m<Moved>`] and a [`Retired`], the only thing that `cleanup`
+//! accepts. `baseline` is `copy`, but maps all RAM first. `keep` does nothing, on purpose: it shows the failure that
+//! the others cure.
 //!
 //! ```text
 //!   copy, baseline:  take pages -> map them -> for each mid page: copy its leaves, re-point them, fill the old ones
 //!   alias:                                     for each mid page:                  re-point them
 //! ```
 //!
-//! Leaves are packed by a running number, not by pfn: with holes there are fewer leaves than pages of list. All or
-//! nothing: memory is taken and mapped before the first pointer changes. Lineage: Linux `xen_revector_p2m_tree`.
+//! The new list's leaves are packed by a running number, not by pfn: with holes there are fewer leaves than pages in
+//! the old list. The move is all or nothing: memory is taken and mapped before the first pointer changes. Lineage:
+//! Linux `xen_revector_p2m_tree`.
 
 use alloc::vec::Vec;
 
@@ -20,7 +22,7 @@ use super::baseline;
 use super::index::INVALID;
 use super::reader::FrameReader;
 use super::tree::{Initial, Leaf, Moved, P2m, Tree};
-use crate::builder_list::Apart;
+use crate::builder_list::OwnMapping;
 use crate::direct_map;
 use crate::error::MmError;
 use crate::frames::{Frames, Run, give_back};
@@ -32,13 +34,13 @@ use xen::addr::{ENTRIES, Pfn, PfnRange, VirtRange};
 /// How stage 6 moves the P2M.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strategy {
-    /// New list in direct-map memory, old one given back.
+    /// A new list in direct-map memory; the old one is given back.
     Copy,
-    /// Same frames, reached through the direct map.
+    /// The same frames, reached through the direct map.
     Alias,
-    /// The classic way, to be compared with: all RAM mapped at boot, one element a page, then copied.
+    /// The classic way, for comparison: all RAM is mapped at boot, one element per page, then the list is copied.
     Baseline,
-    /// Left where it is: no revectoring, no cleanup. The control that must fail.
+    /// The list stays where it is: no revectoring, no cleanup. The control that must fail.
     Keep,
 }
 
@@ -48,13 +50,13 @@ pub enum Strategy {
 pub struct Retired {
     /// Where the list was.
     pub addresses: VirtRange,
-    /// Its pages, if the tree does not use them any more.
+    /// Its pages, if the tree no longer uses them.
     pub(crate) pages: Vec<Run>,
-    /// The mapping that only the list had.
-    pub(crate) apart: Option<Apart>,
+    /// The list's own mapping, if it had one.
+    pub(crate) own_mapping: Option<OwnMapping>,
 }
 
-/// What revectoring came to.
+/// The outcome of revectoring.
 #[derive(Debug)]
 pub enum Outcome {
     /// Leaves are in the direct map.
@@ -103,20 +105,20 @@ pub fn revector<X: Hypervisor>(
     retire(p2m.into_tree(), list, frames)
 }
 
-/// Pages that a new list needs: one for each leaf that is not shared, so fewer than the old one has if it has holes.
+/// Pages that a new list needs: one for each leaf that is not shared, so fewer than the old one's if there are holes.
 fn leaves<X: Hypervisor>(memory: &Memory<'_>, xen: &X) -> u64 {
     let p2m = memory.p2m;
     (0..p2m.plan.mids).map(|top| p2m.leaves_of(top, memory.window(), xen).count() as u64).sum()
 }
 
-/// Re-points each leaf to the direct map's address of the page that it is.
+/// Re-points each leaf to its own page's address in the direct map.
 fn alias<X: Hypervisor>(memory: &Memory<'_>, xen: &mut X) -> Result<(), MmError> {
     let mut reader = FrameReader::new(memory.p2m);
     (0..memory.p2m.plan.mids).try_for_each(|top| repoint(top, memory, &mut reader, xen, &mut Some))
 }
 
-/// Copies leaves into `runs`, re-points them, and fills the old ones with ones; a mid page's worth at a time, so that
-/// what was just copied is filled while the caches still know it.
+/// Copies leaves into `runs`, re-points them, and fills the old ones with ones; one mid page's worth at a time, so that
+/// what was just copied is filled while it is still in the caches.
 fn copy<X: Hypervisor>(memory: &Memory<'_>, runs: &[Run], xen: &mut X) -> Result<(), MmError> {
     let (p2m, window) = (memory.p2m, memory.window());
     let mut reader = FrameReader::new(p2m);
@@ -148,7 +150,7 @@ struct Step<'r> {
 }
 
 impl Step<'_> {
-    /// Tells whether the next leaf lies together with this one on both sides.
+    /// Tells whether the next leaf directly follows this one in both source and target.
     fn is_followed_by(&self, next: &Self) -> bool {
         self.from.plus(1) == next.from && self.run == next.run
     }
@@ -165,16 +167,16 @@ fn repoint<X: Hypervisor>(
     let window = memory.window();
     memory.p2m.repoint(top, window, xen, &mut |xen, _, leaf| {
         let Some(to) = leaf.and_then(&mut *target) else { return Ok(None) };
-        // Cannot fail: what is mapped has a frame.
+        // Cannot fail: a mapped page has a frame.
         Ok(Some(Leaf { at: window.address(to), frame: reader.frame(window, xen, to)? }))
     })
 }
 
-/// All leaves are reached through the direct map: the tree lets go of the high mapping, and of the old list if there is
-/// a new one. The old list's pages are given back when they are unmapped.
+/// All leaves are now reached through the direct map: the tree no longer uses the high mapping, nor the old list if
+/// there is a new one. The old list's pages are given back when they are unmapped.
 fn retire(mut tree: Tree, new_list: Option<Vec<Run>>, frames: &mut Frames) -> Result<Outcome, MmError> {
     let addresses = tree.list.range();
-    let mut retired = Retired { addresses, pages: Vec::new(), apart: tree.list.leave() };
+    let mut retired = Retired { addresses, pages: Vec::new(), own_mapping: tree.list.leave() };
     if let Some(runs) = new_list {
         retired.pages = tree.list.replace(runs);
         // Leaves that were split off before have been copied like the others.

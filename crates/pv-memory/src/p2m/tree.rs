@@ -1,9 +1,9 @@
-//! The tree itself: looking up, changing an entry, and the pages it is made of.
+//! The tree itself: lookups, re-pointing leaves, and the pages it consists of.
 //!
 //! A leaf pointer is an address. [`Initial`] leaves lie in the high mapping, where the builder put its list;
 //! [`Moved`] ones in the direct map. The type parameter of [`P2m`] says which, so that moving a tree twice does not
-//! compile. [`Tree`] is the same without it: reading and changing entries does not depend on where leaves are, and is
-//! compiled once.
+//! compile. [`Tree`] is the same without the parameter: reading and changing entries does not depend on where leaves
+//! are, and is compiled only once.
 //!
 //! Neighbours: `build` fills the pages, `revector` re-points the leaves.
 
@@ -14,7 +14,7 @@ use core::ops::{Deref, DerefMut};
 use super::index::{self, INVALID, Index};
 use super::list::ListPages;
 use super::reader::Leaves;
-use crate::builder_list::Apart;
+use crate::builder_list::OwnMapping;
 use crate::error::MmError;
 use crate::frames::Run;
 use crate::ranges::Ranges;
@@ -33,33 +33,33 @@ pub enum Moved {}
 impl State for Initial {}
 impl State for Moved {}
 
-/// What the P2M says of a page.
+/// What the P2M says about a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
     /// The page is backed by this machine frame.
     Frame(Mfn),
     /// Nothing is there: a hole, or ballooned out.
     Missing,
-    /// The page is not RAM, and its number is the machine's (MMIO).
+    /// The page is not RAM, and its machine frame has the same number (MMIO).
     Identity,
 }
 
-/// Where a leaf is: for the tree and for its twin.
+/// Where a leaf is, for the tree and for the frame list.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Leaf {
-    /// Its address, which the tree holds.
+    /// Its address, for the tree.
     pub(super) at: VirtAddr,
-    /// Its machine frame, which the toolstack finds.
+    /// Its machine frame, for the frame list.
     pub(super) frame: Mfn,
 }
 
-/// Says where a leaf shall be, for [`Tree::repoint`].
+/// Decides where a leaf shall be, for [`Tree::repoint`].
 pub(super) type Target<'f, X> = dyn FnMut(&X, u64, Option<Pfn>) -> Result<Option<Leaf>, MmError> + 'f;
 
 /// Index of each kind of page in the run that holds the tree.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
-    /// Mid pages, and as many twins.
+    /// Mid pages; the frame list has as many.
     pub(super) mids: u64,
 }
 
@@ -85,7 +85,7 @@ impl Plan {
     }
 }
 
-/// A tree that the boot has still to move, or has moved.
+/// A tree that the boot still has to move, or has moved.
 #[derive(Debug)]
 pub struct P2m<S: State> {
     tree: Tree,
@@ -93,12 +93,12 @@ pub struct P2m<S: State> {
 }
 
 impl<S: State> P2m<S> {
-    /// Notes where the leaves of a tree are.
+    /// Marks a tree with where its leaves are.
     pub(super) const fn new(tree: Tree) -> Self {
         Self { tree, state: PhantomData }
     }
 
-    /// Forgets where leaves are: no stage moves them or cleans under them any more.
+    /// Drops the mark: no later stage moves the leaves or removes the mapping below them.
     #[must_use]
     pub fn into_tree(self) -> Tree {
         self.tree
@@ -119,12 +119,12 @@ impl<S: State> DerefMut for P2m<S> {
     }
 }
 
-/// The P2M tree and its machine-frame twin.
+/// The P2M tree and its frame list.
 #[derive(Debug)]
 pub struct Tree {
     pub(super) nr_pages: u64,
     pub(super) plan: Plan,
-    /// Top, shared, mid pages and their twins.
+    /// Top, shared and mid pages, and those of the frame list.
     pub(super) pages: Run,
     /// The pages that leaves lie in, besides split ones.
     pub(super) list: ListPages,
@@ -148,7 +148,7 @@ impl Tree {
         if leaf == self.shared(window, Plan::IDENTITY) {
             return Slot::Identity;
         }
-        let (through, page) = self.behind(window, leaf);
+        let (through, page) = self.locate_leaf(window, leaf);
         match through.word(xen, page, index.leaf) {
             INVALID if self.identity.has(pfn) => Slot::Identity,
             INVALID => Slot::Missing,
@@ -164,10 +164,10 @@ impl Tree {
         }
     }
 
-    /// Re-points leaves of one mid page: the only place where the tree and its twin change, so they cannot part.
+    /// Re-points leaves of one mid page: the only place where tree and frame list change, so they cannot diverge.
     ///
-    /// `target` is asked once for each leaf, in order of pfn, with its number and the page that it has now (`None`: a
-    /// shared leaf), and answers where it shall be, or `None` to leave it.
+    /// `target` is called once for each leaf, in order of pfn, with the leaf's number and its current page (`None`: a
+    /// shared leaf), and returns where it shall be, or `None` to leave it.
     pub(super) fn repoint<X: Hypervisor>(
         &self,
         top: u64,
@@ -176,16 +176,16 @@ impl Tree {
         target: &mut Target<'_, X>,
     ) -> Result<(), MmError> {
         let mut mid = self.mid(window, xen, top);
-        let mut twin = window.page(xen, self.pages.first().plus(self.plan.mid_mfn(top)));
+        let mut mid_mfn = window.page(xen, self.pages.first().plus(self.plan.mid_mfn(top)));
         for (number, slot) in (top * ENTRIES..index::leaves(self.nr_pages)).zip(0..mid.len()) {
             let now = self.unshared(window, VirtAddr::new_truncate(mid[slot]));
             if let Some(leaf) = target(xen, number, now)? {
                 mid[slot] = leaf.at.as_u64();
-                twin[slot] = leaf.frame.raw();
+                mid_mfn[slot] = leaf.frame.raw();
             }
         }
         *window.page_mut(xen, &self.pages, Plan::mid(top)) = mid;
-        *window.page_mut(xen, &self.pages, self.plan.mid_mfn(top)) = twin;
+        *window.page_mut(xen, &self.pages, self.plan.mid_mfn(top)) = mid_mfn;
         Ok(())
     }
 
@@ -205,8 +205,8 @@ impl Tree {
         window.page(xen, self.pages.first().plus(Plan::mid(top)))
     }
 
-    /// Returns the machine frame that the toolstack finds for the leaf at `index`.
-    pub(super) fn twin<X: Hypervisor>(&self, window: &Window, xen: &X, index: Index) -> Mfn {
+    /// Returns the frame list's entry for the leaf at `index`.
+    pub(super) fn frame_list_entry<X: Hypervisor>(&self, window: &Window, xen: &X, index: Index) -> Mfn {
         let mid = self.pages.first().plus(self.plan.mid_mfn(index.top as u64));
         Mfn::new(window.word(xen, mid, index.mid))
     }
@@ -223,20 +223,20 @@ impl Tree {
         window.address(self.pages.first().plus(page))
     }
 
-    /// Returns the page behind a leaf pointer, unless it is a shared one.
+    /// Returns the page that a leaf pointer leads to, unless it is a shared one.
     pub(super) fn unshared(&self, window: &Window, at: VirtAddr) -> Option<Pfn> {
         let is_shared = at == self.shared(window, Plan::MISSING) || at == self.shared(window, Plan::IDENTITY);
         (!is_shared).then(|| self.leaf_pfn(window, at))
     }
 
     /// Returns the page that a leaf pointer leads to, and the mapping that the pointer belongs to.
-    pub(super) fn behind<'w>(&'w self, window: &'w Window, at: VirtAddr) -> (&'w Window, Pfn) {
+    pub(super) fn locate_leaf<'w>(&'w self, window: &'w Window, at: VirtAddr) -> (&'w Window, Pfn) {
         self.list.page_at(at).unwrap_or_else(|| (window, window.pfn(at)))
     }
 
     /// Returns the page that a leaf pointer leads to.
     pub(super) fn leaf_pfn(&self, window: &Window, at: VirtAddr) -> Pfn {
-        self.behind(window, at).1
+        self.locate_leaf(window, at).1
     }
 
     /// Returns the pages that leaves lie in, besides split ones.
@@ -245,10 +245,10 @@ impl Tree {
         self.list.runs().iter().map(Run::pages).collect()
     }
 
-    /// Returns the mapping that only the builder's list has, as long as it is there.
+    /// Returns the own mapping of the builder's list, as long as it exists.
     #[must_use]
-    pub const fn apart(&self) -> Option<&Apart> {
-        self.list.apart()
+    pub const fn own_mapping(&self) -> Option<&OwnMapping> {
+        self.list.own_mapping()
     }
 
     /// Returns the pages that the tree takes besides its leaves.
@@ -262,7 +262,7 @@ impl<X: Hypervisor> Leaves<X> for Tree {
     fn leaf_words(&self, window: &Window, xen: &X, slot: Pfn) -> Words {
         match Index::of(slot).filter(|_| slot.raw() < self.nr_pages) {
             Some(index) => {
-                let (window, leaf) = self.behind(window, self.leaf_address(window, xen, index));
+                let (window, leaf) = self.locate_leaf(window, self.leaf_address(window, xen, index));
                 window.page(xen, leaf)
             }
             None => [INVALID; 512],

@@ -1,7 +1,8 @@
-//! Holds the tree against Xen's M2P, entry by entry: the oracle that is not ours.
+//! Compares the tree with Xen's M2P, entry by entry: an oracle that is not this project's code.
 //!
-//! For a page of RAM, `M2P[P2M[pfn]]` must be `pfn`. Xen writes M2P, the builder wrote the P2M, and we moved it; if all
-//! three agree for every page, nothing was lost on the way. Runs before and after `revector`, its time apart.
+//! For a page of RAM, `M2P[P2M[pfn]]` must be `pfn`. Xen writes M2P, the builder wrote the P2M, and the boot moved it;
+//! if they agree for every page, nothing was lost on the way. Runs before and after `revector`; its time is measured
+//! separately.
 
 use core::fmt;
 
@@ -12,7 +13,7 @@ use crate::window::Window;
 use xen::Hypervisor;
 use xen::addr::{Mfn, Pfn};
 
-/// How much of the P2M is held against M2P.
+/// How much of the P2M is compared with M2P.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verify {
     /// Every entry.
@@ -23,7 +24,7 @@ pub enum Verify {
     Off,
 }
 
-/// What verification saw.
+/// The result of verification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
     /// Entries that M2P confirms.
@@ -32,13 +33,13 @@ pub struct Verified {
     pub looked_at: u64,
     /// Entries without a frame.
     pub missing: u64,
-    /// Leaves that the machine-frame tree names rightly, by M2P.
-    pub twins: u64,
+    /// Leaves whose machine frame is correct in the frame list, according to M2P.
+    pub frame_list_good: u64,
     /// Leaves looked at.
     pub leaves: u64,
     /// Entries of the tree.
     pub entries: u64,
-    /// The first page whose frame M2P gives to another page.
+    /// The first page whose frame belongs to another page according to M2P.
     pub first_bad: Option<(Pfn, Mfn)>,
 }
 
@@ -46,10 +47,10 @@ impl Verified {
     /// Tells whether M2P confirmed everything that was looked at.
     #[must_use]
     pub const fn is_good(&self) -> bool {
-        self.good == self.looked_at && self.twins == self.leaves
+        self.good == self.looked_at && self.frame_list_good == self.leaves
     }
 
-    /// Tells whether an earlier look saw as many entries with and without a frame: none may come or go.
+    /// Tells whether an earlier run counted as many entries with and without a frame: none may appear or disappear.
     #[must_use]
     pub const fn equals(&self, earlier: &Self) -> bool {
         self.good == earlier.good && self.missing == earlier.missing
@@ -65,7 +66,7 @@ impl fmt::Display for Verified {
         if self.looked_at + self.missing < self.entries {
             write!(f, " (sample of {})", self.entries)?;
         }
-        write!(f, "; {} of {} leaves in the machine-frame tree", self.twins, self.leaves)?;
+        write!(f, "; {} of {} leaves in the machine-frame tree", self.frame_list_good, self.leaves)?;
         if let Some((pfn, mfn)) = self.first_bad {
             write!(f, "; first wrong: {pfn} -> {mfn}, which M2P gives to another page")?;
         }
@@ -85,14 +86,14 @@ impl Tree {
         let mut frames = FrameReader::new(self);
         for number in (0..index::leaves(self.nr_pages)).filter(|number| number % every == 0) {
             seen.leaves += 1;
-            seen.twins += u64::from(self.twin_is_right(&mut frames, window, xen, number));
+            seen.frame_list_good += u64::from(self.frame_list_is_right(&mut frames, window, xen, number));
             self.verify_leaf(window, xen, Pfn::new(number * PER_LEAF), &mut seen);
         }
         seen
     }
 
-    /// The toolstack reads leaves by machine frame: it must be the frame of the very page that the tree points to.
-    fn twin_is_right<X: Hypervisor>(
+    /// The toolstack finds leaves by machine frame: it must be the frame of the page that the tree points to.
+    fn frame_list_is_right<X: Hypervisor>(
         &self,
         frames: &mut FrameReader<'_, X>,
         window: &Window,
@@ -102,10 +103,11 @@ impl Tree {
         let Some(index) = Index::of(Pfn::new(number * PER_LEAF)) else { return false };
         let leaf = self.leaf_pfn(window, self.leaf_address(window, xen, index));
         let own = self.pages.first();
-        // The toolstack knows no identity: it finds missing pages there.
+        // The toolstack does not know identity pages: it must find missing ones there.
         let expected = if leaf == own.plus(Plan::IDENTITY) { own.plus(Plan::MISSING) } else { leaf };
-        let twin = self.twin(window, xen, index);
-        let page = xen.m2p(twin).and_then(|claim| claim.confirmed(|pfn| frames.frame(window, xen, pfn).ok()));
+        let entry = self.frame_list_entry(window, xen, index);
+        let page =
+            xen.m2p(entry).and_then(|claim| claim.confirmed(|pfn| frames.frame(window, xen, pfn).ok()));
         page == Some(expected)
     }
 
@@ -136,8 +138,15 @@ mod tests {
     use super::*;
     use std::string::ToString;
 
-    const SEEN: Verified =
-        Verified { good: 90, looked_at: 90, missing: 10, twins: 2, leaves: 2, entries: 100, first_bad: None };
+    const SEEN: Verified = Verified {
+        good: 90,
+        looked_at: 90,
+        missing: 10,
+        frame_list_good: 2,
+        leaves: 2,
+        entries: 100,
+        first_bad: None,
+    };
 
     #[test]
     fn an_entry_that_came_or_went_makes_a_difference() {
@@ -150,7 +159,7 @@ mod tests {
     fn one_wrong_entry_or_leaf_is_enough() {
         assert!(SEEN.is_good());
         assert!(!Verified { good: 89, ..SEEN }.is_good());
-        assert!(!Verified { twins: 1, ..SEEN }.is_good());
+        assert!(!Verified { frame_list_good: 1, ..SEEN }.is_good());
     }
 
     #[test]

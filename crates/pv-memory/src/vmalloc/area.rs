@@ -1,8 +1,8 @@
 //! An area: its addresses, and the right to read and write them, which ends when it is dropped.
 //!
-//! Xen unmaps whatever it is asked to unmap, and the next use of the page is a fault. So pages are unmapped only after
-//! their area was dropped, and an area keeps its pages to itself: if two areas could exchange them, dropping one would
-//! unmap the other's.
+//! Xen unmaps whatever it is asked to unmap, and the next use of the page faults. So pages are unmapped only after
+//! their area was dropped, and an area never gives its pages away: if two areas could exchange theirs, dropping one
+//! would unmap the other's.
 //!
 //! Neighbours: `vmalloc` makes areas and unmaps those that were dropped; `window` reads and writes the pages.
 
@@ -28,18 +28,18 @@ pub struct Area {
 }
 
 impl Area {
-    /// Makes the area with number `id`, which goes onto the list `dropped` in the end.
+    /// Makes the area with number `id`, which is put on the list `dropped` when it is dropped.
     pub(super) fn new(id: Id, span: Span, dropped: &Rc<RefCell<Vec<Id>>>) -> Self {
         Self { id, span, dropped: Rc::clone(dropped) }
     }
 
-    /// Returns the pages, without the guard, to read.
+    /// Returns the pages, without the guard, for reading.
     #[must_use]
     pub const fn span(&self) -> &Span {
         &self.span
     }
 
-    /// Borrows a page for writing. It must not have been made read-only: then the processor faults.
+    /// Borrows a page for writing. If it has been made read-only, a write faults.
     ///
     /// # Panics
     /// If there are not so many pages.

@@ -1,7 +1,7 @@
 //! Rights of parts of an area: code, constants, data, in every mapping of their frames.
 //!
-//! The area's own entries are half of it; what the direct map shows of the same frames is the other (`seal`).
-//! Both change in one hypercall, in an order in which no frame is executable here and writable there on the way.
+//! The area's own entries are one half; the direct map's entries for the same frames are the other (`seal`).
+//! Both change in one hypercall, in an order in which no frame is ever executable in one and writable in the other.
 //!
 //! Neighbours: `vmalloc` holds the areas; `module::load` gives the parts of a module their rights.
 
@@ -15,8 +15,8 @@ use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
 use xen::pte::{Access, Pte};
 
 impl Vmalloc {
-    /// Changes what parts of an area allow; what the direct map shows of code and constants becomes read-only in the
-    /// same hypercall, and writable with data.
+    /// Changes the rights of parts of an area. In the same hypercall the direct map's view of the pages becomes
+    /// read-only for code and constants, and writable for data.
     ///
     /// # Errors
     /// [`MmError`] if Xen refuses; of an area larger than a batch, a part may be changed then.
@@ -47,7 +47,7 @@ impl Vmalloc {
         Ok(())
     }
 
-    /// Returns the pages behind `pages` pages of addresses, from page `first` of an area on.
+    /// Returns the pages that are mapped at `pages` addresses, from page `first` of an area on.
     ///
     /// # Errors
     /// [`MmError::NotMapped`] if there is no such area any more.
@@ -62,13 +62,13 @@ impl Vmalloc {
 }
 
 impl Record {
-    /// The pages behind `pages` pages of addresses, from page `first` of the area on.
+    /// The pages that are mapped at `pages` addresses, from page `first` of the area on.
     pub(super) fn part(&self, first: u64, pages: u64) -> impl Iterator<Item = PfnRange> {
         part(&self.runs, first, pages).map(|(_, part)| part)
     }
 }
 
-/// Changes a page of an area, and what else maps its frame: at no time is it executable here and writable there.
+/// Changes a page of an area together with its alias: at no time is one executable while the other is writable.
 fn protect_page<X: Hypervisor>(
     at: VirtAddr,
     pfn: Pfn,

@@ -1,4 +1,4 @@
-//! Cutting the end off an area: what a module needed for its initialization only goes back right after it.
+//! Cutting the end off an area: what a module needs only for its initialization is given back right after it.
 //!
 //! Neighbours: `vmalloc` holds the areas; `module::load` trims.
 
@@ -16,7 +16,7 @@ impl Vmalloc {
     /// area's guard page from then on.
     ///
     /// # Errors
-    /// [`MmError`] if Xen refuses; the area is as it was then.
+    /// [`MmError`] if Xen refuses; the area is unchanged then.
     pub fn trim<X: Hypervisor>(
         &mut self,
         area: &mut Area,

@@ -15,8 +15,8 @@ fn twice(
     frames: &mut Frames,
     xen: &mut impl Hypervisor,
 ) -> Result<(), MmError> {
-    direct_map::graft(tables, layout, facts, frames, xen)?;
-    direct_map::graft(tables, layout, facts, frames, xen)?;
+    direct_map::build(tables, layout, facts, frames, xen)?;
+    direct_map::build(tables, layout, facts, frames, xen)?;
     Ok(())
 }
 

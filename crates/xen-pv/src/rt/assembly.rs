@@ -1,10 +1,10 @@
 //! The image's own assembly: the entry from Xen, and the memory functions that compiled code calls.
 //!
-//! Text in macros and not code of this library: `_start`, `memcpy` and their kin must be in the image once, and in no
-//! program of the host, whose own start files and C library have them. [`entry!`](crate::entry) puts them in.
+//! It is text in macros and not code of this library: `_start`, `memcpy` and the like must be in the image exactly
+//! once, and in no host program, which has its own from start files and C library. [`entry!`](crate::entry) adds them.
 //! Sources: xen/include/public/arch-x86/xen-x86_64.h.
 
-/// The entry from Xen, with the pages that it needs.
+/// The entry from Xen, and the pages that it needs.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __entry_assembly {

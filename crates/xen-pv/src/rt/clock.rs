@@ -1,6 +1,6 @@
 //! Nanoseconds since entry, and Xen's system time: the TSC, by `xen::time`.
 //!
-//! The TSC at entry is noted first thing, and becomes a time as soon as shared_info, which says how, is mapped.
+//! The TSC is read first thing at entry. It becomes a time once shared_info, which has the conversion, is mapped.
 
 use core::arch::x86_64::_rdtsc;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ fn ticks() -> u64 {
     unsafe { _rdtsc() }
 }
 
-/// Notes the TSC at entry.
+/// Records the TSC at entry.
 pub fn note_entry() {
     ENTRY.store(ticks(), Ordering::Relaxed);
 }
@@ -32,7 +32,7 @@ pub fn nanos() -> u64 {
     SINCE_ENTRY.read(system_time())
 }
 
-/// Returns Xen's system time, which deadlines are given in.
+/// Returns Xen's system time, in which deadlines are given.
 pub fn system_time() -> Instant {
     shared::time().at(ticks())
 }

@@ -1,10 +1,10 @@
 //! The console: Xen's ring for a guest, Xen's own console or the second serial port for the initial domain.
 //!
 //! The ring has 2 KiB and free-running indices; when it is full, the writer notifies the other end and waits for an
-//! event, with a deadline. Indices are never reset: what is in the ring was not read yet. Before the domain ends, the
-//! ring must be drained, or the last lines are lost with it.
+//! event, with a deadline. Indices are never reset: the ring holds output that was not read yet. Before the domain
+//! ends, the ring must be drained; otherwise the last lines are lost with it.
 //!
-//! The ring lies in the high mapping at first and is reached through the direct map later (`rehome`).
+//! The ring is reached through the high mapping at first, and through the direct map later (`move_to`).
 //! Sources: xen/include/public/io/console.h.
 
 use core::fmt;
@@ -22,10 +22,10 @@ use uart_16550::{Config, Uart16550};
 
 use super::{clock, hypercall, shared, volatile};
 
-/// Longest wait for room in the ring: then the other end is gone, and output is dropped.
+/// Longest wait for room in the ring: after that the other end counts as gone, and output is dropped.
 const PATIENCE_NANOS: u64 = 2_000_000_000;
-/// Looks at the ring in one wait: the bound while the clock stands, before shared_info is mapped. A poll that ends at
-/// once takes microseconds; one that waits ends with an event or the deadline.
+/// How often one wait looks at the ring: the bound before shared_info is mapped, when the clock does not run yet. A
+/// poll that returns at once takes microseconds; one that waits ends with an event or the deadline.
 const ROUNDS: u32 = 100_000;
 /// I/O port of the second serial port.
 const COM2: u16 = 0x2f8;
@@ -46,14 +46,14 @@ struct Ring {
     base: VirtAddr,
     pfn: Pfn,
     port: Port,
-    /// What the other end had taken when it was given up.
+    /// How much the other end had taken when it was given up.
     gone_at: Option<u32>,
 }
 
 /// Longest line that goes out in one piece.
 const LINE: usize = 256;
 
-/// The one console. Text is collected by the line: a hypercall for each fragment of a format string is too many.
+/// The one console. Text is collected line by line: a hypercall for each fragment of a format string would be too many.
 pub(crate) struct Console {
     sink: Sink,
     line: [u8; LINE],
@@ -62,7 +62,7 @@ pub(crate) struct Console {
 
 static CONSOLE: Mutex<Console> = Mutex::new(Console { sink: Sink::None, line: [0; LINE], used: 0 });
 
-/// Uses the ring in this page, which the page tables in use lead to; in the high mapping first.
+/// Uses the ring in this page, which the page tables in use lead to; through the high mapping at first.
 pub(crate) fn use_ring(console: early::Console) {
     let ring = Ring { base: area::HIGH, pfn: console.page(), port: console.port(), gone_at: None };
     CONSOLE.lock().sink = Sink::Ring(ring);
@@ -73,10 +73,10 @@ pub fn use_xen() {
     CONSOLE.lock().sink = Sink::Xen;
 }
 
-/// Uses the second serial port; says why not if it does not answer.
+/// Uses the second serial port; returns the reason if it does not answer.
 pub fn use_com2() -> Result<(), &'static str> {
     hypercall::set_io_privilege().map_err(|_| "Xen refuses I/O privilege")?;
-    // SAFETY: as the initial domain we may access COM2, and nothing else here does.
+    // SAFETY: the initial domain may access COM2, and nothing else in the image does.
     let port = unsafe { Uart16550::new_port(COM2) };
     let mut uart = port.map_err(|_| "no such I/O port")?;
     uart.init(Config::default()).map_err(|_| "the port does not answer as a 16550 does")?;
@@ -85,7 +85,7 @@ pub fn use_com2() -> Result<(), &'static str> {
 }
 
 /// Reaches the ring through another mapping from now on.
-pub(crate) fn rehome(base: VirtAddr) {
+pub(crate) fn move_to(base: VirtAddr) {
     if let Sink::Ring(ring) = &mut CONSOLE.lock().sink {
         ring.base = base;
     }
@@ -93,17 +93,17 @@ pub(crate) fn rehome(base: VirtAddr) {
 
 /// Writes formatted text.
 pub fn write(text: fmt::Arguments<'_>) {
-    // Writing to the console cannot fail: what nobody takes is dropped.
+    // Writing to the console cannot fail: output that is not taken is dropped.
     let _ = fmt::Write::write_fmt(&mut *CONSOLE.lock(), text);
 }
 
-/// Breaks the lock of an output that will never be finished: called when dying.
+/// Breaks the lock held by an output that will never be finished: called when dying.
 pub(crate) fn break_lock() {
-    // SAFETY: one vCPU, and its interrupted output is not gone on with.
+    // SAFETY: there is one vCPU, and the interrupted output is never resumed.
     unsafe { CONSOLE.force_unlock() };
 }
 
-/// Waits until everything written was taken.
+/// Waits until everything written has been taken.
 pub fn drain() {
     if let Sink::Ring(ring) = &mut CONSOLE.lock().sink {
         ring.wait(|room| room == 2048);
@@ -164,15 +164,15 @@ impl Ring {
             self.put(now);
             rest = later;
         }
-        // Xen refuses only if the other end is gone; nothing can be said about it then.
+        // Xen refuses only if the other end is gone; then there is nowhere to report it.
         let _ = hypercall::event_send(self.port.number());
     }
 
-    /// Waits until `enough` holds of the free bytes; 0 if the other end does not take any for too long. It is not
-    /// waited for again until it has taken something: a gone daemon costs its patience once, not for each line.
+    /// Waits until `enough` holds for the number of free bytes; 0 if the other end takes nothing for too long. Until it
+    /// takes something again, there is no second wait: a dead daemon costs one timeout, not one for each line.
     ///
-    /// The mark goes first and the look comes after: what the other end takes between the look and the wait sets the
-    /// mark again, and then the wait ends at once.
+    /// The pending bit is cleared before the ring is looked at: if the other end takes something between the look and
+    /// the wait, it sets the bit again, and the wait ends at once.
     fn wait(&mut self, enough: impl Fn(usize) -> bool) -> usize {
         let deadline = clock::system_time().plus(PATIENCE_NANOS);
         for _ in 0..ROUNDS {
@@ -209,7 +209,7 @@ impl Ring {
         let mut at = self.index(offset_of!(ConsoleRing, out_prod));
         for byte in bytes {
             let place = offset_of!(ConsoleRing, output) + at as usize % 2048;
-            // SAFETY: inside the buffer by the remainder; the caller left room, so nobody reads there.
+            // SAFETY: inside the buffer because of the remainder; the caller made sure of room, so nobody reads there.
             unsafe { volatile::write(volatile::field(self.page(), place), *byte) };
             at = at.wrapping_add(1);
         }

@@ -1,15 +1,15 @@
-//! What the processor offers, as Xen lets a PV guest know it.
+//! What the processor offers, as far as Xen shows it to a PV guest.
 //!
-//! A plain `cpuid` shows the machine's processor, past Xen; with Xen's prefix Xen answers, and hides what the guest
-//! shall not use. Sources: xen/include/public/arch-x86/xen.h (XEN_CPUID).
+//! A plain `cpuid` bypasses Xen and shows the machine's processor; with Xen's prefix Xen answers, and hides what the
+//! guest shall not use. Sources: xen/include/public/arch-x86/xen.h (XEN_CPUID).
 
 use core::arch::asm;
 
 /// Returns the registers eax and ebx of a CPUID leaf.
 fn cpuid(leaf: u32) -> (u32, u32) {
     let (eax, ebx): (u32, u64);
-    // SAFETY: `ud2` and "xen" before an instruction have Xen emulate it; it changes the four outputs only. rbx is
-    // the compiler's and is kept by hand.
+    // SAFETY: `ud2` and "xen" before an instruction make Xen emulate it; it changes only the four outputs. rbx is
+    // reserved by the compiler and saved by hand.
     unsafe {
         asm!(
             "mov {keep}, rbx",
@@ -25,7 +25,7 @@ fn cpuid(leaf: u32) -> (u32, u32) {
     (eax, ebx as u32)
 }
 
-/// Tells whether string instructions by bytes are as fast as any other loop (ERMS, leaf 7).
+/// Tells whether byte string instructions are as fast as any other loop (ERMS, leaf 7).
 pub(crate) fn has_fast_strings() -> bool {
     const ERMS: u32 = 1 << 9;
     let (highest, _) = cpuid(0);

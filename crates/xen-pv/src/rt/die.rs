@@ -1,8 +1,8 @@
-//! Dying in order: say why, let the console drain, tell Xen.
+//! Orderly end after a failure: print the reason, drain the console, tell Xen.
 //!
-//! The cause is also kept in a static, the epitaph, for a debugger that finds the domain stopped. Dying while dying
-//! skips straight to the end. If Xen refuses the shutdown, exceptions lose their handlers and an undefined
-//! instruction makes Xen kill the domain.
+//! The cause is also kept in a static, the epitaph, for a debugger that finds the domain stopped. A second failure
+//! meanwhile goes straight to the last step. If Xen refuses the shutdown, the exception handlers are removed, and an
+//! undefined instruction makes Xen kill the domain.
 
 use core::arch::asm;
 use core::panic::PanicInfo;
@@ -32,7 +32,7 @@ pub(crate) enum Cause {
     },
 }
 
-/// Starts dying: from here on the console is ours, whoever held it. Ends at once if this is the second time.
+/// Starts the end: breaks the console's lock, whoever held it. Ends the domain at once if this is the second time.
 pub(crate) fn begin() {
     if DYING.swap(true, Ordering::Relaxed) {
         stop(Shutdown::Crash);
@@ -40,7 +40,7 @@ pub(crate) fn begin() {
     console::break_lock();
 }
 
-/// Keeps the epitaph and crashes the domain.
+/// Stores the epitaph and crashes the domain.
 pub(crate) fn crash(cause: Cause) -> ! {
     let words = match cause {
         Cause::Panic => [1, 0, 0],
@@ -55,16 +55,16 @@ pub(crate) fn crash(cause: Cause) -> ! {
 
 /// Stops the domain, and does not return.
 pub(crate) fn stop(reason: Shutdown) -> ! {
-    // If Xen refuses the one, there is the other; if it refuses that, there is only the loop.
+    // If Xen refuses the first way, the second is tried; if that is refused too, only the loop is left.
     let _ = hypercall::shutdown(reason);
     let _ = hypercall::clear_trap_table();
     loop {
-        // SAFETY: meant to be fatal: Xen finds no way to go on and kills the domain.
+        // SAFETY: fatal on purpose: without a handler Xen kills the domain.
         unsafe { asm!("ud2", options(nomem, nostack)) };
     }
 }
 
-/// Ends a panic: says where it was, with a trace.
+/// Ends the domain after a panic: prints where it was, with a trace.
 pub fn panic(info: &PanicInfo<'_>) -> ! {
     begin();
     console::write(format_args!("*** {info}\n"));
@@ -72,7 +72,7 @@ pub fn panic(info: &PanicInfo<'_>) -> ! {
     crash(Cause::Panic)
 }
 
-/// Ends what unwound: nothing in an image ever does.
+/// Ends the domain if something unwinds: nothing in an image ever does.
 pub fn unwound() -> ! {
     begin();
     crash(Cause::Panic)

@@ -1,13 +1,13 @@
-//! Calls into modules that come back also if the module traps.
+//! Calls into modules that return even if the module traps.
 //!
-//! A module runs on our stack, with our rights. An exception in it is the module's mistake, and the boot goes on
-//! without the module: the trap handler resumes at `module_trapped` (guard.S) with the stack pointer that
-//! `call_module` saved. Nothing of the module's frames is used again, so its red zone, which Xen's frame may have
-//! overwritten, does not matter; between our last frame and the module's first there is only that assembly.
+//! A module runs on the kernel's stack, with the kernel's rights. An exception in it is the module's mistake, and the
+//! boot continues without the module: the trap handler resumes at `module_trapped` (guard.S) with the stack pointer
+//! that `call_module` saved. The module's frames are not used again, so it does not matter that Xen's frame may have
+//! overwritten their red zone; between the kernel's last frame and the module's first there is only that assembly.
 //!
-//! While a kernel function works for the module ([`Service`]), an exception is ours and fatal: it may hold a lock. A
-//! module that runs off the end of the stack cannot be survived at all: it meets the guard page or the read-only
-//! constants below, Xen cannot deliver the exception there, and the domain ends (`traps` says why).
+//! While a kernel function runs for the module ([`Service`]), an exception is the kernel's and fatal: the function may
+//! hold a lock. A module that runs off the end of the stack cannot be survived at all: it hits the guard page or the
+//! read-only constants below, Xen cannot deliver the exception there, and the domain ends (`traps` says why).
 
 use core::arch::global_asm;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -19,9 +19,9 @@ use super::linker;
 
 global_asm!(include_str!("guard.S"));
 
-/// Stack pointer to go on with; 0 while no module runs.
+/// Stack pointer to resume with; 0 while no module runs.
 static SAVED: AtomicU64 = AtomicU64::new(0);
-/// Kernel functions that are working for the module.
+/// Kernel functions that are running for the module.
 static SERVICES: AtomicU64 = AtomicU64::new(0);
 /// Vector and instruction of the last exception.
 static TRAPPED: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
@@ -45,7 +45,7 @@ pub unsafe fn call(entry: VirtAddr) -> Result<i32, Trapped> {
     Err(Trapped { vector, rip })
 }
 
-/// Where to go on after an exception in a module.
+/// Where to resume after an exception in a module.
 #[derive(Clone, Copy, Debug)]
 pub struct Landing {
     /// The instruction.
@@ -54,12 +54,12 @@ pub struct Landing {
     pub rsp: u64,
 }
 
-/// Returns where to go on after an exception in a module; `None` if no module is to blame.
+/// Returns where to resume after an exception in a module; `None` if no module caused it.
 pub fn landing(trapped: Trapped) -> Option<Landing> {
     if SERVICES.load(Ordering::Relaxed) != 0 {
         return None;
     }
-    // Taken: a fault of the handler's own, while it reports this one, is not the module's.
+    // Cleared, because a fault in the handler itself, while it reports this one, is not the module's.
     let saved = SAVED.swap(0, Ordering::Relaxed);
     if saved == 0 {
         return None;
@@ -69,7 +69,7 @@ pub fn landing(trapped: Trapped) -> Option<Landing> {
     Some(Landing { rip: linker::module_trapped().as_u64(), rsp: saved })
 }
 
-/// A kernel function at work for a module; while it lives, an exception is ours.
+/// A kernel function that runs for a module; while this value lives, an exception is the kernel's.
 #[derive(Debug)]
 pub struct Service(());
 

@@ -1,6 +1,6 @@
-//! The heap's place in the image: its fixed piece is bss, and Rust's allocator is led to it.
+//! The heap's place in the image: its fixed piece is in bss, and Rust's global allocator uses it.
 //!
-//! What a heap is, and how large, says [`crate::heap`], for the model too.
+//! [`crate::heap`] defines the heap and its size, for the model too.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
@@ -22,30 +22,30 @@ pub(crate) fn start() {
     unsafe { HEAP.0.lock().start(room) };
 }
 
-/// Uses `pages` pages as well, until they are taken back; there must not be any lent ones yet.
+/// Adds `pages` pages to the heap, until they are taken back; none may be lent already.
 ///
 /// # Safety
 /// The pages must be mapped writable, and nobody else's until [`take_back`] returns them.
 pub unsafe fn lend(at: VirtAddr, pages: u64) {
-    // SAFETY: the caller's clause; the piece was empty, or nothing in it was in use.
+    // SAFETY: the caller's clause; there was no lent piece, or nothing in it was in use.
     unsafe { HEAP.0.lock().lend(at.as_mut_ptr(), (pages * PAGE_SIZE) as usize) };
 }
 
-/// Stops using the lent pages; `false` if something in them is still in use, and then they stay.
+/// Stops using the lent pages; `false` if something in them is still in use, in which case they stay.
 pub fn take_back() -> bool {
     HEAP.0.lock().take_back()
 }
 
-/// How much of the heap was needed.
+/// How much of the heap has been needed.
 #[derive(Clone, Copy, Debug)]
 pub struct Peak {
     /// The most bytes in use so far.
     pub used: usize,
-    /// The bytes of the own piece.
+    /// The bytes of the fixed piece.
     pub of: usize,
 }
 
-/// Returns how much of the heap was needed so far.
+/// Returns how much of the heap has been needed so far.
 pub fn peak() -> Peak {
     Peak { used: HEAP.0.lock().peak(), of: BYTES }
 }

@@ -1,8 +1,8 @@
 //! Hypercalls: one primitive, then one typed wrapper per call.
 //!
-//! A call jumps into the page that Xen filled with stubs, 32 bytes each; arguments go in rdi, rsi, rdx, r10, and a
-//! debug Xen trashes those that the call takes, so all are clobbered. The jump pushes a return address: the compiler
-//! must not believe that the stack is untouched. Sources: xen/include/public/arch-x86/xen-x86_64.h.
+//! A call goes into the page that Xen filled with stubs, 32 bytes each; arguments are passed in rdi, rsi, rdx, r10, and
+//! a debug Xen overwrites those that the call takes, so all are clobbered. The call pushes a return address: the
+//! compiler must not assume that the stack is untouched. Sources: xen/include/public/arch-x86/xen-x86_64.h.
 
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +29,7 @@ const fn kind(call: Call) -> CallKind {
         Call::MmuUpdate => CallKind::Update,
         Call::MmuExtOp => CallKind::Extended,
         Call::UpdateVaMapping => CallKind::OneEntry,
-        // Waiting for the console is all that events and the scheduler are asked for.
+        // Event channels and the scheduler are used only to wait for the console.
         Call::ConsoleIo | Call::EventChannelOp | Call::SchedOp => CallKind::Console,
         Call::SetTrapTable | Call::MemoryOp | Call::SetSegmentBase | Call::PhysdevOp | Call::XenVersion => {
             CallKind::Other
@@ -40,7 +40,7 @@ const fn kind(call: Call) -> CallKind {
 /// Issues a hypercall.
 ///
 /// # Safety
-/// The arguments must be what the call expects; pointers among them valid for what it reads and writes.
+/// The arguments must be what the call expects; pointers among them must be valid for what it reads and writes.
 unsafe fn issue(call: Call, args: [u64; 4]) -> Result<u64, Errno> {
     COUNTS[kind(call) as usize].fetch_add(1, Ordering::Relaxed);
     let stub = linker::hypercall_page().as_u64() + call as u64 * 32;
@@ -82,7 +82,7 @@ pub unsafe fn mmu_update(batch: &[MmuUpdate]) -> Result<(), (u32, Errno)> {
 /// As `Hypervisor::mmuext_op`.
 pub unsafe fn mmuext_op(op: MmuExtOp) -> Result<(), Errno> {
     let args = [&raw const op as u64, 1, 0, u64::from(DOMID_SELF)];
-    // SAFETY: `op` outlives the call, no count is wanted back; the caller vouches for what the operation does.
+    // SAFETY: `op` outlives the call, and no count is written back; the caller vouches for what the operation does.
     unsafe { issue(Call::MmuExtOp, args) }.map(|_| ())
 }
 
@@ -101,7 +101,7 @@ pub fn maximum_ram_page() -> Result<u64, Errno> {
     unsafe { issue(Call::MemoryOp, [XENMEM_MAXIMUM_RAM_PAGE, 0, 0, 0]) }
 }
 
-/// Asks for Xen's version: the hypercall that does nothing else, to measure what any of them costs.
+/// Asks for Xen's version: a hypercall that does nothing else, to measure what any hypercall costs.
 pub fn xen_version() -> Result<u64, Errno> {
     // SAFETY: the version comes back as the result; no pointer is passed.
     unsafe { issue(Call::XenVersion, [XENVER_VERSION, 0, 0, 0]) }
@@ -143,9 +143,9 @@ pub unsafe fn set_trap_table(table: &[TrapInfo]) -> Result<(), Errno> {
     unsafe { issue(Call::SetTrapTable, [table.as_ptr() as u64, 0, 0, 0]) }.map(|_| ())
 }
 
-/// Takes every exception handler away: the next exception ends the domain.
+/// Removes every exception handler: the next exception ends the domain.
 pub fn clear_trap_table() -> Result<(), Errno> {
-    // SAFETY: no list means no handlers.
+    // SAFETY: passes no pointer; a null list removes all handlers.
     unsafe { issue(Call::SetTrapTable, [0, 0, 0, 0]) }.map(|_| ())
 }
 

@@ -21,11 +21,11 @@ macro_rules! symbols {
 symbols! {
     /// First byte of the image; its code starts here.
     image_start = _image_start;
-    /// Page behind the code.
+    /// Page after the code.
     text_end = _text_end;
-    /// Page behind the constants.
+    /// Page after the constants.
     rodata_end = _rodata_end;
-    /// Page behind the image.
+    /// Page after the image.
     image_end = _image_end;
     /// Page that Xen has filled with hypercall stubs.
     hypercall_page = hypercall_page;
@@ -35,17 +35,17 @@ symbols! {
     stack_guard = stack_guard;
     /// Lowest address of the stack.
     stack_bottom = boot_stack;
-    /// Address behind the stack.
+    /// Address after the stack.
     stack_top = boot_stack_top;
     /// First entry of the exception table.
     ex_table = _ex_table;
-    /// Behind the exception table.
+    /// End of the exception table.
     ex_table_end = _ex_table_end;
     /// Symbol table for traces.
     ksyms = _ksyms;
-    /// Behind the room for it.
+    /// End of the space reserved for it.
     ksyms_end = _ksyms_end;
-    /// Where the trap handler goes on after a module's exception.
+    /// Where the trap handler resumes after a module's exception.
     module_trapped = module_trapped;
     /// Table of exception entry points.
     trap_entries = trap_entries;

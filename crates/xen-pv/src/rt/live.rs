@@ -1,4 +1,4 @@
-//! The seam on the real thing: `impl Hypervisor` with hypercalls and raw pointers.
+//! The seam on real Xen: `impl Hypervisor` with hypercalls and raw pointers.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,20 +14,20 @@ use super::{
     clock, console, guard, heap, hypercall, loops, memory, module_names, probe, shared, trace, volatile,
 };
 
-/// Pages of the L4 table and base of the mapping that shows them, for a walk while dying.
+/// The L4 table's page, and the base of the mapping that shows it, for a walk while dying.
 static ROOT_PFN: AtomicU64 = AtomicU64::new(u64::MAX);
 static ROOT_BASE: AtomicU64 = AtomicU64::new(0);
 /// Machine frames that M2P has entries for.
 static MFN_LIMIT: AtomicU64 = AtomicU64::new(0);
 
-/// What M2P has for frames that are nobody's RAM lies from here on: all ones, or another sentinel of Xen's.
+/// M2P entries from here on mean that the frame is not a domain's RAM: all ones, or another sentinel of Xen's.
 const NO_PFN: u64 = 1 << 52;
 
 const fn m2p_address(mfn: u64) -> VirtAddr {
     VirtAddr::new_truncate(MACH2PHYS_START + mfn * 8)
 }
 
-/// The hypervisor we run on.
+/// The hypervisor that the image runs on.
 #[derive(Debug)]
 pub struct Live {
     entries: u64,
@@ -97,7 +97,7 @@ impl Lookup for Live {
         if start >= MFN_LIMIT.load(Ordering::Relaxed).saturating_sub(511) {
             return false;
         }
-        // Xen maps M2P by pages or more: if its ends can be read, so can 512 entries.
+        // Xen maps M2P in whole pages: if the first and the last of 512 entries can be read, so can the others.
         if [start, start + 511].iter().any(|mfn| probe::read(m2p_address(*mfn)).is_err()) {
             return false;
         }
@@ -173,9 +173,9 @@ impl Platform for Live {
         shared::publish_p2m(top, entries);
     }
 
-    unsafe fn rehome(&mut self, direct_map_base: VirtAddr) {
+    unsafe fn use_direct_map(&mut self, direct_map_base: VirtAddr) {
         ROOT_BASE.store(direct_map_base.as_u64(), Ordering::Relaxed);
-        console::rehome(direct_map_base);
+        console::move_to(direct_map_base);
     }
 
     fn trace(&self) {
@@ -213,7 +213,7 @@ impl Gauge for Live {
     }
 
     fn idle(&mut self) {
-        // Xen always answers; what it answers is of no interest.
+        // Xen always answers; the answer does not matter.
         let _ = hypercall::xen_version();
     }
 }

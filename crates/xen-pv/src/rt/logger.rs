@@ -1,7 +1,7 @@
-//! The log: one fact a line, `[seconds.micros] stage: text`.
+//! The log: one fact per line, `[seconds.micros] stage: text`.
 //!
-//! The time is since entry, the stage is the record's target. Levels are not printed: what matters is said in
-//! words, and the verdict is a line of its own.
+//! The time counts from entry, the stage is the record's target. Levels are not printed: the text says what matters,
+//! and the verdict is a line of its own.
 
 use log::{LevelFilter, Log, Metadata, Record};
 
@@ -13,7 +13,7 @@ static LOGGER: Logger = Logger;
 
 /// Sends log records to the console.
 pub fn start(level: LevelFilter) {
-    // Fails only if a logger is set already; then there is one.
+    // Fails only if a logger is set already, which is just as well.
     let _ = log::set_logger(&LOGGER);
     log::set_max_level(level);
 }

@@ -1,7 +1,7 @@
 //! Loops that copy and fill pages, one for each [`Loop`].
 //!
-//! In assembly, so that each is what its name says: the compiler would turn any of them into a call of `memcpy`.
-//! Neighbours: `memory` chooses one, `live` runs it.
+//! They are in assembly so that each is what its name says: the compiler would turn any of them into a call of
+//! `memcpy`. Neighbours: `memory` chooses one, `live` runs it.
 
 use core::arch::asm;
 
@@ -126,7 +126,7 @@ pub(crate) unsafe fn fill(by: Loop, at: VirtAddr, pages: u64, word: u64) {
     let run: unsafe fn(u64, u64, u64) = match by {
         Loop::Vectors => fill_vectors,
         Loop::Words => fill_words,
-        // Bytes of one value only: where the word has others, words are stored.
+        // Only for a word whose bytes are all equal; any other word is stored as a whole.
         Loop::ByteString if word == u64::from(word as u8) * 0x0101_0101_0101_0101 => fill_byte_string,
         Loop::WordString | Loop::ByteString => fill_word_string,
     };

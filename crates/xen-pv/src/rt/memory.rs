@@ -1,9 +1,9 @@
-//! The choice of a loop to copy and fill pages by.
+//! The choice of the loops that copy and fill pages.
 //!
-//! Which loop is fastest is the processor's own affair: string instructions by bytes are the best there is where
-//! CPUID says so (ERMS), and 40 times slower than the others where instructions are emulated. So [`choose`] takes
-//! what CPUID offers and times each on a page that is in the cache, once, at entry. Neighbours: `loops` has them, `live`
-//! asks which; `limits` measures each on memory as large as the P2M.
+//! Which loop is fastest depends on the processor: byte string instructions are the fastest where CPUID says so (ERMS),
+//! but 40 times slower than the others where instructions are emulated. So [`choose`] takes the loops that CPUID allows
+//! and times each on a page that is in the cache, once, at entry. Neighbours: `loops` has them, `live` uses the chosen
+//! ones; `limits` measures each on memory as large as the P2M.
 
 use core::fmt;
 use core::sync::atomic::{AtomicU8, Ordering};
@@ -14,9 +14,9 @@ use crate::addr::{PAGE_SIZE, VirtAddr};
 use super::loops::{copy, fill};
 use super::{clock, cpu};
 
-/// Times that each loop runs over the page on trial.
+/// Trials of each loop; the shortest counts.
 const TRIALS: u32 = 8;
-/// Runs of each trial, to make it long beside a reading of the clock.
+/// Runs of the loop in each trial, so that it takes long compared with reading the clock.
 const ROUNDS: u64 = 4;
 
 static COPY: AtomicU8 = AtomicU8::new(0);
@@ -26,7 +26,7 @@ static FILL: AtomicU8 = AtomicU8::new(0);
 struct Trial([u64; 1024]);
 static mut TRIAL: Trial = Trial([0; 1024]);
 
-/// What was chosen, and what it was chosen from: nanoseconds a page.
+/// The chosen loops, and the times that they were chosen by: nanoseconds per page.
 #[derive(Debug)]
 pub struct Choice {
     copy: [Option<u64>; 4],
@@ -60,11 +60,11 @@ impl fmt::Display for Times<'_> {
     }
 }
 
-/// Chooses the loops; called once, when the clock goes.
+/// Chooses the loops; called once, when the clock is running.
 pub fn choose() -> Choice {
     let room = VirtAddr::from_ptr(&raw const TRIAL);
     let other = VirtAddr::new_truncate(room.as_u64() + PAGE_SIZE);
-    // SAFETY: both pages are `TRIAL`'s, which nothing else uses, here and below.
+    // SAFETY: both pages belong to `TRIAL`, which nothing else uses.
     let copy = Loop::ALL.map(|by| offered(by).then(|| time(|| unsafe { copy(by, room, other, 1) })));
     // SAFETY: as above.
     let fill = Loop::ALL.map(|by| offered(by).then(|| time(|| unsafe { fill(by, room, 1, 0) })));
@@ -73,12 +73,12 @@ pub fn choose() -> Choice {
     Choice { copy, fill }
 }
 
-/// The loop that pages are copied by.
+/// The loop that copies pages.
 pub fn copier() -> Loop {
     Loop::ALL[usize::from(COPY.load(Ordering::Relaxed))]
 }
 
-/// The loop that pages are filled by.
+/// The loop that fills pages.
 pub fn filler() -> Loop {
     Loop::ALL[usize::from(FILL.load(Ordering::Relaxed))]
 }
@@ -87,7 +87,7 @@ fn offered(by: Loop) -> bool {
     by != Loop::ByteString || cpu::has_fast_strings()
 }
 
-/// The shortest of some runs: the others were interrupted by whoever shares the processor.
+/// The shortest of some runs: longer ones were interrupted by others that share the processor.
 fn time(mut run: impl FnMut()) -> u64 {
     let once = |_| {
         let start = clock::nanos();

@@ -1,14 +1,14 @@
 //! The runtime of an image: assembly, raw pointers and hypercalls, and nothing else.
 //!
-//! What holds for all of it, and what every SAFETY comment here builds on:
+//! Every SAFETY comment here relies on what holds for all of it:
 //!
 //! - One vCPU, in 64-bit mode, in ring 3, entered once at `_start` with the builder's mappings.
 //! - Events stay masked from entry to shutdown, so nothing interrupts; the only asynchronous exit would be an NMI,
 //!   for which no callback is registered. Exceptions are synchronous.
 //! - The image is where the linker put it; its code and constants are never written.
-//! - The prebuilt `core` may use the red zone, below which Xen pushes exception frames. So a fault is returned from
-//!   only where an assembly sequence of ours provoked it, in code compiled without a red zone; or not at all: a
-//!   module that faulted is left for good (`guard`).
+//! - The prebuilt `core` may use the red zone, and Xen pushes exception frames into it. So execution resumes after a
+//!   fault only where this crate's own assembly provoked it, in code compiled without a red zone; a module that faulted
+//!   is never resumed (`guard`).
 //!
 //! `live` implements [`Hypervisor`](crate::Hypervisor) with the rest; `start` leads from the entry to `main`.
 

@@ -1,7 +1,7 @@
 //! Functions of loaded modules, for call traces: `name+0x.../0x... [module]`.
 //!
-//! Neighbours: the library hands the names over when it loads a module; `symbols` asks for an address that is not
-//! the image's. A trace may be printed while the list is being changed: it goes without then.
+//! Neighbours: the library passes the names when it loads a module; `symbols` asks for an address outside the image.
+//! A trace may be printed while the list is being changed: then it has no names of modules.
 
 use core::fmt;
 
@@ -13,13 +13,13 @@ use spin::Mutex;
 
 static MODULES: Mutex<Vec<ModuleNames>> = Mutex::new(Vec::new());
 
-/// Learns a module's names.
+/// Adds a module's names.
 pub(crate) fn learn(names: ModuleNames) {
     forget(names.range.start);
     MODULES.lock().push(names);
 }
 
-/// Forgets the module at an address.
+/// Removes the names of the module at an address.
 pub(crate) fn forget(at: VirtAddr) {
     MODULES.lock().retain(|module| !module.range.contains(at));
 }

@@ -1,6 +1,6 @@
-//! Reads that may fault and come back: one instruction, and a table that says where to go on.
+//! Reads that survive a fault: one instruction, and a table that says where to resume.
 //!
-//! The trap handler looks the faulting instruction up in the exception table and resumes behind it. Used to prove
+//! The trap handler looks up the faulting instruction in the exception table and resumes after it. Used to prove
 //! that something is unmapped, to look into Xen's M2P, which has holes, and to walk tables while dying.
 
 use core::arch::asm;
@@ -40,7 +40,7 @@ pub fn read(at: VirtAddr) -> Result<u64, Faulted> {
     if good == 1 { Ok(word) } else { Err(Faulted) }
 }
 
-/// Returns where to go on after a fault at `rip`, if it was one of ours.
+/// Returns where to resume after a fault at `rip`, if a probe caused it.
 pub fn fixup(rip: u64) -> Option<u64> {
     let start = linker::ex_table();
     let entries = (linker::ex_table_end() - start) / 16;

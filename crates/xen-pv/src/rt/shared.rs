@@ -1,4 +1,4 @@
-//! The shared_info page: what Xen tells this domain, and what the domain tells the toolstack.
+//! The shared_info page: what Xen publishes to this domain, and what the domain publishes to the toolstack.
 //!
 //! Mapped over a page of the image at entry. Xen writes to it at any time, so every access is volatile.
 //! Sources: xen/include/public/xen.h (shared_info), arch-x86/xen.h (arch_shared_info).
@@ -27,12 +27,12 @@ fn at(offset: usize) -> VirtAddr {
     volatile::field(linker::shared_info_page(), offset)
 }
 
-/// Reads this vCPU's time, again if Xen has written it meanwhile.
+/// Reads this vCPU's time; reads it again if Xen has written it meanwhile.
 pub fn time() -> VcpuTime {
     let at = at(offset_of!(SharedInfo, vcpu) + offset_of!(VcpuInfo, time));
     read_versioned(
         || {
-            // SAFETY: the page is mapped since entry (or is our own zeroed bss), and numbers are numbers.
+            // SAFETY: mapped since entry (before that, the page is zeroed bss), and any bit pattern is a number.
             unsafe { volatile::read(volatile::field(at, offset_of!(VcpuTime, version))) }
         },
         || {
@@ -48,14 +48,14 @@ pub fn fault_address() -> u64 {
     unsafe { volatile::read(at(offset_of!(SharedInfo, vcpu) + offset_of!(VcpuInfo, cr2))) }
 }
 
-/// Takes an event channel's mark away, so that the next poll waits for the next event.
+/// Clears an event channel's pending bit, so that the next poll waits for the next event.
 pub fn clear_event(port: Port) {
     let at = at(offset_of!(SharedInfo, evtchn_pending) + port.word() * 8);
     // SAFETY: as in `time`, and aligned; Xen changes these words by locked instructions only, as this side does.
     port.take(unsafe { volatile::atomic(at) });
 }
 
-/// What the toolstack finds of the P2M.
+/// What the toolstack finds about the P2M.
 #[derive(Clone, Copy, Debug)]
 pub struct PublishedP2m {
     /// The machine frame of the top page.
@@ -74,14 +74,14 @@ pub fn published_p2m() -> PublishedP2m {
     PublishedP2m { top, entries }
 }
 
-/// Publishes the P2M's machine-frame tree.
+/// Publishes the P2M's frame list.
 pub fn publish_p2m(top: Mfn, entries: u64) {
     let fields = [
         (offset_of!(SharedInfo, max_pfn), entries),
         (offset_of!(SharedInfo, p2m_cr3), 0),
         (offset_of!(SharedInfo, pfn_to_mfn_frame_list_list), top.raw()),
     ];
-    // The tree is plain memory: whoever finds its frame must find it written.
+    // The list is plain memory: whoever finds its frame must find its content written.
     fence(Ordering::Release);
     for (offset, value) in fields {
         // SAFETY: as in `time`; these fields are the domain's to write.

@@ -1,8 +1,8 @@
-//! From `_start` to the kernel's `main`: heap, traps, console, clock; and from its result to the verdict.
+//! From `_start` to the kernel's `main`: heap, traps, console, clock; and from `main`'s result to the verdict.
 //!
 //! # What the builder guarantees at the first instruction
 //!
-//! The toolstack's builder and Xen's own alike; nothing else about the processor is relied on.
+//! This holds for the toolstack's builder and for Xen's own; nothing else about the processor is relied on.
 //!
 //! | what | state |
 //! | --- | --- |
@@ -17,27 +17,28 @@
 //!
 //! # What is not known
 //!
-//! The other registers (zero today), the content of RAM that the builder did not place (a debug Xen leaves a pattern,
+//! The other registers (zero today), the content of RAM that the builder did not fill (a debug Xen leaves a pattern,
 //! Xen's own builder whatever was there), the order and the number of page tables, who else has the console ring
-//! open. start_info is an allegation, and so is `rsi`: nothing of the page is used before [`Early`] has checked it.
+//! open. start_info is unverified input, and so is `rsi`: nothing in the page is used before [`Early`] has checked it.
 //!
-//! # What this code answers for
+//! # What this code is responsible for
 //!
-//! The assembly of the entry (`assembly`) clears the direction flag, leaves the builder's stack before anything is pushed and ends the chain of
-//! frames. From then on: exception handlers first, because M2P has holes and `rsi` may lead nowhere; the console, so
-//! that all else can be told; shared_info in place of a page of the image, and the clock that it carries. Events are
-//! never unmasked. The stack has 64 KiB. Below it lies a guard page, then the constants: from stage 4 on neither can
-//! be written, and an overflow ends the domain with a message in Xen's log (see `traps`). Before that the builder's
-//! mapping lets an overflow write into the constants; stages 1 to 3 do not recurse and run no foreign code.
+//! The assembly of the entry (`assembly`) clears the direction flag, leaves the builder's stack before anything is
+//! pushed and ends the chain of frames. Then follow: exception handlers first, because M2P has holes and `rsi` may be
+//! an invalid address; the console, so that everything after it can be reported; shared_info in place of a page of the
+//! image, and the clock in it. Events are never unmasked. The stack has 64 KiB. Below it lies a guard page, then the
+//! constants: from stage 4 on neither can be written, and an overflow ends the domain with a message in Xen's log (see
+//! `traps`). Before that the builder's mapping lets an overflow write into the constants; stages 1 to 3 do not recurse
+//! and run no foreign code.
 //!
 //! # What it makes no attempt to survive
 //!
-//! An exception before `set_trap_table`, a refusal of that call, a start_info without a console that can be believed
-//! (it says so on Xen's own console, which a release build of Xen takes from the initial domain only), an NMI or a
-//! machine check, a stack that overflows.
+//! An exception before `set_trap_table`, a refusal of that call, a start_info without a credible console (reported on
+//! Xen's own console, which a release build of Xen accepts from the initial domain only), an NMI or a machine check, a
+//! stack that overflows.
 //!
 //! Sources: xen/include/public/xen.h (start-of-day memory layout), arch-x86/xen-x86_64.h; tools/libs/guest/
-//! xg_dom_x86.c (`vcpu_x86_64`), xen/arch/x86/pv/dom0_build.c, for what the headers do not say.
+//! xg_dom_x86.c (`vcpu_x86_64`), xen/arch/x86/pv/dom0_build.c, for what is not in the headers.
 
 use crate::abi::{Shutdown, StartInfo};
 use crate::addr::{PAGE_SIZE, VirtAddr, VirtRange};
@@ -50,10 +51,10 @@ use crate::{Errno, area, output};
 use super::live::Live;
 use super::{clock, console, die, heap, linker, logger, probe, shared, tables, traps};
 
-/// The registers that a builder gives a meaning, as they were at entry.
+/// The registers to which a builder gives a meaning, as they were at entry.
 #[derive(Clone, Copy, Debug)]
 pub struct Entered {
-    /// The address of start_info, it says.
+    /// The address of start_info, unverified.
     pub rsi: u64,
     /// The end of the boot stack.
     pub rsp: u64,
@@ -68,7 +69,7 @@ pub fn start<T: Outcome>(entered: Entered, main: fn(Boot<'_, Live>) -> T) -> ! {
     finish(take_over(entered, main))
 }
 
-/// `rsi` is an address, if all is well.
+/// `rsi` as an address, if it is a valid one.
 fn take_over<T: Outcome>(entered: Entered, main: fn(Boot<'_, Live>) -> T) -> Verdict {
     let Entered { rsi, rsp } = entered;
     if let Err(errno) = traps::start() {
@@ -101,20 +102,20 @@ fn fail(what: &str, errno: Errno) -> Verdict {
     Verdict::Error
 }
 
-/// Copies start_info, because a kernel may take the page out of the high mapping; `None` if %rsi leads nowhere.
+/// Copies start_info, because a kernel may unmap the page from the high mapping; `None` if %rsi is not mapped.
 fn read_start_info(rsi: u64) -> Option<(VirtAddr, StartInfo)> {
     let at = VirtAddr::try_new(rsi).ok().filter(|at| at.is_aligned(PAGE_SIZE))?;
     probe::read(at).ok()?;
-    // SAFETY: the page was just read, it has room for one, and every bit pattern is a `StartInfo`.
+    // SAFETY: the page was just read, has room for a `StartInfo`, and every bit pattern is one.
     Some((at, unsafe { at.as_ptr::<StartInfo>().read() }))
 }
 
-/// Gets the console going first, so that everything after can be told; then the clock.
+/// Starts the console first, so that everything after it can be reported; then the clock.
 fn prepare(early: &Early) -> Result<Live, (&'static str, Errno)> {
     let live = Live::start(early.root, area::HIGH);
     match early.console {
         None => console::use_xen(),
-        // Nothing is written to a page whose frame is not the one that was claimed.
+        // Nothing is written to a page whose frame is not the claimed one.
         Some(claim) => match claim.confirmed(&Live::view(), tables::frame_at) {
             Some(console) => console::use_ring(console),
             None => {

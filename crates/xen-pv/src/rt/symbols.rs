@@ -23,7 +23,7 @@ const ENTRY: usize = 16;
 pub(crate) enum Symbol {
     /// An instruction.
     Instruction(u64),
-    /// What a call returns to. It lies behind the call, and behind the whole function if the callee never returns.
+    /// A return address. It lies after the call, and after the end of the function if the callee never returns.
     Return(u64),
 }
 
@@ -49,7 +49,7 @@ struct Found {
 fn table() -> &'static [u8] {
     let bytes = linker::ksyms_end() - linker::ksyms();
     // SAFETY: the linker reserved these bytes in the read-only segment, which is never written. The compiler cannot
-    // know their content, for the table is only filled after it has run.
+    // know their content, because the table is filled only after it has run.
     unsafe { slice::from_raw_parts(linker::ksyms().as_ptr(), bytes as usize) }
 }
 

@@ -1,7 +1,8 @@
-//! The page tables in use, read word by word and trusting none of them.
+//! The page tables in use, read word by word without trusting any of them.
 //!
-//! For whoever cannot rely on what the boot knows of them: a dying guest's report, a module that asks, and the entry,
-//! which believes no frame number before the tables confirm it. Neighbour: `live` knows the root, `probe` reads.
+//! For callers that cannot rely on what the boot knows about them: a dying guest's report, a module's request, and the
+//! entry, which believes no frame number before the tables confirm it. Neighbours: `live` knows the root, `probe`
+//! reads.
 
 use crate::Lookup;
 use crate::addr::{Mfn, Pfn, VirtAddr};
@@ -14,7 +15,7 @@ use super::probe;
 /// An entry of a table, or the table that cannot be read.
 pub type Found = Result<u64, Pfn>;
 
-/// Shows the entries for an address, from L4 down, to the first that leads nowhere.
+/// Emits the entries for an address, from L4 down to the first that leads nowhere.
 pub fn walk(at: VirtAddr, mut see: impl FnMut(Level, Found)) {
     let Some((mut table, _)) = Live::root() else { return };
     for level in [Level::L4, Level::L3, Level::L2, Level::L1] {
@@ -22,7 +23,7 @@ pub fn walk(at: VirtAddr, mut see: impl FnMut(Level, Found)) {
         see(level, word.ok_or(table));
         let entry = word.map(Pte::from_word).filter(|entry| entry.is_present() && !entry.is_large());
         match entry.and_then(|entry| Live::view().m2p(entry.mfn())) {
-            // The tables in use are this domain's own, or Xen would not use them.
+            // The tables in use belong to this domain; Xen would not use others.
             Some(next) => table = next.confirmed_before(),
             None => return,
         }

@@ -1,7 +1,7 @@
 //! Call traces: the chain of frame pointers, bounded by the stack, with names.
 //!
-//! Every function of the image keeps a frame pointer, and the entry ends the chain with zero. The chain is data that a
-//! dying guest may have overwritten, so each link is checked: inside the stack, aligned, rising.
+//! Every function of the image keeps a frame pointer, and the entry ends the chain with zero. A dying guest may have
+//! overwritten the chain, so each link is checked: inside the stack, aligned, ascending.
 
 use core::arch::asm;
 

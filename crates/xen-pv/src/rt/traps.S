@@ -23,7 +23,7 @@ trap_common:
     push    r15
     cld
     mov     rdi, rsp                    # argument of trap(): the frame
-    mov     rbx, rsp                    # kept over the call
+    mov     rbx, rsp                    # preserved by the call
     and     rsp, -16                    # alignment of compiled code
     call    {trap}
     mov     rsp, rbx

@@ -1,12 +1,12 @@
-//! Exceptions: returned from if a probe caused them, reported and fatal otherwise.
+//! Exceptions: execution resumes if a probe or a module caused them; otherwise they are reported and fatal.
 //!
-//! A PV guest has no IDT; `set_trap_table` hands Xen a list of handlers, and Xen builds the frame (traps.S).
+//! A PV guest has no IDT; `set_trap_table` gives Xen a list of handlers, and Xen builds the frame (traps.S).
 //!
-//! Xen switches stacks for an exception in user mode only (`stack_switch`). This kernel never leaves kernel mode, so
+//! Xen switches stacks only for an exception in user mode (`stack_switch`). This kernel never leaves kernel mode, so
 //! Xen pushes the frame where the stack pointer is. If that is the guard page below the stack, Xen's own store
-//! faults, nothing can be delivered, and Xen kills the domain: the guest's console ends without a word, and Xen's log
-//! has "domain_crash_sync called from entry.S", the walk to the guard page, and the registers. No handler on this
-//! side could do better, because there is no stack that it could be given. `selftest=stack` shows it.
+//! faults, nothing can be delivered, and Xen kills the domain: the guest's console just ends, and Xen's log has
+//! "domain_crash_sync called from entry.S", the walk to the guard page, and the registers. No handler in the guest
+//! could do better, because there is no stack for it to run on. `selftest=stack` shows it.
 
 use core::arch::global_asm;
 use core::fmt;
@@ -89,7 +89,7 @@ pub(crate) fn start() -> Result<(), Errno> {
         let address = unsafe { entry.read() };
         *info = TrapInfo { vector, flags: 0, cs: FLAT_KERNEL_CS, address };
     }
-    // SAFETY: each entry takes Xen's frame over (traps.S), and the last element is zero.
+    // SAFETY: each entry takes over Xen's frame (traps.S), and the last element is zero.
     unsafe { hypercall::set_trap_table(&table) }
 }
 
