@@ -95,7 +95,7 @@ fn layouts_that_differ(seen: &Seen<'_>) -> Vec<String> {
         found.extend(Layout::differences_of(("guest", &guest), ("prediction", &predicted)));
         let xen = Layout::of_xen(seen.console);
         if !xen.is_empty() {
-            let predicted = predicted.as_far_as_told_by(&xen);
+            let predicted = predicted.limited_to(&xen);
             found.extend(Layout::differences_of(("Xen", &xen), ("prediction", &predicted)));
         }
     }

@@ -78,7 +78,7 @@ impl Layout {
 
     /// Leaves only the rows and marks that `other` has too, for a source that does not print all.
     #[must_use]
-    pub fn as_far_as_told_by(mut self, other: &Self) -> Self {
+    pub fn limited_to(mut self, other: &Self) -> Self {
         self.rows.retain(|name, _| other.rows.contains_key(name));
         self.marks.retain(|mark, _| other.marks.contains_key(mark));
         for (own, others) in self.tables.iter_mut().zip(other.tables) {

@@ -149,7 +149,7 @@ domainbuilder: detail: xc_dom_alloc_segment:   phys2mach    : 0xffffffff81402000
     let kernel =
         Kernel { list_at: Some(0x80_0000_0000), ramdisk: RamdiskPlace::Unmapped, ..Kernel::of_pages(0xc9) };
     let domain = Domain { builder: Builder::Toolstack, pages: 0x4000, kernel, ramdisk: Some(5012) };
-    let predicted = Layout::of_plan(&domain.plan().unwrap()).as_far_as_told_by(&guest);
+    let predicted = Layout::of_plan(&domain.plan().unwrap()).limited_to(&guest);
     let found = Layout::differences_of(("guest", &guest), ("prediction", &predicted));
     assert_eq!(found, Vec::<String>::new());
 }
@@ -191,7 +191,7 @@ fn a_prediction_for_the_initial_domain_equals_xens_log_as_far_as_that_goes() {
     };
     let xen = Layout::of_xen(&XEN);
     let found = |pages| {
-        let predicted = Layout::of_plan(&plan(pages)).as_far_as_told_by(&xen);
+        let predicted = Layout::of_plan(&plan(pages)).limited_to(&xen);
         Layout::differences_of(("xen", &xen), ("prediction", &predicted))
     };
     assert_eq!(found(0x9b), Vec::<String>::new());

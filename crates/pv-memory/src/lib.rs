@@ -25,6 +25,7 @@ static HEAP: xen_model::GuestHeap = xen_model::GuestHeap;
 mod builder_list;
 pub mod cleanup;
 pub mod commit;
+mod counts;
 pub mod direct_map;
 pub mod dump;
 pub mod error;

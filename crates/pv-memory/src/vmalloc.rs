@@ -13,6 +13,7 @@
 
 mod area;
 mod protect;
+mod span;
 mod trim;
 
 use alloc::rc::Rc;
@@ -21,6 +22,7 @@ use core::cell::RefCell;
 
 use self::area::Id;
 pub use self::area::{Area, Rights};
+use self::span::Span;
 use crate::cleanup::ModuleSpace;
 use crate::commit::Batch;
 use crate::error::MmError;
@@ -29,7 +31,6 @@ use crate::growth::{Growth, Place};
 use crate::memory::Memory;
 use crate::p2m::FrameReader;
 use crate::tables::{Tables, confirm, pages_of};
-use crate::window::Span;
 use xen::Hypervisor;
 use xen::addr::{Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
 use xen::area::VMALLOC;

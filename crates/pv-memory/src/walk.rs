@@ -15,8 +15,7 @@
 //!
 //! Takes rows from `layout`; next is `direct_map`. Sources: xen/include/public/xen.h, "Start-of-day memory layout".
 
-use core::fmt;
-
+pub use super::counts::Counts;
 pub use super::walk_error::WalkError;
 
 use crate::dump::{Line, Merger, Rights};
@@ -39,37 +38,6 @@ const fn l4_slot(at: u64) -> u64 {
 /// Tells whether an L4 slot holds a part of the range.
 const fn is_slot_of(index: u64, range: VirtRange) -> bool {
     index >= l4_slot(range.start.as_u64()) && index <= l4_slot(range.end_raw() - 1)
-}
-
-/// Tables per level.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// L4 to L1.
-    pub tables: [u64; 4],
-}
-
-impl Counts {
-    pub(crate) const fn add(&mut self, level: Level) {
-        self.tables[match level {
-            Level::L4 => 0,
-            Level::L3 => 1,
-            Level::L2 => 2,
-            Level::L1 => 3,
-        }] += 1;
-    }
-
-    /// Returns the number of tables of all levels.
-    #[must_use]
-    pub fn total(self) -> u64 {
-        self.tables.iter().sum()
-    }
-}
-
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [l4, l3, l2, l1] = self.tables;
-        write!(f, "L4 {l4}, L3 {l3}, L2 {l2}, L1 {l1}")
-    }
 }
 
 /// The builder's tables, walked and found correct.
@@ -210,6 +178,9 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
             .zip(&listed)
             .fold(0, |sum, (word, listed)| sum | (Pte::from_word(*word).mfn().raw() ^ listed));
         let confirmed = differences == 0 && self.xen.m2p_confirms(&listed, first);
+        if confirmed && self.whole_table(words, base, above) {
+            return Ok(());
+        }
         for ((index, &word), &listed) in (0..ENTRIES).zip(words).zip(&listed) {
             let entry = Pte::from_word(word);
             let at = VirtAddr::new_truncate(base + index * Level::L1.span());
@@ -222,6 +193,23 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
             }
         }
         Ok(())
+    }
+
+    /// Takes 512 confirmed pages at once if they are the next ones, ordinary, and mapped with equal rights. Most of a
+    /// large domain's mapping is its P2M, and the walk would cost it the most.
+    fn whole_table(&mut self, words: &Words, base: u64, above: Rights) -> bool {
+        let (all, any) = words.iter().fold((u64::MAX, 0), |(all, any), word| (all & word, any | word));
+        let (all, any) = (Pte::from_word(all), Pte::from_word(any));
+        let pages = PfnRange::new(self.next, ENTRIES);
+        let at = VirtAddr::new_truncate(base);
+        let alike = all.is_present() && all.is_writable() && above.and(all) == above.and(any);
+        let has_tables = self.row.start < pages.end && pages.start < self.row.end;
+        if !alike || has_tables || at != area::high(self.next) {
+            return false;
+        }
+        self.merger.add(at, ENTRIES * PAGE_SIZE, above.and(all));
+        self.next = pages.end;
+        true
     }
 
     /// Pages are mapped in order: the next one mapped must be the next one of the domain.

@@ -3,8 +3,8 @@
 //! Two mappings of RAM exist in a boot: the builder's high mapping, which shows the first pages, and the direct
 //! map, which takes its place. Both put page n at `base + n * 4096`; both are a [`Window`], which knows which pages
 //! it shows: exactly those that are mapped. This is the only record of what is mapped; the allocator uses it too.
-//! Reading a page needs a window that shows it; writing needs the page's [`Run`] as well. This file, `commit` and
-//! `module::call` are where the boot calls unsafe methods of the seam.
+//! Reading a page needs a window that shows it; writing needs the page's [`Run`] as well. This file, `commit`,
+//! `vmalloc::span` and `module::call` are where the boot calls unsafe methods of the seam.
 //!
 //! Neighbours: `walk` makes the first window, `direct_map` the second; everybody reads through one.
 
@@ -112,6 +112,17 @@ impl Window {
         unsafe { xen.word(VirtAddr::new_truncate(at.as_u64() + index as u64 * 8)) }
     }
 
+    /// Reads the first word of each page.
+    ///
+    /// # Panics
+    /// If the window does not show them all.
+    #[expect(unsafe_code, reason = "reads through the seam")]
+    pub(crate) fn first_words<X: Hypervisor>(&self, xen: &X, pages: PfnRange) -> impl Iterator<Item = u64> {
+        let at = self.checked(pages).as_u64();
+        // SAFETY: mapped, as in `page`.
+        (0..pages.pages()).map(move |page| unsafe { xen.word(VirtAddr::new_truncate(at + page * PAGE_SIZE)) })
+    }
+
     /// Borrows the page with index `index` of a run for writing.
     ///
     /// # Panics
@@ -212,87 +223,5 @@ impl Window {
         let at = self.checked(part);
         // SAFETY: mapped writable (as in `page_mut`); owned by the caller, who holds the run.
         unsafe { xen.fill_pages(at, part.pages(), word) }
-    }
-}
-
-/// Pages of address space, mapped for their owner only: what `vmalloc` hands out.
-#[derive(Debug)]
-pub struct Span {
-    at: VirtAddr,
-    pages: u64,
-}
-
-impl Span {
-    /// Records that `pages` pages are mapped from `at` on, to frames that nobody else uses.
-    pub(crate) const fn new(at: VirtAddr, pages: u64) -> Self {
-        Self { at, pages }
-    }
-
-    /// Returns the first address.
-    #[must_use]
-    pub const fn start(&self) -> VirtAddr {
-        self.at
-    }
-
-    /// Returns the number of pages.
-    #[must_use]
-    pub const fn pages(&self) -> u64 {
-        self.pages
-    }
-
-    /// Records that only the first `pages` pages are still mapped.
-    pub(crate) const fn shorten(&mut self, pages: u64) {
-        assert!(pages <= self.pages);
-        self.pages = pages;
-    }
-
-    fn checked(&self, index: u64) -> VirtAddr {
-        assert!(index < self.pages, "page {index} of {}", self.pages);
-        VirtAddr::new_truncate(self.at.as_u64().wrapping_add(index * PAGE_SIZE))
-    }
-
-    /// Copies a page out.
-    ///
-    /// # Panics
-    /// If there are not so many pages.
-    #[expect(unsafe_code, reason = "reads through the seam")]
-    pub fn page<X: Hypervisor>(&self, xen: &X, index: u64) -> Words {
-        let at = self.checked(index);
-        // SAFETY: mapped while the span lives (`vmalloc` unmaps only what was dropped).
-        unsafe { xen.page(at) }
-    }
-
-    /// Reads the first word of a page.
-    ///
-    /// # Panics
-    /// As for [`Span::page`].
-    #[expect(unsafe_code, reason = "reads through the seam")]
-    pub fn first_word<X: Hypervisor>(&self, xen: &X, index: u64) -> u64 {
-        let at = self.checked(index);
-        // SAFETY: as in `page`.
-        unsafe { xen.word(at) }
-    }
-
-    /// Borrows the first `len` bytes.
-    ///
-    /// # Panics
-    /// If there are not so many.
-    #[expect(unsafe_code, reason = "reads through the seam")]
-    pub fn bytes<X: Hypervisor>(&self, xen: &X, len: usize) -> &[u8] {
-        assert!(len as u64 <= self.pages * PAGE_SIZE, "{len} bytes of {} pages", self.pages);
-        // SAFETY: mapped as for `page`; data, never a table, and not written while borrowed, because writing takes
-        // `&mut self`.
-        unsafe { xen.bytes(self.at, len) }
-    }
-
-    /// Borrows a page for writing. If it has been made read-only, a write faults.
-    ///
-    /// # Panics
-    /// If there are not so many pages.
-    #[expect(unsafe_code, reason = "writes through the seam")]
-    pub(crate) fn page_mut<'x, X: Hypervisor>(&mut self, xen: &'x mut X, index: u64) -> &'x mut Words {
-        let at = self.checked(index);
-        // SAFETY: mapped as for `page`; owned by the span's holder, who has the only reference (`&mut self`).
-        unsafe { xen.page_mut(at) }
     }
 }

@@ -12,7 +12,7 @@ use alloc::vec;
 use super::index::{self, INVALID, PER_LEAF};
 use super::list::ListPages;
 use super::reader::FrameReader;
-use super::tree::{Initial, Leaf, P2m, Plan, Tree};
+use super::tree::{Initial, P2m, Plan, Tree};
 use crate::builder_list::BuilderList;
 use crate::error::MmError;
 use crate::frames::{Frames, Zone};
@@ -21,7 +21,7 @@ use crate::ranges::Ranges;
 use crate::tables::Tables;
 use crate::window::Window;
 use xen::Hypervisor;
-use xen::addr::Pfn;
+use xen::addr::{ENTRIES, Pfn};
 
 impl P2m<Initial> {
     /// Builds the tree and its frame list over the builder's list, and publishes the frame list.
@@ -88,14 +88,34 @@ impl Tree {
         let missing_mfn = reader.frame(window, xen, self.pages.first().plus(Plan::MISSING))?;
         window.page_mut(xen, &self.pages, Plan::MID_MISSING_MFN).fill(missing_mfn.raw());
         for top in 0..self.plan.mids {
-            window.page_mut(xen, &self.pages, Plan::mid(top)).fill(missing.as_u64());
-            window.page_mut(xen, &self.pages, self.plan.mid_mfn(top)).fill(missing_mfn.raw());
-            self.repoint(top, window, xen, &mut |xen, number, _| {
-                let at = self.list.address(number);
-                let listed = self.list.page_at(at).filter(|(list, leaf)| !is_hole(list, xen, *leaf));
-                let Some((_, leaf)) = listed else { return Ok(None) };
-                Ok(Some(Leaf { at, frame: reader.frame(window, xen, leaf)? }))
-            })?;
+            let (mut mid, mut twin) = ([missing.as_u64(); 512], [missing_mfn.raw(); 512]);
+            let leaves = (top * ENTRIES..).zip(mid.iter_mut().zip(&mut twin));
+            self.fill_leaves(top, leaves, window, reader, xen)?;
+            *window.page_mut(xen, &self.pages, Plan::mid(top)) = mid;
+            *window.page_mut(xen, &self.pages, self.plan.mid_mfn(top)) = twin;
+        }
+        Ok(())
+    }
+
+    /// Fills in the leaves of one mid page, each with its number, that have a frame at all. Tree and twin in one pass.
+    fn fill_leaves<'l, X: Hypervisor>(
+        &self,
+        top: u64,
+        mut leaves: impl Iterator<Item = (u64, (&'l mut u64, &'l mut u64))>,
+        window: &Window,
+        reader: &mut FrameReader<'_, X>,
+        xen: &X,
+    ) -> Result<(), MmError> {
+        for (_, pages) in self.list.part(top * ENTRIES, ENTRIES) {
+            let list = self.list.readable(window, pages.start);
+            let firsts = list.first_words(xen, pages);
+            for ((page, first), (number, (at, frame))) in pages.iter().zip(firsts).zip(&mut leaves) {
+                if first == INVALID && is_hole(list, xen, page) {
+                    continue;
+                }
+                *at = self.list.address(number).as_u64();
+                *frame = reader.frame(window, xen, page)?.raw();
+            }
         }
         Ok(())
     }
@@ -121,9 +141,9 @@ impl Tree {
     }
 }
 
-/// Tells whether a leaf has no frame at all. The first word nearly always decides.
+/// Tells whether a leaf has no frame at all.
 fn is_hole<X: Hypervisor>(window: &Window, xen: &X, leaf: Pfn) -> bool {
-    window.word(xen, leaf, 0) == INVALID && window.page(xen, leaf).iter().all(|&word| word == INVALID)
+    window.page(xen, leaf).iter().all(|&word| word == INVALID)
 }
 
 /// What the builder left in the last page of its list, after the last entry; it may be anything.

@@ -66,6 +66,11 @@ impl ListPages {
         shown.into_iter().find(|(window, pfn)| window.shows(PfnRange::new(*pfn, 1)))
     }
 
+    /// Returns the mapping through which a page of the list is read: the builder's, as long as leaf pointers lead there.
+    pub(super) fn readable<'w>(&'w self, window: &'w Window, page: Pfn) -> &'w Window {
+        self.windows.iter().find(|own| own.shows(PfnRange::new(page, 1))).unwrap_or(window)
+    }
+
     /// Returns the mapping through which a page of the list is written: the direct map (`window`), which shows all
     /// pages of the high mapping, where some are read-only by now (`image`); for a list with its own mapping, that
     /// mapping.

@@ -100,7 +100,7 @@ pub fn revector<X: Hypervisor>(
     };
     match &list {
         Some(runs) => copy(&memory, runs, xen)?,
-        None => alias(&memory, xen)?,
+        None => alias(&memory, xen),
     }
     retire(p2m.into_tree(), list, frames)
 }
@@ -112,9 +112,8 @@ fn leaves<X: Hypervisor>(memory: &Memory<'_>, xen: &X) -> u64 {
 }
 
 /// Re-points each leaf to its own page's address in the direct map.
-fn alias<X: Hypervisor>(memory: &Memory<'_>, xen: &mut X) -> Result<(), MmError> {
-    let mut reader = FrameReader::new(memory.p2m);
-    (0..memory.p2m.plan.mids).try_for_each(|top| repoint(top, memory, &mut reader, xen, &mut Some))
+fn alias<X: Hypervisor>(memory: &Memory<'_>, xen: &mut X) {
+    (0..memory.p2m.plan.mids).for_each(|top| memory.p2m.readdress(top, memory.window(), xen));
 }
 
 /// Copies leaves into `runs`, re-points them, and fills the old ones with ones; one mid page's worth at a time, so that

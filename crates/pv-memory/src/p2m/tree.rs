@@ -164,7 +164,8 @@ impl Tree {
         }
     }
 
-    /// Re-points leaves of one mid page: the only place where tree and frame list change, so they cannot diverge.
+    /// Re-points leaves of one mid page to other frames: the only place where tree and frame list change once they are
+    /// built, so they cannot diverge.
     ///
     /// `target` is called once for each leaf, in order of pfn, with the leaf's number and its current page (`None`: a
     /// shared leaf), and returns where it shall be, or `None` to leave it.
@@ -187,6 +188,18 @@ impl Tree {
         *window.page_mut(xen, &self.pages, Plan::mid(top)) = mid;
         *window.page_mut(xen, &self.pages, self.plan.mid_mfn(top)) = mid_mfn;
         Ok(())
+    }
+
+    /// Re-points the leaves of one mid page that are reached at the builder's addresses to those that `window` has for
+    /// the same pages. Their frames stay what they are, and so does the frame list.
+    pub(super) fn readdress<X: Hypervisor>(&self, top: u64, window: &Window, xen: &mut X) {
+        let pages = self.list.part(top * ENTRIES, ENTRIES).flat_map(|(_, pages)| pages.iter());
+        let mid = window.page_mut(xen, &self.pages, Plan::mid(top));
+        for ((number, leaf), page) in (top * ENTRIES..).zip(mid).zip(pages) {
+            if *leaf == self.list.address(number).as_u64() {
+                *leaf = window.address(page).as_u64();
+            }
+        }
     }
 
     /// Returns the pages of one mid page's leaves that are not shared, in order of pfn.

@@ -10,7 +10,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
-use crate::window::Span;
+use super::span::Span;
 use xen::addr::{PAGE_SIZE, VirtAddr, VirtRange};
 use xen::pte::Access;
 use xen::{Hypervisor, Words};
