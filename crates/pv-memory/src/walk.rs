@@ -55,6 +55,7 @@ impl BootTables {
     ///
     /// # Errors
     /// [`WalkError`], the first thing wrong.
+    #[inline(never)]
     pub fn walk<X: Hypervisor>(
         layout: &Layout,
         facts: &Facts,

@@ -28,6 +28,7 @@ impl P2m<Initial> {
     ///
     /// # Errors
     /// [`MmError`] if memory runs out.
+    #[inline(never)]
     pub fn build<X: Hypervisor>(
         layout: &Layout,
         tables: &mut Tables,
@@ -78,6 +79,8 @@ impl Tree {
         window.page_mut(xen, &self.pages, Plan::MID_MISSING).fill(missing);
     }
 
+    // In a frame of its own: the pages that it fills would lie on the stack of every later stage.
+    #[inline(never)]
     fn fill_mids<X: Hypervisor>(
         &self,
         window: &Window,

@@ -80,6 +80,7 @@ impl Outcome {
 ///
 /// # Errors
 /// [`MmError`] if memory runs out or Xen refuses a mapping; nothing has been re-pointed then.
+#[inline(never)]
 pub fn revector<X: Hypervisor>(
     p2m: P2m<Initial>,
     strategy: Strategy,
