@@ -16,7 +16,7 @@ pub struct Span {
 
 impl Span {
     /// Records that `pages` pages are mapped from `at` on, to frames that nobody else uses.
-    pub(crate) const fn new(at: VirtAddr, pages: u64) -> Self {
+    pub(super) const fn new(at: VirtAddr, pages: u64) -> Self {
         Self { at, pages }
     }
 
@@ -33,7 +33,7 @@ impl Span {
     }
 
     /// Records that only the first `pages` pages are still mapped.
-    pub(crate) const fn shorten(&mut self, pages: u64) {
+    pub(super) const fn shorten(&mut self, pages: u64) {
         assert!(pages <= self.pages);
         self.pages = pages;
     }
@@ -82,7 +82,7 @@ impl Span {
     /// # Panics
     /// If there are not so many pages.
     #[expect(unsafe_code, reason = "writes through the seam")]
-    pub(crate) fn page_mut<'x, X: Hypervisor>(&mut self, xen: &'x mut X, index: u64) -> &'x mut Words {
+    pub(super) fn page_mut<'x, X: Hypervisor>(&mut self, xen: &'x mut X, index: u64) -> &'x mut Words {
         let at = self.checked(index);
         // SAFETY: mapped as for `page`; owned by the span's holder, who has the only reference (`&mut self`).
         unsafe { xen.page_mut(at) }
