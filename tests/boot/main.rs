@@ -22,4 +22,5 @@ mod support;
 mod tables;
 mod vmalloc;
 mod w_xor_x;
+mod whole_tables;
 mod windows;
