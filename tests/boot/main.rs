@@ -12,6 +12,7 @@ mod foreign_frames;
 mod generated;
 mod heap;
 mod linux_bugs;
+mod list_tables;
 mod p2m;
 mod pipeline;
 mod planted;
