@@ -4,9 +4,12 @@
 //! done to pages of the list that no earlier stage reads: those would end the boot there.
 
 use crate::support::boot;
+use crate::support::stages::moved;
 use pv_memory::error::{ListError, MmError};
+use pv_memory::p2m::Strategy;
 use revector::error::BootError;
 use xen::addr::{Pfn, PfnRange, VirtAddr};
+use xen::area;
 use xen::pte::Level;
 use xen_model::{Built, Domain, Notes};
 
@@ -25,8 +28,16 @@ fn entry(built: &mut Built, page: u64) -> &mut u64 {
     &mut built.xen.frame_mut(table)[Level::L1.index(address(page))]
 }
 
+fn domain(mib: u64) -> Domain {
+    Domain { notes: Notes::BOTH, ..Domain::guest(mib) }
+}
+
 fn refused(damage: impl FnOnce(&mut Built)) -> ListError {
-    let mut built = Domain { notes: Notes::BOTH, ..Domain::guest(64) }.build().unwrap();
+    refused_of(64, damage)
+}
+
+fn refused_of(mib: u64, damage: impl FnOnce(&mut Built)) -> ListError {
+    let mut built = domain(mib).build().unwrap();
     damage(&mut built);
     match boot(&mut built, "") {
         Err(BootError::Memory(_, MmError::List(error))) => error,
@@ -89,4 +100,41 @@ fn a_read_only_page_is_named() {
 fn a_page_that_is_neither_list_nor_table_is_counted() {
     let count = refused(|built| built.start_info.nr_p2m_frames += 1);
     assert!(matches!(count, ListError::Count { found, row } if found + 1 == PfnRange::pages(row)), "{count}");
+}
+
+/// In a domain of 1 GiB the list fills an L1 table, whose frames are compared at once.
+#[test]
+fn a_frame_of_the_image_that_the_list_itself_names_is_refused() {
+    let page = refused_of(1024, |built| {
+        let image = built.xen.machine().mfn(Pfn::new(3)).unwrap().raw();
+        let page = built.rows.list_runs().flat_map(PfnRange::iter).nth(200).unwrap();
+        *entry(built, 200) = with_frame(*entry(built, 200), image);
+        *built.list_entry(page) = image;
+    });
+    assert!(
+        matches!(page, ListError::Page { at, pages, .. } if at == address(200) && pages.start.raw() == 3),
+        "{page}"
+    );
+}
+
+/// The list can be read there; but what stage 8 maps would be mapped among its tables.
+#[test]
+fn a_list_in_a_slot_that_has_another_use_is_refused() {
+    let mut built = domain(64).build().unwrap();
+    let root = built.xen.table_at(address(0), Level::L4).unwrap();
+    let words = built.xen.frame_mut(root);
+    words[Level::L4.index(area::VMALLOC.start)] = words[Level::L4.index(address(0))];
+    built.start_info.mfn_list = area::VMALLOC.start.as_u64();
+    let error = boot(&mut built, "").unwrap_err().to_string();
+    assert!(error.starts_with("start_info.mfn_list"), "{error}");
+}
+
+#[test]
+fn list_and_tables_are_free_pages_after_the_move() {
+    let mut world = moved(&domain(64), Strategy::Copy);
+    let (before, image) = (world.frames.free_pages(), world.built.facts.image);
+    let retired = world.retired.take().unwrap();
+    let (_, cleaned) = world.run(|memory, xen| retired.clean(image, memory, xen)).unwrap();
+    assert_eq!((cleaned.freed, cleaned.tables), (PAGES, 3));
+    assert_eq!(world.frames.free_pages() - before, PAGES + 3);
 }

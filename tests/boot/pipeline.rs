@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use crate::support::generator::{Case, Planted};
 use crate::support::{boot, checks};
 use pv_memory::error::MmError;
+use pv_memory::layout::{Layout, Name};
 use revector::error::BootError;
 use revector::stage::Stage;
 use xen::Platform;
 use xen::addr::{Pfn, PfnRange};
-use xen_model::{Built, Domain, ImageShape, Ramdisk};
+use xen::start_info::BootInfo;
+use xen_model::{Builder, Built, Domain, ImageShape, Ramdisk};
 
 /// First page whose high address lies in the module area.
 const MODULES: Pfn = Pfn::new(0x2_0000);
@@ -173,5 +175,17 @@ fn measuring_the_limits_leaves_a_boot_as_good_as_it_was() {
         if strategy != "keep" {
             checks::cleaned(&built);
         }
+    }
+}
+
+/// GRUB leaves its stack in free memory; a row for it would keep a page that nobody uses.
+#[test]
+fn only_a_builder_that_makes_a_stack_of_the_page_after_the_tables_has_a_row_for_it() {
+    for builder in Builder::ALL {
+        let Built { xen, start_info, facts, rows, .. } =
+            Domain { builder, ..Domain::guest(64) }.build().unwrap();
+        let layout = Layout::plan(&BootInfo::parse(&start_info, facts, &xen).unwrap()).unwrap();
+        let row = layout.row(Name::BootStack).map(|row| row.pages);
+        assert_eq!(row, (builder != Builder::Grub).then_some(rows.stack), "{builder:?}");
     }
 }
