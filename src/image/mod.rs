@@ -10,7 +10,7 @@ mod services;
 use revector::boot::{self, Setup};
 use revector::options::{Console, Options};
 use revector::stage::Stage;
-use xen::rt::{Live, console, heap, memory};
+use xen::rt::{Live, console, heap, memory, stack};
 use xen::start_info::Role;
 use xen::{Boot, Verdict};
 
@@ -70,8 +70,8 @@ fn run(options: &Options, boot: &mut Boot<'_, Live>) -> Verdict {
         built_in: Source { name: "hello", object: &HELLO.0 },
     };
     let outcome = boot::boot(boot.raw(), &setup, boot.xen());
-    let heap::Peak { used, of } = heap::peak();
-    log::info!(target: Stage::Total.name(), "heap: {} of {} KiB at most", used.div_ceil(1024), of / 1024);
+    log::info!(target: Stage::Total.name(), "heap: {}", heap::peak());
+    log::info!(target: Stage::Total.name(), "stack: {}", stack::peak());
     match outcome {
         Ok(()) => {
             options.selftest.into_iter().for_each(selftest::run);

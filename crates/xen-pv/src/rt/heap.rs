@@ -5,6 +5,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
 
+use super::peak::Peak;
 use crate::addr::{PAGE_SIZE, VirtAddr};
 use crate::heap::{BYTES, Pieces, Room};
 use spin::Mutex;
@@ -36,16 +37,8 @@ pub fn take_back() -> bool {
     HEAP.0.lock().take_back()
 }
 
-/// How much of the heap has been needed.
-#[derive(Clone, Copy, Debug)]
-pub struct Peak {
-    /// The most bytes in use so far.
-    pub used: usize,
-    /// The bytes of the fixed piece.
-    pub of: usize,
-}
-
-/// Returns how much of the heap has been needed so far.
+/// Returns how much of the fixed piece has been needed so far.
+#[must_use]
 pub fn peak() -> Peak {
     Peak { used: HEAP.0.lock().peak(), of: BYTES }
 }
