@@ -178,8 +178,8 @@ fn show<X: Hypervisor>(
 ) -> Result<(), MmError> {
     let slot = part.start.slot_start();
     let place = growth.table(xen, frames, area::direct(slot), Level::L1, Reach::NeverExecute)?;
-    let words = p2m.leaf_words(growth.tables().window(), xen, slot);
-    let entries = entries(part, &words, growth.tables(), xen)?;
+    let mut entries = p2m.leaf_words(growth.tables().window(), xen, slot);
+    frames_to_entries(part, &mut entries, growth.tables(), xen)?;
     // Below 512: fits any usize.
     let entry = |pfn: Pfn| entries[pfn.above(slot) as usize];
     match place {
@@ -200,19 +200,23 @@ fn show<X: Hypervisor>(
     }
 }
 
-/// The L1 entries for pages of one slot; `words` are their frames, each of which M2P must confirm.
-fn entries<X: Hypervisor>(part: PfnRange, words: &Words, tables: &Tables, xen: &X) -> Result<Words, MmError> {
+/// Replaces the frames of pages of one slot, each of which M2P must confirm, by their L1 entries.
+fn frames_to_entries<X: Hypervisor>(
+    part: PfnRange,
+    words: &mut Words,
+    tables: &Tables,
+    xen: &X,
+) -> Result<(), MmError> {
     let slot = part.start.slot_start();
     let agrees = xen.m2p_confirms(words, slot);
-    let mut entries = [0; 512];
     for pfn in part.iter() {
         // Below 512: fits any usize.
         let index = pfn.above(slot) as usize;
         let frame = Mfn::from_p2m(words[index]).ok_or(MmError::NoFrame { pfn })?;
         let frame = if agrees { frame } else { confirm(xen, pfn, frame)? };
-        entries[index] = tables.entry_to_show(pfn, frame).word();
+        words[index] = tables.entry_to_show(pfn, frame).word();
     }
-    Ok(entries)
+    Ok(())
 }
 
 /// Cuts a range at the borders of the 2 MiB slots that it touches.

@@ -6,50 +6,59 @@
 
 use crate::error::MmError;
 use crate::p2m::Leaves;
-use crate::window::Window;
+use crate::window::{ShownPage, Window};
 use xen::addr::{ENTRIES, Mfn, Pfn};
 use xen::{Hypervisor, List, Words};
 
 /// Entry for a page without a frame, and for pages after the last.
 const NONE: u64 = u64::MAX;
 
-/// A reader of the list, which keeps the page it read last.
+/// A reader of the list, which keeps the page that it found last.
 #[derive(Debug)]
 pub(crate) struct Listed {
     list: List,
-    slot: Option<Pfn>,
-    words: Words,
+    found: Option<(Pfn, ShownPage<'static>)>,
 }
 
 impl Listed {
     pub(crate) const fn new(list: List) -> Self {
-        Self { list, slot: None, words: [NONE; 512] }
+        Self { list, found: None }
     }
 
-    /// Returns the entries of the 512 pages around `pfn`, all ones after the last page of the domain.
+    /// Returns the entries of the 512 pages from `slot` on, all ones after the last page of the domain.
     ///
     /// # Errors
     /// [`MmError::NotMapped`] if that page of the list cannot be read.
-    pub(crate) fn page<X: Hypervisor>(&mut self, xen: &X, pfn: Pfn) -> Result<&Words, MmError> {
-        let slot = pfn.slot_start();
-        if self.slot != Some(slot) {
-            self.words = self.read(xen, slot)?;
-            self.slot = Some(slot);
-        }
-        Ok(&self.words)
-    }
-
-    fn read<X: Hypervisor>(&self, xen: &X, slot: Pfn) -> Result<Words, MmError> {
+    pub(crate) fn page<X: Hypervisor>(&mut self, xen: &X, slot: Pfn) -> Result<Words, MmError> {
         let used = self.list.entries().saturating_sub(slot.raw()).min(ENTRIES);
         if used == 0 {
             return Ok([NONE; 512]);
         }
-        let at = self.list.address(slot);
-        xen.probe(at).map_err(|_| MmError::NotMapped { at })?;
-        let mut words = Window::new(at, Pfn::ZERO.plus(1)).page(xen, Pfn::ZERO);
+        let mut words = self.find(xen, slot)?.words(xen);
         // At most 512: fits any usize.
         words[used as usize..].fill(NONE);
         Ok(words)
+    }
+
+    /// Returns the entry of a page, all ones after the last.
+    ///
+    /// # Errors
+    /// As for [`Listed::page`].
+    pub(crate) fn word<X: Hypervisor>(&mut self, xen: &X, pfn: Pfn) -> Result<u64, MmError> {
+        if pfn.raw() >= self.list.entries() {
+            return Ok(NONE);
+        }
+        // Below 512: fits any usize.
+        Ok(self.find(xen, pfn.slot_start())?.word(xen, (pfn.raw() % ENTRIES) as usize))
+    }
+
+    fn find<X: Hypervisor>(&mut self, xen: &X, slot: Pfn) -> Result<ShownPage<'static>, MmError> {
+        if let Some((_, page)) = self.found.filter(|(found, _)| *found == slot) {
+            return Ok(page);
+        }
+        let page = ShownPage::probe(self.list.address(slot), xen)?;
+        self.found = Some((slot, page));
+        Ok(page)
     }
 
     /// Returns the frame of a page.
@@ -57,9 +66,7 @@ impl Listed {
     /// # Errors
     /// [`MmError::NoFrame`] if it has none, and as for [`Listed::page`].
     pub(crate) fn frame<X: Hypervisor>(&mut self, xen: &X, pfn: Pfn) -> Result<Mfn, MmError> {
-        // Below 512: fits any usize.
-        let index = (pfn.raw() % ENTRIES) as usize;
-        Mfn::from_p2m(self.page(xen, pfn)?[index]).ok_or(MmError::NoFrame { pfn })
+        Mfn::from_p2m(self.word(xen, pfn)?).ok_or(MmError::NoFrame { pfn })
     }
 
     /// Returns the page that a machine frame backs, according to both M2P and the list.
@@ -70,6 +77,6 @@ impl Listed {
 
 impl<X: Hypervisor> Leaves<X> for Listed {
     fn leaf_words(&self, _: &Window, xen: &X, slot: Pfn) -> Words {
-        self.read(xen, slot).unwrap_or([NONE; 512])
+        Self::new(self.list).page(xen, slot).unwrap_or([NONE; 512])
     }
 }

@@ -65,8 +65,8 @@ impl Memory<'_> {
     fn take_backed<X: Hypervisor>(&mut self, wanted: u64, xen: &X) -> Result<Vec<Run>, MmError> {
         let Self { tables, p2m, frames } = self;
         let window = tables.window();
-        let mut reader = FrameReader::new(*p2m);
-        let mut backed = |pfn: &Pfn| reader.frame(window, xen, *pfn).is_ok();
+        let mut reader = FrameReader::new(*p2m, window);
+        let mut backed = |pfn: &Pfn| reader.frame(xen, *pfn).is_ok();
         let mut runs = Vec::new();
         let mut missing = wanted;
         while missing > 0 {

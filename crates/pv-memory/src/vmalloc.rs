@@ -176,11 +176,13 @@ fn map<X: Hypervisor>(
     xen: &mut X,
 ) -> Result<(), MmError> {
     let pages = || pages_of(range).zip(runs.iter().flat_map(|run| run.pages().iter()));
-    let mut reader = FrameReader::new(memory.p2m);
+    // A copy, because the tables grow meanwhile: leaves are in pages that are shown now.
+    let window = memory.window().clone();
+    let mut reader = FrameReader::new(memory.p2m, &window);
     let mut growth = Growth::new(memory.tables);
     let mut leaves = Batch::new();
     let filled = pages().try_for_each(|(at, pfn)| {
-        let mfn = reader.frame(growth.tables().window(), xen, pfn)?;
+        let mfn = reader.frame(xen, pfn)?;
         let mfn = confirm(xen, pfn, mfn)?;
         add_page(&mut growth, &mut leaves, at, mfn, memory.frames, xen)
     });

@@ -140,9 +140,9 @@ struct Walk<'w, X, F: FnMut(Line)> {
 impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
     fn table(&mut self, table: Table, base: u64, above: Rights) -> Result<(), WalkError> {
         self.counts.add(table.level);
-        let words = self.window.page(self.xen, table.pfn);
-        let Some(level) = table.level.below() else { return self.pages(&words, base, above) };
-        for (index, &word) in (0..ENTRIES).zip(&words) {
+        let (page, xen) = (self.window.shown_page(table.pfn), self.xen);
+        let Some(level) = table.level.below() else { return self.pages(&page.words(xen), base, above) };
+        for (index, word) in (0..ENTRIES).zip(page.iter(xen)) {
             let entry = Pte::from_word(word);
             let at = VirtAddr::new_truncate(base + index * table.level.span());
             if entry.is_present() && !(table.level == Level::L4 && self.is_skipped(index)) {
@@ -173,7 +173,7 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
     /// confirmed by M2P at once.
     fn pages(&mut self, words: &Words, base: u64, above: Rights) -> Result<(), WalkError> {
         let first = self.next.slot_start();
-        let listed = *self.listed.page(self.xen, first).map_err(WalkError::Unreadable)?;
+        let listed = self.listed.page(self.xen, first).map_err(WalkError::Unreadable)?;
         let differences = words
             .iter()
             .zip(&listed)
@@ -182,13 +182,13 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
         if confirmed && self.whole_table(words, base, above) {
             return Ok(());
         }
-        for ((index, &word), &listed) in (0..ENTRIES).zip(words).zip(&listed) {
+        for (index, &word) in (0..ENTRIES).zip(words) {
             let entry = Pte::from_word(word);
             let at = VirtAddr::new_truncate(base + index * Level::L1.span());
             if entry.is_present() {
                 self.in_place(at)?;
                 if !confirmed {
-                    self.frame(at, entry.mfn(), listed)?;
+                    self.frame(at, entry.mfn())?;
                 }
                 self.page(at, entry, above.and(entry))?;
             }
@@ -220,8 +220,9 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
     }
 
     /// Checks that the frame mapped at `at` is the next page's, by its entry in the P2M and by M2P.
-    fn frame(&mut self, at: VirtAddr, mfn: Mfn, listed: u64) -> Result<(), WalkError> {
+    fn frame(&mut self, at: VirtAddr, mfn: Mfn) -> Result<(), WalkError> {
         let expected = self.next;
+        let listed = self.listed.word(self.xen, expected).map_err(WalkError::Unreadable)?;
         let (shared_info, shared_frame) = self.shared_info;
         if at == shared_info && mfn == shared_frame {
             return Ok(());
@@ -251,9 +252,7 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
     fn unmapped(&mut self) -> Result<(), WalkError> {
         for row in self.layout.rows().filter(|row| row.shown == Shown::Nowhere) {
             for pfn in row.pages.iter() {
-                // Below 512: fits any usize.
-                let listed = self.listed.page(self.xen, pfn).map_err(WalkError::Unreadable)?
-                    [(pfn.raw() % ENTRIES) as usize];
+                let listed = self.listed.word(self.xen, pfn).map_err(WalkError::Unreadable)?;
                 let claim = Mfn::from_p2m(listed).and_then(|mfn| self.xen.m2p(mfn));
                 if !claim.is_some_and(|claim| claim.names(pfn)) {
                     return Err(WalkError::NotBacked { pfn, listed, of: row.name });

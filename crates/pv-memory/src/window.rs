@@ -8,11 +8,60 @@
 //!
 //! Neighbours: `walk` makes the first window, `direct_map` the second; everybody reads through one.
 
+use core::marker::PhantomData;
+
+use crate::error::MmError;
 use crate::frames::Run;
 use crate::ranges::Ranges;
 use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use xen::area;
 use xen::{Gauge, Hypervisor, Loop, Words};
+
+/// A page that a window shows. It is read, never borrowed: it may be a page table, which the processor and Xen write to.
+#[derive(Clone, Copy, Debug)]
+pub struct ShownPage<'w> {
+    at: VirtAddr,
+    window: PhantomData<&'w Window>,
+}
+
+impl ShownPage<'static> {
+    /// Finds a page of the builder's P2M list, which is mapped until `cleanup`, and must not be used any later.
+    ///
+    /// # Errors
+    /// [`MmError::NotMapped`] if reading it faults.
+    pub(crate) fn probe<X: Hypervisor>(at: VirtAddr, xen: &X) -> Result<Self, MmError> {
+        xen.probe(at).map_err(|_| MmError::NotMapped { at })?;
+        Ok(Self { at, window: PhantomData })
+    }
+}
+
+impl ShownPage<'_> {
+    /// Copies the page out: 4 KiB, so by value only where all of it is needed at once; the stack has 64.
+    #[expect(unsafe_code, reason = "reads through the seam")]
+    #[inline]
+    pub fn words<X: Hypervisor>(self, xen: &X) -> Words {
+        // SAFETY: mapped, because a window shows it or a read did not fault (checked when this was made); it is dropped
+        // before the mapping goes.
+        unsafe { xen.page(self.at) }
+    }
+
+    /// Reads the word with index `index`.
+    ///
+    /// # Panics
+    /// If a page has no such word.
+    #[expect(unsafe_code, reason = "reads through the seam")]
+    #[inline]
+    pub fn word<X: Hypervisor>(self, xen: &X, index: usize) -> u64 {
+        assert!(index < 512, "word {index} of a page");
+        // SAFETY: mapped, as in `words`; within the page and aligned, by the assertion.
+        unsafe { xen.word(VirtAddr::new_truncate(self.at.as_u64() + index as u64 * 8)) }
+    }
+
+    /// Reads the words one after the other.
+    pub(crate) fn iter<X: Hypervisor>(self, xen: &X) -> impl Iterator<Item = u64> {
+        (0..512).map(move |index| self.word(xen, index))
+    }
+}
 
 /// Linear mapping `pfn -> base + pfn * 4096`, for the pages it shows.
 #[derive(Clone, Debug)]
@@ -79,6 +128,15 @@ impl Window {
         Pfn::new(at.as_u64().wrapping_sub(self.base.as_u64()) / PAGE_SIZE)
     }
 
+    /// Returns the page, which can then be read any number of times without being looked for again.
+    ///
+    /// # Panics
+    /// If the window does not show it: that is the caller's mistake, not the domain's.
+    #[must_use]
+    pub fn shown_page(&self, pfn: Pfn) -> ShownPage<'_> {
+        ShownPage { at: self.checked(PfnRange::new(pfn, 1)), window: PhantomData }
+    }
+
     fn checked(&self, pages: PfnRange) -> VirtAddr {
         assert!(
             self.shows(pages),
@@ -88,28 +146,21 @@ impl Window {
         self.address(pages.start)
     }
 
-    /// Copies a page out. Never borrows it: it may be a page table, which the processor and Xen write to.
+    /// Copies a page out: [`ShownPage::words`].
     ///
     /// # Panics
-    /// If the window does not show it: that is the caller's mistake, not the domain's.
-    #[expect(unsafe_code, reason = "reads through the seam")]
+    /// As for [`Window::shown_page`].
     #[inline]
     pub fn page<X: Hypervisor>(&self, xen: &X, pfn: Pfn) -> Words {
-        let at = self.checked(PfnRange::new(pfn, 1));
-        // SAFETY: mapped, because this window shows it (checked above) and is dropped before its mapping goes.
-        unsafe { xen.page(at) }
+        self.shown_page(pfn).words(xen)
     }
 
     /// Reads one word of a page, the one with index `index`.
     ///
     /// # Panics
-    /// If the window does not show the page, or it has no such word.
-    #[expect(unsafe_code, reason = "reads through the seam")]
+    /// As for [`Window::shown_page`], and if a page has no such word.
     pub fn word<X: Hypervisor>(&self, xen: &X, pfn: Pfn, index: usize) -> u64 {
-        let at = self.checked(PfnRange::new(pfn, 1));
-        assert!(index < 512, "word {index} of a page");
-        // SAFETY: mapped, as in `page`; within the page and aligned, by the assertion.
-        unsafe { xen.word(VirtAddr::new_truncate(at.as_u64() + index as u64 * 8)) }
+        self.shown_page(pfn).word(xen, index)
     }
 
     /// Reads the first word of each page.
@@ -119,7 +170,7 @@ impl Window {
     #[expect(unsafe_code, reason = "reads through the seam")]
     pub(crate) fn first_words<X: Hypervisor>(&self, xen: &X, pages: PfnRange) -> impl Iterator<Item = u64> {
         let at = self.checked(pages).as_u64();
-        // SAFETY: mapped, as in `page`.
+        // SAFETY: mapped, as in `ShownPage::words`.
         (0..pages.pages()).map(move |page| unsafe { xen.word(VirtAddr::new_truncate(at + page * PAGE_SIZE)) })
     }
 

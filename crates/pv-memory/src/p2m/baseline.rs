@@ -36,9 +36,11 @@ pub(super) fn map_all<X: Hypervisor>(
     for slot in (first.raw()..memory.p2m.nr_pages).step_by(512).map(Pfn::new) {
         map_slot(slot, new_list, memory, xen)?;
     }
-    let mut reader = FrameReader::new(memory.p2m);
+    // A copy, because the window grows meanwhile.
+    let window = memory.window().clone();
+    let mut reader = FrameReader::new(memory.p2m, &window);
     new_list.iter().flat_map(|run| run.pages().iter()).try_for_each(|pfn| {
-        let frame = confirm(xen, pfn, reader.frame(memory.window(), xen, pfn)?)?;
+        let frame = confirm(xen, pfn, reader.frame(xen, pfn)?)?;
         map_page(pfn, frame, memory, xen)
     })
 }

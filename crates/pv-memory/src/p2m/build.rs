@@ -7,12 +7,12 @@
 //! Takes [`Tables`] from `direct_map`, gives [`P2m<Initial>`] to `revector`. Lineage: Linux
 //! `xen_build_dynamic_phys_to_machine`, `xen_build_mfn_list_list`.
 
-use alloc::vec;
+use alloc::vec::Vec;
 
 use super::index::{self, INVALID, PER_LEAF};
 use super::list::ListPages;
 use super::reader::FrameReader;
-use super::tree::{Initial, P2m, Plan, Tree};
+use super::tree::{Initial, Leaf, P2m, Plan, Tree};
 use crate::builder_list::BuilderList;
 use crate::error::MmError;
 use crate::frames::{Frames, Zone};
@@ -43,15 +43,15 @@ impl P2m<Initial> {
             plan,
             pages: frames.take(Zone::Mapped(window), plan.pages())?,
             list: ListPages::adopt(list, frames)?,
-            split: vec![],
+            split: Vec::new(),
             identity: Ranges::new(),
         };
         tree.fill_list_tail(window, xen);
         tree.fill_shared_pages(window, xen);
-        let reader = &mut FrameReader::new(&tree.list);
+        let reader = &mut FrameReader::new(&tree.list, window);
         tree.fill_mids(window, reader, xen)?;
         tree.fill_tops(window, reader, xen)?;
-        let top = reader.frame(window, xen, tree.pages.first().plus(Plan::TOP_MFN))?;
+        let top = reader.frame(xen, tree.pages.first().plus(Plan::TOP_MFN))?;
         xen.publish_p2m(top, tree.nr_pages);
         Ok(Self::new(tree))
     }
@@ -79,8 +79,6 @@ impl Tree {
         window.page_mut(xen, &self.pages, Plan::MID_MISSING).fill(missing);
     }
 
-    // In a frame of its own: the pages that it fills would lie on the stack of every later stage.
-    #[inline(never)]
     fn fill_mids<X: Hypervisor>(
         &self,
         window: &Window,
@@ -88,36 +86,37 @@ impl Tree {
         xen: &mut X,
     ) -> Result<(), MmError> {
         let missing = self.shared(window, Plan::MISSING);
-        let missing_mfn = reader.frame(window, xen, self.pages.first().plus(Plan::MISSING))?;
+        let missing_mfn = reader.frame(xen, self.pages.first().plus(Plan::MISSING))?;
         window.page_mut(xen, &self.pages, Plan::MID_MISSING_MFN).fill(missing_mfn.raw());
+        let mut leaves = Vec::with_capacity(ENTRIES as usize);
         for top in 0..self.plan.mids {
-            let (mut mid, mut twin) = ([missing.as_u64(); 512], [missing_mfn.raw(); 512]);
-            let leaves = (top * ENTRIES..).zip(mid.iter_mut().zip(&mut twin));
-            self.fill_leaves(top, leaves, window, reader, xen)?;
-            *window.page_mut(xen, &self.pages, Plan::mid(top)) = mid;
-            *window.page_mut(xen, &self.pages, self.plan.mid_mfn(top)) = twin;
+            window.page_mut(xen, &self.pages, Plan::mid(top)).fill(missing.as_u64());
+            window.page_mut(xen, &self.pages, self.plan.mid_mfn(top)).fill(missing_mfn.raw());
+            leaves.clear();
+            self.find_leaves(top, &mut leaves, window, reader, xen)?;
+            self.enter(top, &leaves, window, xen);
         }
         Ok(())
     }
 
-    /// Fills in the leaves of one mid page, each with its number, that have a frame at all. Tree and twin in one pass.
-    fn fill_leaves<'l, X: Hypervisor>(
+    /// Finds the leaves of one mid page that have a frame at all.
+    fn find_leaves<X: Hypervisor>(
         &self,
         top: u64,
-        mut leaves: impl Iterator<Item = (u64, (&'l mut u64, &'l mut u64))>,
+        leaves: &mut Vec<(usize, Leaf)>,
         window: &Window,
         reader: &mut FrameReader<'_, X>,
         xen: &X,
     ) -> Result<(), MmError> {
+        let mut places = (top * ENTRIES..).zip(0..);
         for (_, pages) in self.list.part(top * ENTRIES, ENTRIES) {
             let list = self.list.readable(window, pages.start);
             let firsts = list.first_words(xen, pages);
-            for ((page, first), (number, (at, frame))) in pages.iter().zip(firsts).zip(&mut leaves) {
+            for ((page, first), (number, slot)) in pages.iter().zip(firsts).zip(&mut places) {
                 if first == INVALID && is_hole(list, xen, page) {
                     continue;
                 }
-                *at = self.list.address(number).as_u64();
-                *frame = reader.frame(window, xen, page)?.raw();
+                leaves.push((slot, Leaf { at: self.list.address(number), frame: reader.frame(xen, page)? }));
             }
         }
         Ok(())
@@ -131,12 +130,12 @@ impl Tree {
     ) -> Result<(), MmError> {
         let first = self.pages.first();
         let hole = self.shared(window, Plan::MID_MISSING).as_u64();
-        let hole_mfn = reader.frame(window, xen, first.plus(Plan::MID_MISSING_MFN))?.raw();
+        let hole_mfn = reader.frame(xen, first.plus(Plan::MID_MISSING_MFN))?.raw();
         window.page_mut(xen, &self.pages, Plan::TOP).fill(hole);
         window.page_mut(xen, &self.pages, Plan::TOP_MFN).fill(hole_mfn);
         for (entry, top) in (0..self.plan.mids).enumerate() {
             let mid = self.shared(window, Plan::mid(top)).as_u64();
-            let mid_mfn = reader.frame(window, xen, first.plus(self.plan.mid_mfn(top)))?.raw();
+            let mid_mfn = reader.frame(xen, first.plus(self.plan.mid_mfn(top)))?.raw();
             window.page_mut(xen, &self.pages, Plan::TOP)[entry] = mid;
             window.page_mut(xen, &self.pages, Plan::TOP_MFN)[entry] = mid_mfn;
         }
@@ -146,7 +145,7 @@ impl Tree {
 
 /// Tells whether a leaf has no frame at all.
 fn is_hole<X: Hypervisor>(window: &Window, xen: &X, leaf: Pfn) -> bool {
-    window.page(xen, leaf).iter().all(|&word| word == INVALID)
+    window.shown_page(leaf).iter(xen).all(|word| word == INVALID)
 }
 
 /// What the builder left in the last page of its list, after the last entry; it may be anything.

@@ -9,13 +9,13 @@
 use alloc::vec::Vec;
 use core::mem;
 
-use super::index::{INVALID, PER_LEAF};
-use super::reader::Leaves;
+use super::index::PER_LEAF;
+use super::reader::MappedLeaves;
 use crate::builder_list::{BuilderList, OwnMapping};
 use crate::frames::{FrameError, Frames, Run, part};
-use crate::window::Window;
+use crate::window::{ShownPage, Window};
+use xen::Hypervisor;
 use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
-use xen::{Hypervisor, Words};
 
 /// The pages that leaves lie in; while they are the builder's, leaf n is page n of them.
 #[derive(Debug)]
@@ -103,9 +103,9 @@ impl ListPages {
 }
 
 /// While the tree is being built, the list is the only P2M there is.
-impl<X: Hypervisor> Leaves<X> for ListPages {
-    fn leaf_words(&self, _: &Window, xen: &X, slot: Pfn) -> Words {
-        let leaf = self.page_at(self.address(slot.raw() / PER_LEAF));
-        leaf.map_or([INVALID; 512], |(window, page)| window.page(xen, page))
+impl<X: Hypervisor> MappedLeaves<X> for ListPages {
+    fn leaf<'l>(&'l self, _: &'l Window, _: &X, slot: Pfn) -> Option<ShownPage<'l>> {
+        let (window, page) = self.page_at(self.address(slot.raw() / PER_LEAF))?;
+        Some(window.shown_page(page))
     }
 }

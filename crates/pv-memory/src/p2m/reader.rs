@@ -5,7 +5,7 @@
 
 use super::index::INVALID;
 use crate::error::MmError;
-use crate::window::Window;
+use crate::window::{ShownPage, Window};
 use xen::addr::{ENTRIES, Mfn, Pfn};
 use xen::{Hypervisor, Words};
 
@@ -15,24 +15,32 @@ pub trait Leaves<X: Hypervisor> {
     fn leaf_words(&self, window: &Window, xen: &X, slot: Pfn) -> Words;
 }
 
-/// Looks up the machine frames of pfns in ascending order.
+/// Something whose leaves are mapped.
+pub(crate) trait MappedLeaves<X: Hypervisor> {
+    /// Returns the leaf that describes the 512 pages from `slot` on; `None` after the last page.
+    fn leaf<'l>(&'l self, window: &'l Window, xen: &X, slot: Pfn) -> Option<ShownPage<'l>>;
+}
+
+/// Looks up the machine frames of pfns in ascending order, in leaves that stay where they are meanwhile.
 pub(crate) struct FrameReader<'p, X> {
-    leaves: &'p dyn Leaves<X>,
+    leaves: &'p dyn MappedLeaves<X>,
+    window: &'p Window,
     slot: Pfn,
-    words: Words,
+    leaf: Option<ShownPage<'p>>,
 }
 
 impl<'p, X: Hypervisor> FrameReader<'p, X> {
-    pub(crate) const fn new(leaves: &'p dyn Leaves<X>) -> Self {
-        Self { leaves, slot: Pfn::new(u64::MAX), words: [INVALID; 512] }
+    pub(crate) const fn new(leaves: &'p dyn MappedLeaves<X>, window: &'p Window) -> Self {
+        Self { leaves, window, slot: Pfn::new(u64::MAX), leaf: None }
     }
 
-    pub(crate) fn frame(&mut self, window: &Window, xen: &X, pfn: Pfn) -> Result<Mfn, MmError> {
+    pub(crate) fn frame(&mut self, xen: &X, pfn: Pfn) -> Result<Mfn, MmError> {
         if self.slot != pfn.slot_start() {
             self.slot = pfn.slot_start();
-            self.words = self.leaves.leaf_words(window, xen, self.slot);
+            self.leaf = self.leaves.leaf(self.window, xen, self.slot);
         }
         // Below 512: fits any usize.
-        Mfn::from_p2m(self.words[(pfn.raw() % ENTRIES) as usize]).ok_or(MmError::NoFrame { pfn })
+        let word = self.leaf.map_or(INVALID, |leaf| leaf.word(xen, (pfn.raw() % ENTRIES) as usize));
+        Mfn::from_p2m(word).ok_or(MmError::NoFrame { pfn })
     }
 }

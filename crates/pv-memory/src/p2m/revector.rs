@@ -121,7 +121,6 @@ fn alias<X: Hypervisor>(memory: &Memory<'_>, xen: &mut X) {
 /// what was just copied is filled while it is still in the caches.
 fn copy<X: Hypervisor>(memory: &Memory<'_>, runs: &[Run], xen: &mut X) -> Result<(), MmError> {
     let (p2m, window) = (memory.p2m, memory.window());
-    let mut reader = FrameReader::new(p2m);
     let mut targets = runs.iter().flat_map(|run| run.pages().iter().map(move |to| (run, to)));
     for top in 0..p2m.plan.mids {
         let leaves = p2m.leaves_of(top, window, xen);
@@ -133,6 +132,8 @@ fn copy<X: Hypervisor>(memory: &Memory<'_>, runs: &[Run], xen: &mut X) -> Result
             window.copy(xen, old, PfnRange::new(from, piece.len() as u64), run, to.above(run.first()));
         }
         let mut steps = steps.iter();
+        // A fresh reader: the leaves that an earlier one has found are moved and filled by now.
+        let mut reader = FrameReader::new(p2m, window);
         repoint(top, memory, &mut reader, xen, &mut |_| steps.next().map(|step| step.to))?;
         for (run, part) in p2m.list.part(top * ENTRIES, ENTRIES) {
             p2m.list.writable(window, part.start).fill(xen, run, part, INVALID);
@@ -168,7 +169,7 @@ fn repoint<X: Hypervisor>(
     memory.p2m.repoint(top, window, xen, &mut |xen, _, leaf| {
         let Some(to) = leaf.and_then(&mut *target) else { return Ok(None) };
         // Cannot fail: a mapped page has a frame.
-        Ok(Some(Leaf { at: window.address(to), frame: reader.frame(window, xen, to)? }))
+        Ok(Some(Leaf { at: window.address(to), frame: reader.frame(xen, to)? }))
     })
 }
 

@@ -13,12 +13,12 @@ use core::ops::{Deref, DerefMut};
 
 use super::index::{self, INVALID, Index};
 use super::list::ListPages;
-use super::reader::Leaves;
+use super::reader::{Leaves, MappedLeaves};
 use crate::builder_list::OwnMapping;
 use crate::error::MmError;
 use crate::frames::Run;
 use crate::ranges::Ranges;
-use crate::window::Window;
+use crate::window::{ShownPage, Window};
 use xen::addr::{ENTRIES, Mfn, Pfn, PfnRange, VirtAddr};
 use xen::{Hypervisor, Words};
 
@@ -176,18 +176,31 @@ impl Tree {
         xen: &mut X,
         target: &mut Target<'_, X>,
     ) -> Result<(), MmError> {
-        let mut mid = self.mid(window, xen, top);
-        let mut mid_mfn = window.page(xen, self.pages.first().plus(self.plan.mid_mfn(top)));
-        for (number, slot) in (top * ENTRIES..index::leaves(self.nr_pages)).zip(0..mid.len()) {
-            let now = self.unshared(window, VirtAddr::new_truncate(mid[slot]));
+        let mut moved = Vec::new();
+        let pointers = self.mid(window, top).iter(xen);
+        for ((number, slot), pointer) in (top * ENTRIES..index::leaves(self.nr_pages)).zip(0..).zip(pointers)
+        {
+            let now = self.unshared(window, VirtAddr::new_truncate(pointer));
             if let Some(leaf) = target(xen, number, now)? {
-                mid[slot] = leaf.at.as_u64();
-                mid_mfn[slot] = leaf.frame.raw();
+                moved.push((slot, leaf));
             }
         }
-        *window.page_mut(xen, &self.pages, Plan::mid(top)) = mid;
-        *window.page_mut(xen, &self.pages, self.plan.mid_mfn(top)) = mid_mfn;
+        self.enter(top, &moved, window, xen);
         Ok(())
+    }
+
+    /// Enters leaves at their places in one mid page and its frame list.
+    pub(super) fn enter<X: Hypervisor>(
+        &self,
+        top: u64,
+        leaves: &[(usize, Leaf)],
+        window: &Window,
+        xen: &mut X,
+    ) {
+        let mid = window.page_mut(xen, &self.pages, Plan::mid(top));
+        leaves.iter().for_each(|(slot, leaf)| mid[*slot] = leaf.at.as_u64());
+        let mid_mfn = window.page_mut(xen, &self.pages, self.plan.mid_mfn(top));
+        leaves.iter().for_each(|(slot, leaf)| mid_mfn[*slot] = leaf.frame.raw());
     }
 
     /// Re-points the leaves of one mid page that are reached at the builder's addresses to those that `window` has for
@@ -207,15 +220,14 @@ impl Tree {
         &'w self,
         top: u64,
         window: &'w Window,
-        xen: &X,
+        xen: &'w X,
     ) -> impl Iterator<Item = Pfn> + use<'w, X> {
         // Entries after the last leaf lead to the shared missing page.
-        let mid = self.mid(window, xen, top).into_iter();
-        mid.filter_map(|leaf| self.unshared(window, VirtAddr::new_truncate(leaf)))
+        self.mid(window, top).iter(xen).filter_map(|leaf| self.unshared(window, VirtAddr::new_truncate(leaf)))
     }
 
-    fn mid<X: Hypervisor>(&self, window: &Window, xen: &X, top: u64) -> Words {
-        window.page(xen, self.pages.first().plus(Plan::mid(top)))
+    fn mid<'w>(&self, window: &'w Window, top: u64) -> ShownPage<'w> {
+        window.shown_page(self.pages.first().plus(Plan::mid(top)))
     }
 
     /// Returns the frame list's entry for the leaf at `index`.
@@ -271,13 +283,18 @@ impl Tree {
     }
 }
 
+impl<X: Hypervisor> MappedLeaves<X> for Tree {
+    fn leaf<'l>(&'l self, window: &'l Window, xen: &X, slot: Pfn) -> Option<ShownPage<'l>> {
+        let index = Index::of(slot).filter(|_| slot.raw() < self.nr_pages)?;
+        let (window, leaf) = self.locate_leaf(window, self.leaf_address(window, xen, index));
+        Some(window.shown_page(leaf))
+    }
+}
+
 impl<X: Hypervisor> Leaves<X> for Tree {
     fn leaf_words(&self, window: &Window, xen: &X, slot: Pfn) -> Words {
-        match Index::of(slot).filter(|_| slot.raw() < self.nr_pages) {
-            Some(index) => {
-                let (window, leaf) = self.locate_leaf(window, self.leaf_address(window, xen, index));
-                window.page(xen, leaf)
-            }
+        match self.leaf(window, xen, slot) {
+            Some(leaf) => leaf.words(xen),
             None => [INVALID; 512],
         }
     }

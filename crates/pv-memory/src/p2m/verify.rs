@@ -83,7 +83,7 @@ impl Tree {
             Verify::Full => 1,
         };
         let mut seen = Verified { entries: self.nr_pages, ..Verified::default() };
-        let mut frames = FrameReader::new(self);
+        let mut frames = FrameReader::new(self, window);
         for number in (0..index::leaves(self.nr_pages)).filter(|number| number % every == 0) {
             seen.leaves += 1;
             seen.frame_list_good += u64::from(self.frame_list_is_right(&mut frames, window, xen, number));
@@ -106,8 +106,7 @@ impl Tree {
         // The toolstack does not know identity pages: it must find missing ones there.
         let expected = if leaf == own.plus(Plan::IDENTITY) { own.plus(Plan::MISSING) } else { leaf };
         let entry = self.frame_list_entry(window, xen, index);
-        let page =
-            xen.m2p(entry).and_then(|claim| claim.confirmed(|pfn| frames.frame(window, xen, pfn).ok()));
+        let page = xen.m2p(entry).and_then(|claim| claim.confirmed(|pfn| frames.frame(xen, pfn).ok()));
         page == Some(expected)
     }
 
@@ -118,7 +117,9 @@ impl Tree {
             seen.looked_at += PER_LEAF;
             return;
         }
-        for (pfn, word) in (first.raw()..self.nr_pages).map(Pfn::new).zip(words) {
+        for (pfn, word) in
+            (first.raw()..self.nr_pages).map(Pfn::new).zip(&words).map(|(pfn, word)| (pfn, *word))
+        {
             if word == INVALID {
                 seen.missing += 1;
                 continue;
