@@ -140,9 +140,9 @@ struct Walk<'w, X, F: FnMut(Line)> {
 impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
     fn table(&mut self, table: Table, base: u64, above: Rights) -> Result<(), WalkError> {
         self.counts.add(table.level);
-        let (page, xen) = (self.window.shown_page(table.pfn), self.xen);
-        let Some(level) = table.level.below() else { return self.pages(&page.words(xen), base, above) };
-        for (index, word) in (0..ENTRIES).zip(page.iter(xen)) {
+        let words = self.window.page(self.xen, table.pfn);
+        let Some(level) = table.level.below() else { return self.pages(&words, base, above) };
+        for (index, &word) in (0..ENTRIES).zip(&words) {
             let entry = Pte::from_word(word);
             let at = VirtAddr::new_truncate(base + index * table.level.span());
             if entry.is_present() && !(table.level == Level::L4 && self.is_skipped(index)) {

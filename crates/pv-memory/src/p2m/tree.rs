@@ -177,10 +177,10 @@ impl Tree {
         target: &mut Target<'_, X>,
     ) -> Result<(), MmError> {
         let mut moved = Vec::new();
-        let pointers = self.mid(window, top).iter(xen);
-        for ((number, slot), pointer) in (top * ENTRIES..index::leaves(self.nr_pages)).zip(0..).zip(pointers)
+        let pointers = self.mid(window, top).words(xen);
+        for ((number, slot), pointer) in (top * ENTRIES..index::leaves(self.nr_pages)).zip(0..).zip(&pointers)
         {
-            let now = self.unshared(window, VirtAddr::new_truncate(pointer));
+            let now = self.unshared(window, VirtAddr::new_truncate(*pointer));
             if let Some(leaf) = target(xen, number, now)? {
                 moved.push((slot, leaf));
             }
@@ -220,10 +220,13 @@ impl Tree {
         &'w self,
         top: u64,
         window: &'w Window,
-        xen: &'w X,
+        xen: &X,
     ) -> impl Iterator<Item = Pfn> + use<'w, X> {
         // Entries after the last leaf lead to the shared missing page.
-        self.mid(window, top).iter(xen).filter_map(|leaf| self.unshared(window, VirtAddr::new_truncate(leaf)))
+        self.mid(window, top)
+            .words(xen)
+            .into_iter()
+            .filter_map(|leaf| self.unshared(window, VirtAddr::new_truncate(leaf)))
     }
 
     fn mid<'w>(&self, window: &'w Window, top: u64) -> ShownPage<'w> {
