@@ -31,12 +31,12 @@ fn assert_agrees_with_itself(layout: &Layout) {
 
 /// A row that the guest printed means the same in the toolstack's log.
 fn assert_both_read_rows_alike(found: &Layout) {
-    let told = Layout::differences_of(("one", &Layout::default()), ("other", found));
+    let seen = Layout::differences_of(("one", &Layout::default()), ("other", found));
     let row = |sentence: &String| {
         let (name, row) = sentence.strip_prefix("row '")?.split_once("': one nothing, other ")?;
         Some(format!("xc_dom_alloc_segment: {name} : {row}\n"))
     };
-    let log: String = told.iter().filter_map(row).collect();
+    let log: String = seen.iter().filter_map(row).collect();
     // What mail programs write would be undone a second time.
     if log.contains(['&', '=']) {
         return;

@@ -37,7 +37,7 @@ pub(crate) enum Start {
     Dom0Com2,
 }
 
-/// Whether the guest's layout is compared with its builder's log, if that tells it, and with the prediction.
+/// Whether the guest's layout is compared with its builder's log, if it is in there, and with the prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rows {
     /// By every builder, but after a plain `xl create -c`.

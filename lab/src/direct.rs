@@ -164,7 +164,7 @@ mod tests {
         );
         assert_eq!(end_of("Hardware Dom0 halted: halting machine"), None);
         for begun in ["(XEN) Hardware Dom0", "(XEN) Hardware Dom0 hal"] {
-            assert_eq!(end_of(begun), None, "{begun}: how it ended is not told yet");
+            assert_eq!(end_of(begun), None, "{begun}: how it ended is not known yet");
         }
     }
 

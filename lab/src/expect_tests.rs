@@ -38,7 +38,7 @@ fn a_good_boot_has_no_complaints() {
 }
 
 #[test]
-fn each_wrong_thing_is_told() {
+fn each_wrong_thing_is_a_complaint() {
     let case = Case { says: &["needed"], never_says: &["forbidden"], xen_says: &["crashed"], ..cases::CASE };
     let found = complain(&case, Outcome::Crash, &["forbidden"]);
     assert_eq!(found.len(), 4, "{found:?}");
@@ -47,7 +47,7 @@ fn each_wrong_thing_is_told() {
 }
 
 #[test]
-fn a_guest_that_was_built_and_should_not_have_been_is_told() {
+fn a_guest_that_was_built_and_should_not_have_been_is_a_complaint() {
     let seen = Seen { prediction: Some(Err("too small".to_owned())), ..NOTHING };
     let found = complaints(&cases::CASE, &seen);
     assert!(found.iter().any(|text| text.contains("too small")), "{found:?}");
@@ -55,7 +55,7 @@ fn a_guest_that_was_built_and_should_not_have_been_is_told() {
 
 /// What a guest in pv-shim and the Xen around it print of one layout, and what arithmetic says of it.
 #[test]
-fn a_layout_that_one_of_three_sides_tells_otherwise_is_told() {
+fn a_layout_that_one_of_three_sides_has_otherwise_is_a_complaint() {
     let lines = [
         "(XEN) Xen version 4.17.5 (Debian 4.17.5)",
         "(XEN) VIRTUAL MEMORY ARRANGEMENT:",
@@ -94,7 +94,7 @@ fn a_layout_that_one_of_three_sides_tells_otherwise_is_told() {
 }
 
 #[test]
-fn a_line_that_differs_from_the_file_is_told_and_so_are_missing_and_extra_ones() {
+fn a_line_that_differs_from_the_file_is_a_complaint_and_so_are_missing_and_extra_ones() {
     let console = ["[ 0.1] c: a: ok".to_owned(), "[ 0.2] c: b: -EINVAL".to_owned()];
     assert_eq!(super::differing_lines(&console, "c: ", "a: ok\nb: -EINVAL\n"), None);
     for wrong in ["a: ok\nb: ok\n", "a: ok\n", "a: ok\nb: -EINVAL\nc: ok\n"] {

@@ -168,14 +168,14 @@ pub(crate) fn prepare_for_shim(session: &mut Session, guest: &Guest) -> Result<(
 fn run_guest(session: &mut Session, case: &Case, guest: &Guest, gzip: Gzip) -> Result<Judged> {
     let report = session.run(&case.name, guest, &Progress::default(), &mut |_| ())?;
     let (toolstack, xen) = (log(&report.folder, "xl.log"), log(&report.folder, "xl-dmesg.log"));
-    let told = case.start == Start::Guest && report.outcome != Outcome::NotBuilt;
-    let toolstack = told.then_some(toolstack.as_str());
+    let logged = case.start == Start::Guest && report.outcome != Outcome::NotBuilt;
+    let toolstack = logged.then_some(toolstack.as_str());
     let built = report.outcome != Outcome::NotBuilt;
     let prediction = match case.start {
         Start::Guest if built => Some(prediction(guest, Builder::Toolstack, gzip, memory(guest))),
         Start::Grub(_) if built => Some(prediction(guest, Builder::Grub, Gzip::Kept, memory(guest))),
         Start::Shim if built => {
-            Some(prediction(guest, Builder::Shim, Gzip::Kept, told_pages(&report.console)))
+            Some(prediction(guest, Builder::Shim, Gzip::Kept, printed_pages(&report.console)))
         }
         Start::Guest | Start::Grub(_) | Start::Shim | Start::Plain | Start::Dom0 | Start::Dom0Com2 => None,
     };
@@ -199,7 +199,7 @@ const fn memory(guest: &Guest) -> Option<u64> {
 }
 
 /// The pages of a domain in pv-shim: what its container's Xen left, which only the domain says.
-fn told_pages(console: &[String]) -> Option<u64> {
+fn printed_pages(console: &[String]) -> Option<u64> {
     scene_of_run("", console)?.pages
 }
 

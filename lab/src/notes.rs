@@ -80,7 +80,7 @@ pub fn add(bytes: &mut [u8], wanted: &[Note]) -> Result<()> {
     let left = places.room.len();
     ensure!(
         added.len() <= left,
-        "expected {} bytes of room behind the notes, found {left}: link it by a kernel.ld with more in .room_for_notes",
+        "expected {} bytes of room after the notes, found {left}: link it by a kernel.ld with more in .room_for_notes",
         added.len()
     );
     bytes[places.room.start..places.room.start + added.len()].copy_from_slice(&added);
@@ -148,9 +148,9 @@ impl Places {
         let Range { start: room, end: room_end } = file_range(sections.section(SectionIndex(room_index))?)?;
         ensure!(
             notes_end == room,
-            "expected .room_for_notes right behind .note.Xen, found {room:#x} and {notes_end:#x}"
+            "expected .room_for_notes right after .note.Xen, found {room:#x} and {notes_end:#x}"
         );
-        ensure!(room_end <= bytes.len(), ".room_for_notes lies behind the file's end");
+        ensure!(room_end <= bytes.len(), ".room_for_notes lies after the file's end");
         let segments =
             header.program_headers(LE, bytes).context("the table of segments lies outside the file")?;
         let of_notes = |segment: &Segment| {

@@ -138,7 +138,7 @@ fn write_results(args: &RunArgs, ended: &Ended, time: Duration) -> Result<()> {
         match scene_of_run(&title(args), &ended.console) {
             Some(scene) => write(path, &drawn(path, scene, &ended.console)?)?,
             None => note!(
-                "no report in {}: the guest told no rows; a log of at least level info is needed",
+                "no report in {}: the guest printed no rows; a log of at least level info is needed",
                 path.display()
             ),
         }

@@ -61,7 +61,7 @@ fn plan(bytes: &[u8]) -> Result<(Vec<u8>, Range<usize>)> {
     let offset = file_offset(&file, start).context("_ksyms lies in no segment")?;
     let length = end.checked_sub(start).context("_ksyms_end lies below _ksyms")?;
     let room_end = offset.checked_add(usize::try_from(length)?).filter(|end| *end <= bytes.len());
-    let room = offset..room_end.context("_ksyms lies behind the file's end")?;
+    let room = offset..room_end.context("_ksyms lies after the file's end")?;
     Ok((table(&functions(&file, image))?, room))
 }
 

@@ -17,13 +17,13 @@ use std::{
 };
 
 const AT: ListAt = ListAt(0x80_0000_0000);
-/// An image as `kernel.ld` has it: notes with room behind them, and something behind the room.
+/// An image as `kernel.ld` has it: notes with room after them, and something after the room.
 const SCRIPT: &str = "PHDRS { text PT_LOAD FLAGS(5); note PT_NOTE FLAGS(4); }\n\
     SECTIONS {\n  . = 0xffffffff81000000;\n\
     .text : AT(ADDR(.text) - 0xffffffff80000000) { *(.text) } :text\n\
     .note.Xen : AT(ADDR(.note.Xen) - 0xffffffff80000000) { *(.note.Xen) } :text :note\n\
     ROOM\n\
-    .behind : AT(ADDR(.behind) - 0xffffffff80000000) { QUAD(0x1122334455667788) } :text\n}\n";
+    .rest : AT(ADDR(.rest) - 0xffffffff80000000) { QUAD(0x1122334455667788) } :text\n}\n";
 const ROOM: &str = ".room_for_notes : AT(ADDR(.room_for_notes) - 0xffffffff80000000) { QUAD(0) QUAD(0) QUAD(0) QUAD(0) \
     QUAD(0) QUAD(0) } :text";
 const SOURCE: &str = ".text\n.globl _start\n_start: ret\n.balign 4\n\
@@ -33,7 +33,7 @@ const SOURCE: &str = ".text\n.globl _start\n_start: ret\n.balign 4\n\
     .long 4, 8, 8\n.asciz \"Xen\"\n.asciz \"generic\"\n\
     .long 4, 8, 5\n.asciz \"Xen\"\n.asciz \"xen-3.0\"\n";
 
-/// Links an image with this room behind its notes; `None`, with a line on standard error, without binutils.
+/// Links an image with this room after its notes; `None`, with a line on standard error, without binutils.
 fn image(name: &str, room: &str) -> Option<PathBuf> {
     let place = |end: &str| Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("notes-{name}.{end}"));
     let [source, script, object, linked] = ["s", "ld", "o", "elf"].map(place);
@@ -74,9 +74,9 @@ fn added_notes_are_found_by_others_and_nothing_else_changes() {
     assert_eq!(notes.matches("Xen ").count() - notes.matches("note.Xen ").count(), 6, "{notes}");
     assert!(notes.contains("00 00 00 00 80 00 00 00"), "{notes}");
     let sections = readelf("--sections", &file);
-    assert!(sections.contains(".room_for_notes") && sections.contains(".behind"), "{sections}");
-    let behind = 0x1122_3344_5566_7788_u64.to_le_bytes();
-    assert!(bytes.windows(8).any(|window| window == behind));
+    assert!(sections.contains(".room_for_notes") && sections.contains(".rest"), "{sections}");
+    let rest = 0x1122_3344_5566_7788_u64.to_le_bytes();
+    assert!(bytes.windows(8).any(|window| window == rest));
     assert_eq!(bytes.len(), before.len());
 }
 

@@ -41,7 +41,7 @@ pub(super) fn check<X: Hypervisor>(
 ) -> Result<Sealed, MmError> {
     let mut sealed = Sealed::default();
     for &Rights { first, pages, access } in rights {
-        for (page, pfn) in (first..first + pages).zip(vmalloc.pages_behind(area, first, pages)?) {
+        for (page, pfn) in (first..first + pages).zip(vmalloc.pages_backing(area, first, pages)?) {
             let here = VirtAddr::new_truncate(area.span().start().as_u64() + page * PAGE_SIZE);
             let (_, entry) = tables.leaf(xen, here)?.ok_or(MmError::NotMapped { at: here })?;
             let (writable, executable) = (entry.is_writable(), entry.is_executable());

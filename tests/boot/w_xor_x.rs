@@ -187,7 +187,7 @@ fn a_change_of_rights_is_done_wholly_or_not_at_all_in_every_mapping() {
         ];
         for element in 0..12 {
             let area = vmalloc.allocate(Near::Kernel, 7, memory, xen).unwrap();
-            let own: Vec<_> = vmalloc.pages_behind(&area, 0, 7).unwrap().collect();
+            let own: Vec<_> = vmalloc.pages_backing(&area, 0, 7).unwrap().collect();
             let hypercall = xen.issued();
             xen.refuse(Refusal { hypercall, element, errno: Errno::EINVAL });
             vmalloc.protect(&area, &parts, memory.tables, xen).unwrap_err();
@@ -233,7 +233,7 @@ fn a_direct_map_that_grows_over_code_shows_it_read_only() {
                 xen,
             )
             .unwrap();
-        let own: Vec<_> = vmalloc.pages_behind(&area, 0, 2).unwrap().collect();
+        let own: Vec<_> = vmalloc.pages_backing(&area, 0, 2).unwrap().collect();
         assert_eq!(memory.tables.alias(xen, own[0]), Ok(None), "shown from the start: this tests nothing");
         let pages = PfnRange::new(own[0], 2);
         direct_map::extend(memory, &[pages], xen).unwrap();

@@ -47,7 +47,7 @@ pub(crate) struct Boot {
 
 impl Boot {
     /// What a kernel with these pages was given.
-    pub(crate) fn told(&self, image: PfnRange) -> HandOver {
+    pub(crate) fn seen(&self, image: PfnRange) -> HandOver {
         read(&self.lines, image)
     }
 }
@@ -154,7 +154,7 @@ fn read(lines: &[&str], image: PfnRange) -> HandOver {
 }
 
 /// The same of a built domain.
-fn told(built: &Built, builder: Builder) -> HandOver {
+fn seen(built: &Built, builder: Builder) -> HandOver {
     let info = &built.start_info;
     let has_rings = builder != Builder::Xen;
     let ring = |mfn: u64| if has_rings { 1 } else { mfn };
@@ -173,20 +173,20 @@ fn told(built: &Built, builder: Builder) -> HandOver {
         ("first_p2m_pfn", info.first_p2m_pfn),
         ("nr_p2m_frames", info.nr_p2m_frames),
     ];
-    let mut told = HandOver {
+    let mut seen = HandOver {
         fields: fields.map(|(name, value)| (name.to_owned(), value)).into(),
         rings: (page(built.rows.store), page(built.rows.console)),
         ..HandOver::default()
     };
-    walk(&built.xen, &mut told, built.rows.image, built.xen.root(), 4, 0);
-    told
+    walk(&built.xen, &mut seen, built.rows.image, built.xen.root(), 4, 0);
+    seen
 }
 
-fn walk(xen: &Xen, told: &mut HandOver, image: PfnRange, table: Mfn, level: usize, base: u64) {
+fn walk(xen: &Xen, seen: &mut HandOver, image: PfnRange, table: Mfn, level: usize, base: u64) {
     let m2p = |mfn: Mfn| xen.machine().m2p(mfn).map_or(u64::MAX, Pfn::raw);
-    told.counts[level - 1] += 1;
+    seen.counts[level - 1] += 1;
     if level > 1 {
-        told.tables.push(format!("table: L{level} for {base:#x}: pfn {:#x}", m2p(table)));
+        seen.tables.push(format!("table: L{level} for {base:#x}: pfn {:#x}", m2p(table)));
     }
     let span = 1_u64 << (12 + 9 * (level - 1));
     for (index, word) in (0_u64..).zip(*xen.frame(table)) {
@@ -198,12 +198,12 @@ fn walk(xen: &Xen, told: &mut HandOver, image: PfnRange, table: Mfn, level: usiz
             continue;
         }
         if level > 1 && word & 0x80 == 0 {
-            walk(xen, told, image, mfn, level - 1, at);
+            walk(xen, seen, image, mfn, level - 1, at);
             continue;
         }
         let rights = if word & 2 == 0 { "ro" } else { "rw" };
         let how = format!("{rights} {}", ["4K", "2M", "1G"][level - 1]);
-        told.add(Run { at, pfn: m2p(mfn), pages: span / 4096, how }, image);
+        seen.add(Run { at, pfn: m2p(mfn), pages: span / 4096, how }, image);
     }
 }
 
@@ -227,8 +227,8 @@ fn boot(block: &'static str) -> Boot {
 fn start_info_and_every_mapping_are_those_of_real_builders() {
     for boot in boots() {
         let built = boot.domain.build().unwrap_or_else(|error| panic!("{}: {error:?}", boot.name));
-        let real = boot.told(built.rows.image);
-        assert_eq!(told(&built, boot.domain.builder), real, "{}", boot.name);
+        let real = boot.seen(built.rows.image);
+        assert_eq!(seen(&built, boot.domain.builder), real, "{}", boot.name);
     }
 }
 
@@ -237,7 +237,7 @@ fn start_info_and_every_mapping_are_those_of_real_builders() {
 fn the_mark_of_each_real_domain_is_its_builders() {
     for boot in boots() {
         let built = boot.domain.build().unwrap_or_else(|error| panic!("{}: {error:?}", boot.name));
-        let real = boot.told(built.rows.image);
+        let real = boot.seen(built.rows.image);
         let builder = boot.domain.builder;
         let expected = match builder {
             Builder::Toolstack => Mark::None,
@@ -248,8 +248,8 @@ fn the_mark_of_each_real_domain_is_its_builders() {
         let page = |pfn: u64| (pfn != u64::MAX).then(|| Pfn::new(pfn));
         let (store, console) = real.rings;
         let flags = u32::try_from(real.fields["flags"]).expect("flags have 32 bits");
-        let told = Mark::of(builder.role(), flags, page(store), page(console));
-        assert_eq!(told, expected, "{}", boot.name);
+        let seen = Mark::of(builder.role(), flags, page(store), page(console));
+        assert_eq!(seen, expected, "{}", boot.name);
         let info = BootInfo::parse(&built.start_info, built.facts, &built.xen).expect("it is right");
         assert_eq!(info.mark, expected, "{}", boot.name);
     }

@@ -143,7 +143,7 @@ proptest! {
 #[test]
 fn the_host_command_places_what_real_builders_placed() {
     for boot in captured::boots() {
-        placed_as_told(boot.name, &boot.domain, &|name| boot.field(name));
+        placed_as_seen(boot.name, &boot.domain, &|name| boot.field(name));
     }
 }
 
@@ -162,8 +162,8 @@ fn the_host_command_places_what_four_real_builders_handed_over() {
     for boot in boots {
         let Boot { name, domain, .. } = &boot;
         let image = domain.rows().unwrap_or_else(|error| panic!("{name}: {error:?}")).image;
-        let real = boot.told(image);
-        let plan = placed_as_told(name, domain, &|field| real.fields[field]);
+        let real = boot.seen(image);
+        let plan = placed_as_seen(name, domain, &|field| real.fields[field]);
         let ring = |kind| row(&plan, kind).map_or(u64::MAX, |row| row.pfn);
         assert_eq!((ring(Kind::Xenstore), ring(Kind::Console)), real.rings, "{name}");
         assert_eq!(plan.mapped_end, real.mapped_end(), "{name}");
@@ -174,7 +174,7 @@ fn the_host_command_places_what_four_real_builders_handed_over() {
 }
 
 /// Holds a prediction to start_info.
-fn placed_as_told(name: &str, domain: &Domain, field: &dyn Fn(&str) -> u64) -> Plan {
+fn placed_as_seen(name: &str, domain: &Domain, field: &dyn Fn(&str) -> u64) -> Plan {
     let plan = described(domain).plan().unwrap_or_else(|error| panic!("{name}: {error}"));
     let pages = |kind| row(&plan, kind).map_or(0, |row| row.pages);
     let address = |kind| row(&plan, kind).and_then(|row| row.address).unwrap_or(0);

@@ -51,12 +51,12 @@ impl Layout {
         layout
     }
 
-    /// The layout that arithmetic predicts; what is not mapped has the address that a toolstack tells of it.
+    /// The layout that arithmetic predicts; what is not mapped has the address that a toolstack prints for it.
     pub fn of_plan(plan: &Plan) -> Self {
         let mut layout = Self::default();
         for placed in &plan.rows {
-            let told = || HIGH.saturating_add(placed.pfn.saturating_mul(PAGE));
-            let start = placed.address.unwrap_or_else(told);
+            let high = || HIGH.saturating_add(placed.pfn.saturating_mul(PAGE));
+            let start = placed.address.unwrap_or_else(high);
             let end = start.saturating_add(placed.pages.saturating_mul(PAGE));
             let row = Row { start, end, pfn: placed.pfn, pages: placed.pages };
             layout.rows.insert(placed.kind.name().to_owned(), row);

@@ -117,7 +117,7 @@ domainbuilder: detail: count_pgtables: 0x00000000001fffff/21: 0x0000ffff80000000
     assert_eq!(Layout::of_toolstack(log).tables[0], Some(260));
 }
 
-/// Both notes: a log of Xen 4.17, and what the guest found. The list's three tables are behind it.
+/// Both notes: a log of Xen 4.17, and what the guest found. The list's three tables come after it.
 #[test]
 fn a_list_elsewhere_and_an_unmapped_ramdisk_are_the_same_rows_for_toolstack_guest_and_prediction() {
     let toolstack = "\

@@ -1,4 +1,4 @@
-//! Stage 3 of 9: walks the page tables that the builder made, and accounts for every mapping in them.
+//! Stage 3 of 9: walks the page tables that the builder made, and finds a reason for every mapping in them.
 //!
 //! start_info says where the tables are and how many; the processor uses what is in them. The walk starts at the
 //! L4 table, counts tables per level, and checks that page n of the domain is mapped at `HIGH + n * 4096` and

@@ -61,7 +61,7 @@ enum Texts {
     Write,
 }
 
-/// Has the folder's programs compiled by a process of its own, because cargo is told by the environment that a kernel
+/// Has the folder's programs compiled by a process of its own, because cargo knows from the environment that a kernel
 /// does not unwind: without that any kernel would be refused.
 fn assert_refused(folder: &Path, texts: Texts) {
     let this = env::current_exe().expect("a running program has a path");

@@ -2,7 +2,7 @@
 //!
 //! start_info gives an address and a length, both unverified. Until `pv_memory::walk` has checked the page tables a
 //! read may fault or return anything, so each read is allowed to fault, and its result is only used to confirm what
-//! another source said. When the walk is over, the mapping behind these reads has been proved.
+//! another source said. When the walk is over, the mapping that these reads go through has been proved.
 //!
 //! Neighbours: `start_info` confirms rings with it, `pv_memory::walk` each page that is mapped.
 

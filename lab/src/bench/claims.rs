@@ -107,7 +107,7 @@ fn kept_kib(boot: &Figures) -> Option<f64> {
     boot.counts.as_ref()?.kept_pages.map(|pages| (pages * 4) as f64)
 }
 
-/// The seed's guest, verified.
+/// The 357a3cfb guest, verified.
 pub(crate) fn verified(summary: &Summary) -> Option<&Figures> {
     let kind = Kind { memory_mib: SEED_MIB, way: Way::Copy, host: Host::Cold, verify: Verify::Full };
     summary.group(kind).map(|group| &group.median)

@@ -102,7 +102,7 @@ pub(crate) fn boots(lab: &Lab, files: &BootFiles, initramfs: &Path, sizes: &[u64
     boots
 }
 
-/// The kinds of one size. The seed's guest boots once more, verified, on memory that the host has not touched.
+/// The kinds of one size. The 357a3cfb guest boots once more, verified, on memory that the host has not touched.
 fn kinds(memory_mib: u64) -> Vec<Kind> {
     let warm = |way| Kind { memory_mib, way, host: Host::Warm, verify: Verify::Off };
     let mut kinds: Vec<Kind> = Way::ALL.into_iter().rev().map(warm).collect();

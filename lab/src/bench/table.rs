@@ -108,7 +108,7 @@ fn millis(micros: u64) -> f64 {
     micros as f64 / 1e3
 }
 
-/// What the machine could do, in the boots of the seed's guest.
+/// What the machine could do, in the boots of the 357a3cfb guest.
 fn limits(out: &mut String, summary: &Summary) {
     for figures in summary.plain(SEED_MIB, Way::Copy).into_iter().chain(verified(summary)) {
         let host = match figures.kind.host {

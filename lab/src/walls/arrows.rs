@@ -37,7 +37,7 @@ fn of_package(package: &Package) -> Vec<String> {
     let arrows = package.dependencies.iter().filter(|dependency| dependency.path.is_some());
     let arrows = arrows.filter(|dependency| dependency.kind.as_deref() != Some("dev"));
     let up = arrows.filter(|dependency| !allowed(&dependency.name));
-    let told = |dependency: &Dependency| {
+    let complaint = |dependency: &Dependency| {
         format!(
             "{}: {} may depend on {:?}, found an arrow to {}",
             package.manifest_path.display(),
@@ -46,5 +46,5 @@ fn of_package(package: &Package) -> Vec<String> {
             dependency.name
         )
     };
-    up.map(told).collect()
+    up.map(complaint).collect()
 }

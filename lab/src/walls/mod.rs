@@ -66,7 +66,7 @@ fn complaints(workspace: &Workspace, root: &Path) -> Result<Vec<String>> {
     for target in workspace.packages.iter().flat_map(|package| &package.targets) {
         let read = Crate::read(&target.src_path)?;
         let imports = read.imports();
-        found.extend(circles::circles(&imports).iter().map(|circle| told(circle, root)));
+        found.extend(circles::circles(&imports).iter().map(|circle| complaint(circle, root)));
     }
     for folder in workspace.folders(root) {
         found.extend(sizes::complaints(folder, root)?);
@@ -74,7 +74,7 @@ fn complaints(workspace: &Workspace, root: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
-fn told(circle: &[&names::Import], root: &Path) -> String {
+fn complaint(circle: &[&names::Import], root: &Path) -> String {
     let line = |import: &&names::Import| {
         let (from, to) = (short(&import.from, root).display(), short(&import.to, root).display());
         format!("\n    {from}:{}: {} is in {to}", import.line, import.what)

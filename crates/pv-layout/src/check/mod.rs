@@ -71,7 +71,7 @@ fn warnings(image: &PvImage) -> Vec<&'static str> {
         found.push("builders want LOADER generic or GUEST_OS linux: they refuse this image");
     }
     if image.text(notes::BSD_SYMTAB).is_some_and(|value| value.starts_with("yes")) {
-        found.push("BSD_SYMTAB: all rows after the image lie higher than told here, by its symbol table");
+        found.push("BSD_SYMTAB: all rows after the image lie higher than shown here, by its symbol table");
     }
     if image.number(notes::SUPPORTED_FEATURES).is_some_and(|bits| bits >> 11 & 1 == 0) {
         found.push("SUPPORTED_FEATURES lacks dom0: Xen refuses it as the initial domain");

@@ -23,7 +23,7 @@ pub(super) fn describe(scene: &Scene) -> String {
         )
     };
     let after = match &scene.after {
-        After::Unknown => "What the guest makes of it is not told; the direct map shows the same pages.",
+        After::Unknown => "What the guest does with it is not known; the direct map shows the same pages.",
         After::Kept => "The P2M stays where the builder put it.",
         After::Aliased => "Then the P2M's pages are reached through the direct map only.",
         After::Copied(_) => "Then the P2M is copied to other pages, and reached through the direct map only.",

@@ -123,7 +123,7 @@ fn area(scene: &Scene) -> String {
 fn how_many(scene: &Scene) -> String {
     match scene.pages {
         Some(pages) => format!("{} of memory, {pages:#x} pages", Size::of_pages(pages)),
-        None => "the guest's memory is not told".to_owned(),
+        None => "the guest's memory is not known".to_owned(),
     }
 }
 

@@ -68,7 +68,7 @@ fn not_drawn(scene: &Scene) -> Vec<String> {
         }
     }
     let elsewhere = scene.rows.iter().filter(|row| row.pfn.is_none() && row.address.is_none());
-    found.extend(elsewhere.map(|row| format!("Place not told: {}.", rows::sentence(row))));
+    found.extend(elsewhere.map(|row| format!("Place not known: {}.", rows::sentence(row))));
     found.truncate(6);
     found
 }

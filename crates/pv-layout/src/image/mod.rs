@@ -132,7 +132,7 @@ impl PvImage {
         let Self { base, start, end, entry, .. } = *self;
         ensure!(
             base <= start && start < end,
-            "expected the image behind VIRT_BASE {base:#x}, found {start:#x} -> {end:#x}: see VIRT_BASE, PADDR_OFFSET \
+            "expected the image after VIRT_BASE {base:#x}, found {start:#x} -> {end:#x}: see VIRT_BASE, PADDR_OFFSET \
              and the physical addresses of the segments"
         );
         ensure!(
@@ -170,7 +170,7 @@ fn loaded(segments: &[elf::ProgramHeader64<LittleEndian>]) -> Result<Range<u64>>
     for segment in segments.iter().filter(|segment| segment.p_type(LE) == elf::PT_LOAD) {
         let start = segment.p_paddr(LE);
         let Some(end) = start.checked_add(segment.p_memsz(LE)) else {
-            bail!("a segment at {start:#x} ends behind the last address: the image is damaged");
+            bail!("a segment at {start:#x} ends after the last address: the image is damaged");
         };
         range = Some(range.map_or(start..end, |known| known.start.min(start)..known.end.max(end)));
     }

@@ -34,12 +34,12 @@ const KINDS: [(&str, &str); 20] = [
     ("LOADER", "loader that it wants; generic, if GUEST_OS does not begin with linux"),
     ("PAE_MODE", "no meaning for a 64-bit kernel"),
     ("FEATURES", "features that it needs (!) or can use"),
-    ("BSD_SYMTAB", "yes: the symbol table is put behind the image, and all else behind that"),
+    ("BSD_SYMTAB", "yes: the symbol table is put after the image, and all else after that"),
     ("HV_START_LOW", "no meaning for a 64-bit kernel"),
     ("L1_MFN_VALID", "no builder reads it"),
     ("SUSPEND_CANCEL", "no builder reads it; the toolstack may always cancel a suspend"),
     ("INIT_P2M", "address that it wants the P2M at, outside the initial mapping"),
-    ("MOD_START_PFN", "not 0: the ramdisk is told by its page and not mapped"),
+    ("MOD_START_PFN", "not 0: the ramdisk is given by its page number and not mapped"),
     ("SUPPORTED_FEATURES", "features that it can use, as bits"),
     ("PHYS32_ENTRY", "entry for PVH, not for PV"),
     ("PHYS32_RELOC", "for PVH, not for PV"),
@@ -128,7 +128,7 @@ impl fmt::Display for Value {
 /// Those of `list` whose name is Xen.
 pub(super) fn xen(mut list: NoteIterator<'_, elf::FileHeader64<LittleEndian>>) -> Result<Vec<Note>> {
     let mut found = Vec::new();
-    while let Some(note) = list.next().context("an ELF note ends behind its segment: the image is damaged")? {
+    while let Some(note) = list.next().context("an ELF note ends after its segment: the image is damaged")? {
         let endian = LittleEndian;
         if note.name() == b"Xen" {
             let kind = note.n_type(endian).0;

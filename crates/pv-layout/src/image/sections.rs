@@ -50,7 +50,7 @@ fn xen_notes(data: &[u8], align: usize, found: &mut Vec<u32>) {
     }
 }
 
-/// The first note: its type if it is Xen's, and what is behind it. `whole` is the length that padding counts from.
+/// The first note: its type if it is Xen's, and what comes after it. `whole` is the length that padding counts from.
 fn first(data: &[u8], whole: usize, align: usize) -> Option<(Option<u32>, &[u8])> {
     if align == 0 {
         return None;

@@ -166,7 +166,7 @@ impl Domain {
     }
 
     /// Pages that the builder itself takes in the domain while it builds. GRUB has its own list, start_info, page
-    /// tables for all of memory and two rings at the end of memory, and a page of code behind what it has built.
+    /// tables for all of memory and two rings at the end of memory, and a page of code after what it has built.
     fn held_by_builder(&self) -> u64 {
         match self.builder {
             Builder::Toolstack | Builder::Xen | Builder::Shim => 0,

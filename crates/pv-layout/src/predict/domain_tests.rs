@@ -131,7 +131,7 @@ fn a_list_of_grubs_near_address_0_shares_its_tables() {
     assert_eq!(tables(0x10_0000), Some(TableCounts([0, 0, 0, 0])));
 }
 
-/// Whatever is mapped lies where the toolstack has it; what is not, behind Xen's power of two.
+/// Whatever is mapped lies where the toolstack has it; what is not, after Xen's power of two.
 #[test]
 fn pv_shim_builds_as_xen_does_with_two_rings() {
     let kernel = Kernel { list_at: Some(0x80_0000_0000), ..Kernel::of_pages(0x65) };

@@ -25,12 +25,12 @@ impl fmt::Display for Refusal {
                 Size::of_pages(*found)
             ),
             Self::NoAddresses => f.write_str(
-                "image, ramdisk, P2M and page tables end behind the last address of the address space: give the domain \
+                "image, ramdisk, P2M and page tables end after the last address of the address space: give the domain \
                  a smaller ramdisk or less memory",
             ),
             Self::BadImage { base, start, end } => write!(
                 f,
-                "expected an image on page boundaries behind VIRT_BASE {base:#x}, found {start:#x} -> {end:#x}"
+                "expected an image on page boundaries after VIRT_BASE {base:#x}, found {start:#x} -> {end:#x}"
             ),
         }
     }

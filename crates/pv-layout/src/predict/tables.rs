@@ -75,13 +75,13 @@ fn of_grub(base: u64, used: u64) -> Result<Mapping, Refusal> {
     }
 }
 
-/// The page that GRUB leaves through: the first of the address space, or behind a mapping that starts there.
+/// The page that GRUB leaves through: the first of the address space, or the one after a mapping that starts there.
 pub(super) const fn grubs_own_page(base: u64, mapped_end: u64) -> Range<u64> {
     let at = if base == 0 { mapped_end } else { 0 };
     at..at + PAGE
 }
 
-/// Page tables with which GRUB maps a domain of so many pages for itself: memory, and four pages behind it.
+/// Page tables with which GRUB maps a domain of so many pages for itself: memory, and four pages after it.
 pub(super) fn of_grub_itself(pages: u64) -> u64 {
     let last = pages.saturating_add(4).saturating_mul(PAGE).saturating_sub(1);
     count(0, last).0.iter().sum()

@@ -9,7 +9,7 @@ fn hit<'a>(word: &'static str, line: &'a str) -> Hit<'a> {
 }
 
 fn facts(facts: Facts) -> Seen {
-    match facts.expect("the line can be read").pop().expect("it tells something") {
+    match facts.expect("the line can be read").pop().expect("it says something") {
         Fact::Crash(seen) => seen,
         other => panic!("{other:?}"),
     }

@@ -25,11 +25,11 @@ pub(super) fn html(report: &Report) -> String {
 pub(super) fn svg(report: &Report) -> Result<String> {
     match report.scenes.as_slice() {
         [scene] if scene.rows.is_empty() || !scene.area.exists() => bail!(
-            "nothing to draw: the log of this guest ({}) tells no rows of a kernel with a module area",
+            "nothing to draw: the log of this guest ({}) has no rows of a kernel with a module area",
             scene.title
         ),
         [scene] => Ok(draw::svg(scene)),
-        [] => bail!("nothing to draw: the logs tell of no guest (--format term says what was expected)"),
+        [] => bail!("nothing to draw: the logs are about no guest (--format term says what was expected)"),
         scenes => bail!(
             "expected logs of one guest for a drawing, found {}: use --format html, or give one guest's logs",
             scenes.len()

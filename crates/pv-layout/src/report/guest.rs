@@ -66,7 +66,7 @@ fn layout(hit: &Hit<'_>) -> Facts {
     }
 }
 
-/// `ramdisk : not mapped  (pfn 0x1400 + 0x2 pages)`, at the address that a toolstack tells for such a row.
+/// `ramdisk : not mapped  (pfn 0x1400 + 0x2 pages)`, at the address that a toolstack prints for such a row.
 fn unmapped((name, value): (&str, &str)) -> Option<Row> {
     let [pfn, pages] = *hex_numbers(value) else { return None };
     let start = HIGH.checked_add(pfn.checked_mul(PAGE)?)?;

@@ -51,7 +51,7 @@ impl Guest {
         }
     }
 
-    /// Who built it, if the log tells: by the guest's own line, or because Xen lists rings, which it makes only in
+    /// Who built it, if the log says so: by the guest's own line, or because Xen lists rings, which it makes only in
     /// pv-shim.
     pub(super) fn built_by(&self) -> Option<Builder> {
         let in_shim = |side: &&Record| side.writer == Writer::Xen && side.row("xenstore").is_some();

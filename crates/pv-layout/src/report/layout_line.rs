@@ -93,7 +93,7 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
-    /// Whether they map what is not in the last slot of the L4, where the initial mapping is. Our guest tells no place.
+    /// Whether they map what is not in the last slot of the L4, where the initial mapping is. Our guest prints no place.
     const fn is_of_list(&self) -> bool {
         self.level < 3 && self.place != 0 && self.place & PLACE < LAST_SLOT
     }

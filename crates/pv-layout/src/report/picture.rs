@@ -136,7 +136,7 @@ pub(super) fn is_pretended(side: &Record, kind: Kind, placed: &Placed) -> bool {
     }
 }
 
-/// `128 GiB guest, told by xl 4.17`, `domain 7, told by Xen 4.15.1`
+/// `128 GiB guest, from the log of xl 4.17`, `domain 7, from the log of Xen 4.15.1`
 fn title(guest: &Guest) -> String {
     let size = pages(guest).map_or(String::new(), |pages| format!("{} ", text::pages(pages)));
     let hvm = guest
@@ -156,7 +156,7 @@ fn title(guest: &Guest) -> String {
     if writers.is_empty() {
         writers.extend(guest.crash.as_ref().map(source_of));
     }
-    format!("{size}{what}, told by {}", text::list(&writers))
+    format!("{size}{what}, from the log of {}", text::list(&writers))
 }
 
 /// Whether Xen says that it crashed in a machine of its own.

@@ -84,7 +84,7 @@ impl SideLayout {
     }
 }
 
-/// A row in whole pages, if its pages are known; a list of its own place there, and without the tables behind it.
+/// A row in whole pages, if its pages are known; a list of its own place there, and without the tables after it.
 fn row(side: &Record, placed: &Placed) -> Option<(String, Row)> {
     let of_list = Kind::of_name(&placed.name) == Kind::P2m && is_pretended(side, Kind::P2m, placed);
     let (start, pages) = match side.init_p2m.filter(|_| of_list) {

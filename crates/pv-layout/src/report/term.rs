@@ -187,15 +187,15 @@ fn counted(count: usize, what: &str) -> String {
 }
 
 fn fine(guests: usize, reading: &Reading) -> String {
-    let tell = if reading.sources.len() == 1 { "log tells" } else { "logs tell" };
+    let tell = if reading.sources.len() == 1 { "log says" } else { "logs say" };
     format!("nothing wrong in what the {tell} about {}", counted(guests, "guest"))
 }
 
 fn unreadable(reading: &Reading) -> String {
     let lines = counted(usize::try_from(reading.lines).unwrap_or(usize::MAX), "line");
     format!(
-        "nothing in {lines} tells of a guest. Expected one of: the output of `xl -vvv create` or libvirt's log; Xen's \
-         own log (xl dmesg) with its VIRTUAL MEMORY ARRANGEMENT (loglvl=all) or its account of a crash; the console of \
+        "nothing in {lines} is about a guest. Expected one of: the output of `xl -vvv create` or libvirt's log; Xen's \
+         own log (xl dmesg) with its VIRTUAL MEMORY ARRANGEMENT (loglvl=all) or its report of a crash; the console of \
          a Linux PV guest (earlyprintk=xen), of Mini-OS or of this project's guest."
     )
 }

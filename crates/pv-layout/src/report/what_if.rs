@@ -28,8 +28,8 @@ pub(super) struct WhatIf {
 }
 
 impl WhatIf {
-    /// The domain of a scene, if it is understood. `told` is its builder, if the log names one.
-    pub(super) fn of(scene: &Scene, told: Option<Builder>) -> Option<Self> {
+    /// The domain of a scene, if it is understood. `named` is its builder, if the log names one.
+    pub(super) fn of(scene: &Scene, named: Option<Builder>) -> Option<Self> {
         let row = |kind| row(scene, kind);
         let (kernel, list) = (row(Kind::Kernel)?, row(Kind::P2m)?);
         let ramdisk = row(Kind::Ramdisk);
@@ -38,7 +38,7 @@ impl WhatIf {
             _ => RamdiskPlace::Mapped,
         };
         let domain = Domain {
-            builder: told.unwrap_or_else(|| builder(scene)),
+            builder: named.unwrap_or_else(|| builder(scene)),
             pages: scene.pages.unwrap_or_else(|| list.pages.saturating_mul(PAGE / 8)),
             kernel: Kernel {
                 base: HIGH,

@@ -51,7 +51,7 @@ impl Vmalloc {
     ///
     /// # Errors
     /// [`MmError::NotMapped`] if there is no such area any more.
-    pub fn pages_behind(
+    pub fn pages_backing(
         &self,
         area: &Area,
         first: u64,

@@ -121,8 +121,8 @@ fn ramdisk(domain: &Domain, rows: &Rows) -> (u32, u64, u64) {
     if domain.ramdisk_is_mapped() {
         return (0, high(rows.ramdisk.start).as_u64(), bytes);
     }
-    let told = if domain.builder == Builder::Toolstack { bytes.next_multiple_of(PAGE_SIZE) } else { bytes };
-    (SIF_MOD_START_PFN, rows.ramdisk.start.raw(), told)
+    let size = if domain.builder == Builder::Toolstack { bytes.next_multiple_of(PAGE_SIZE) } else { bytes };
+    (SIF_MOD_START_PFN, rows.ramdisk.start.raw(), size)
 }
 
 /// What the image's entry code does before the boot: shared_info is mapped over its page.

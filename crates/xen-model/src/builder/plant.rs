@@ -29,7 +29,7 @@ impl Fault {
             Self::StaleList => {
                 let before = if rows.list.is_empty() { rows.start_info.start } else { rows.image.end };
                 let is_there = !rows.list.is_empty() && rows.list.start == before;
-                assert!(!is_there, "a list behind the image was never elsewhere");
+                assert!(!is_there, "a list after the image was never elsewhere");
                 info.mfn_list = high(before).as_u64();
             }
         }

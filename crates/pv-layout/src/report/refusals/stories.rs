@@ -108,7 +108,7 @@ pub(super) static DAMAGED: Story = story(
 );
 pub(super) static OLD_PROTOCOL: Story = story(
     "The kernel is too old to be unpacked by the builder",
-    "A bzImage tells where its payload is since boot protocol 2.08 (Linux 2.6.26).",
+    "A bzImage says where its payload is since boot protocol 2.08 (Linux 2.6.26).",
     &["unpack it: Linux's scripts/extract-vmlinux vmlinuz > vmlinux, and boot that file", "a newer kernel"],
 );
 pub(super) static NOT_ELF: Story = story(
@@ -170,7 +170,7 @@ pub(super) static NOT_FOR_DOM0: Story = story(
 );
 pub(super) static FEATURES: Story = story(
     "The kernel does not support a feature that was asked for",
-    "The toolstack was told to demand features of the kernel that its notes do not have.",
+    "The toolstack was configured to demand features of the kernel that its notes do not have.",
     &["leave features= out of the configuration"],
 );
 pub(super) static MULTIBOOT: Story = story(

@@ -161,7 +161,7 @@ fn cures(case: &Case<'_>, crash: &Crash) -> Vec<String> {
         }
         Some(_) => {}
         None => cures.push(
-            "the whole of Xen's account (xl dmesg, from `Domain N crashed` on) names the instruction"
+            "the whole of Xen's report (xl dmesg, from `Domain N crashed` on) names the instruction"
                 .to_owned(),
         ),
     }
