@@ -17,6 +17,7 @@ use crate::commit::Batch;
 use crate::error::MmError;
 use crate::frames::give_back;
 use crate::image;
+use crate::l1_entries::L1Entries;
 use crate::memory::Memory;
 use crate::p2m::Retired;
 use crate::tables::{Tables, l4_slots, pages_of};
@@ -148,8 +149,9 @@ fn clear_slot<X: Hypervisor>(
         batch.change(l2.slot(at), before, Pte::ABSENT);
         return Ok(());
     }
+    let mut entries = L1Entries::new(tables);
     for page in pages_of(VirtRange::new(at, L1_SPAN)).filter(|page| !image.contains(*page)) {
-        if let Some((slot, before)) = tables.leaf(xen, page)?.filter(|(_, entry)| !entry.is_zero()) {
+        if let Some((slot, before)) = entries.get(xen, page)?.filter(|(_, entry)| !entry.is_zero()) {
             cleaned.pages += 1;
             batch.change(slot, before, Pte::ABSENT);
         }

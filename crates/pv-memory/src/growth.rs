@@ -17,7 +17,7 @@ use xen::pte::{Level, Pte, Reach};
 use xen::{Hypervisor, Words};
 
 /// A table that [`Growth::table`] found or made.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Place {
     /// It is hooked: it is changed through the batch.
     Hooked(Table),
@@ -32,12 +32,14 @@ pub struct Growth<'t> {
     /// Writes collected so far; callers add the leaf entries of hooked tables.
     pub batch: Batch,
     fresh: Vec<(VirtAddr, Table, Run)>,
+    /// The 2 MiB that were looked up last, and their table.
+    last_l1: Option<(u64, Place)>,
 }
 
 impl<'t> Growth<'t> {
     /// Starts with nothing to add.
     pub fn new(tables: &'t mut Tables) -> Self {
-        Self { tables, batch: Batch::new(), fresh: Vec::new() }
+        Self { tables, batch: Batch::new(), fresh: Vec::new(), last_l1: None }
     }
 
     /// Makes room for exactly `tables` more tables, for the two changes that each takes, to become read-only and to be
@@ -51,6 +53,27 @@ impl<'t> Growth<'t> {
     #[must_use]
     pub const fn tables(&self) -> &Tables {
         self.tables
+    }
+
+    /// Finds the L1 table that covers `at`, as [`Growth::table`] does; addresses in ascending order share one search
+    /// for each 2 MiB.
+    ///
+    /// # Errors
+    /// As for [`Growth::table`].
+    pub fn l1<X: Hypervisor>(
+        &mut self,
+        xen: &mut X,
+        frames: &mut Frames,
+        at: VirtAddr,
+        reach: Reach,
+    ) -> Result<Place, MmError> {
+        let slot = at.as_u64() / Level::L2.span();
+        if let Some((_, place)) = self.last_l1.filter(|(last, _)| *last == slot) {
+            return Ok(place);
+        }
+        let place = self.table(xen, frames, at, Level::L1, reach)?;
+        self.last_l1 = Some((slot, place));
+        Ok(place)
     }
 
     /// Finds the table of `level` that covers `at`, making it and those above it where there is none.
@@ -156,7 +179,7 @@ impl<'t> Growth<'t> {
         frames: &mut Frames,
         xen: &mut X,
     ) -> Result<(), MmError> {
-        let Self { tables, batch, fresh } = self;
+        let Self { tables, batch, fresh, .. } = self;
         let done = filled.and_then(|()| Ok(batch.commit(xen)?));
         let l1_tables = fresh.iter().filter(|(_, table, _)| table.level == Level::L1).count();
         let runs = fresh.into_iter().map(|(_, _, run)| run);

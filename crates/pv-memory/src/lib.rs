@@ -32,6 +32,7 @@ pub mod error;
 pub mod frames;
 pub mod growth;
 pub mod image;
+mod l1_entries;
 pub mod layout;
 pub mod limits;
 mod listed;

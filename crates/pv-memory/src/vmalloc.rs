@@ -28,6 +28,7 @@ use crate::commit::Batch;
 use crate::error::MmError;
 use crate::frames::{Frames, Run, give_back};
 use crate::growth::{Growth, Place};
+use crate::l1_entries::L1Entries;
 use crate::memory::Memory;
 use crate::p2m::FrameReader;
 use crate::tables::{Tables, confirm, pages_of};
@@ -204,7 +205,7 @@ fn add_page<X: Hypervisor>(
     xen: &mut X,
 ) -> Result<(), MmError> {
     let entry = Pte::leaf(mfn, Access::Data);
-    match growth.table(xen, frames, at, Level::L1, Reach::Inherit)? {
+    match growth.l1(xen, frames, at, Reach::Inherit)? {
         Place::Fresh(l1) => growth.store(xen, l1, Level::L1.index(at), entry),
         Place::Hooked(l1) => {
             // `check_empty` has checked that it is absent.
@@ -221,9 +222,9 @@ fn unmap<X: Hypervisor>(
     tables: &Tables,
     xen: &mut X,
 ) -> Result<(), MmError> {
-    let mut batch = Batch::new();
+    let (mut batch, mut entries) = (Batch::new(), L1Entries::new(tables));
     for (at, pfn) in pages {
-        if let Some((slot, before)) = tables.leaf(xen, at)?.filter(|(_, entry)| !entry.is_zero()) {
+        if let Some((slot, before)) = entries.get(xen, at)?.filter(|(_, entry)| !entry.is_zero()) {
             batch.change(slot, before, Pte::ABSENT);
         }
         if tables.is_sealed(pfn) {
@@ -238,8 +239,9 @@ fn unmap<X: Hypervisor>(
 #[inline(never)] // a line of its own in call traces
 fn check_empty<X: Hypervisor>(range: VirtRange, tables: &Tables, xen: &X) -> Result<(), MmError> {
     let guarded = VirtRange::new(range.start, range.bytes + PAGE_SIZE);
+    let mut entries = L1Entries::new(tables);
     for at in pages_of(guarded) {
-        if let Some((_, entry)) = tables.leaf(xen, at)?.filter(|(_, entry)| !entry.is_zero()) {
+        if let Some((_, entry)) = entries.get(xen, at)?.filter(|(_, entry)| !entry.is_zero()) {
             log::warn!(target: "vmalloc", "------------[ cut here ]------------");
             log::warn!(target: "vmalloc", "WARNING: L1 entry for {at:#x} is {:#x}, expected zero", entry.word());
             xen.trace();
