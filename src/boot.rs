@@ -19,6 +19,7 @@ use crate::error::{BootError, InStage};
 use crate::meter::Meter;
 use crate::module::driver;
 use crate::options::{Cleanup, Limits, Options, Selftest};
+use crate::outside;
 use crate::report;
 pub use crate::setup::Setup;
 use crate::stage::Stage;
@@ -152,6 +153,7 @@ fn use_modules<X: Hypervisor + Gauge>(
         }
     }
     meter.total(xen);
+    outside::prepare(setup.options, memory, xen).stage(Stage::P2m)?;
     match setup.options.limits {
         Limits::On => limits::measure(memory, xen, report::limit).stage(Stage::Limits),
         Limits::Off => Ok(()),

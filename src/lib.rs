@@ -29,6 +29,7 @@ pub mod error;
 mod meter;
 pub mod module;
 pub mod options;
+mod outside;
 pub mod printf;
 mod report;
 mod setup;

@@ -30,6 +30,15 @@ pub enum Limits {
     Off,
 }
 
+/// Whether the boot ends by printing a digest of the P2M, for comparison with what the toolstack reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Digest {
+    /// It does: this reads every entry once more.
+    On,
+    /// It does not.
+    Off,
+}
+
 /// Where the log goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Console {
@@ -52,6 +61,10 @@ pub enum Selftest {
     Stack,
     /// No failure: the conformance programs, with each result printed.
     Conformance,
+    /// No failure: the frame list has one leaf twice, and another not at all.
+    TwiceNamedLeaf,
+    /// No failure: the frame list has a hole for a leaf.
+    LostLeaf,
 }
 
 /// Whether the functions of modules are called.
@@ -76,6 +89,8 @@ pub struct Options {
     pub modules: Vec<String>,
     /// `limits=`
     pub limits: Limits,
+    /// `digest=`
+    pub digest: Digest,
     /// `loglevel=`
     pub loglevel: LevelFilter,
     /// `console=`
@@ -98,6 +113,7 @@ impl Default for Options {
             verify: Verify::Full,
             modules: Vec::new(),
             limits: Limits::Off,
+            digest: Digest::Off,
             loglevel: LevelFilter::Info,
             console: Console::Hvc0,
             selftest: None,
@@ -150,6 +166,7 @@ impl Options {
                 self.modules = value.split(',').filter(|name| !name.is_empty()).map(str::to_string).collect()
             }
             "limits" => self.limits = choose(key, value, &[("on", Limits::On), ("off", Limits::Off)])?,
+            "digest" => self.digest = choose(key, value, &[("on", Digest::On), ("off", Digest::Off)])?,
             "loglevel" => self.loglevel = choose(key, value, &LEVELS)?,
             "console" => {
                 self.console = choose(key, value, &[("hvc0", Console::Hvc0), ("com2", Console::Com2)])?
@@ -178,12 +195,14 @@ const LEVELS: [(&str, LevelFilter); 5] = [
     ("trace", LevelFilter::Trace),
 ];
 
-const SELFTESTS: [(&str, Selftest); 5] = [
+const SELFTESTS: [(&str, Selftest); 7] = [
     ("panic", Selftest::Panic),
     ("fault", Selftest::Fault),
     ("wild-write", Selftest::WildWrite),
     ("stack", Selftest::Stack),
     ("conformance", Selftest::Conformance),
+    ("twice-named-leaf", Selftest::TwiceNamedLeaf),
+    ("lost-leaf", Selftest::LostLeaf),
 ];
 
 fn choose<T: Copy>(key: &str, value: &str, known: &[(&str, T)]) -> Result<T, BadValue> {
@@ -223,9 +242,10 @@ mod tests {
 
     #[test]
     fn a_key_with_a_dot_is_a_parameter_of_a_module() {
-        let options = Options::parse(b"hello.times=3 init=skip").unwrap();
+        let options = Options::parse(b"hello.times=3 init=skip digest=on").unwrap();
         assert_eq!(options.params, [("hello.times".to_string(), "3".to_string())]);
         assert_eq!(options.inits, Inits::Skip);
+        assert_eq!(options.digest, Digest::On);
     }
 
     #[test]

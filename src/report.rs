@@ -15,13 +15,15 @@ use pv_memory::error::MmError;
 use pv_memory::frames::Frames;
 use pv_memory::layout::{Layout, Name, Row};
 use pv_memory::limits::Limit;
+use pv_memory::p2m::digest::Digest;
+use pv_memory::p2m::misname::WrongFrame;
 use pv_memory::p2m::verify::{Verified, Verify};
 use pv_memory::p2m::{Outcome, OwnMapping, Strategy, Tree};
 use pv_memory::tables::Tables;
 use pv_memory::vmalloc::Area;
 use pv_memory::walk::BootTables;
 use xen::Hypervisor;
-use xen::addr::{VirtAddr, VirtRange};
+use xen::addr::{PfnRange, VirtAddr, VirtRange};
 use xen::area;
 use xen::start_info::{BootInfo, Ramdisk, RamdiskPlace, Role};
 
@@ -165,6 +167,19 @@ pub(crate) fn loaded(modules: &Modules<'_>) {
     for line in alloc::format!("{modules}").lines() {
         info!(target: Stage::Module.name(), "list: {line}");
     }
+}
+
+/// What the toolstack should find when the domain has ended.
+pub(crate) fn digest(digest: &Digest) {
+    info!(target: Stage::P2m.name(), "{digest}");
+}
+
+pub(crate) fn misnamed(pages: PfnRange, wrong: WrongFrame) {
+    let what = match wrong {
+        WrongFrame::LeafBefore => "the leaf before",
+        WrongFrame::SharedMissing => "the leaf of missing pages",
+    };
+    warn!(target: Stage::P2m.name(), "the machine-frame tree names {what} for {pages}, as selftest= asks");
 }
 
 /// One measurement of what the machine can do.

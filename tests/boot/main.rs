@@ -13,6 +13,7 @@ mod generated;
 mod heap;
 mod linux_bugs;
 mod list_tables;
+mod outside;
 mod p2m;
 mod pipeline;
 mod planted;

@@ -19,8 +19,10 @@
 mod baseline;
 mod build;
 mod change;
+pub mod digest;
 pub mod index;
 mod list;
+pub mod misname;
 mod reader;
 pub mod revector;
 mod tree;
