@@ -3,7 +3,7 @@
 //! A case names what is unusual about it and takes the rest from `CASE`. Guests share one machine where they can;
 //! `suite` sees to that.
 
-use crate::{builder::Notes, grub::GrubVersion, lab::XenVersion};
+use crate::{builder::Notes, grub::GrubVersion, guest::Reading, lab::XenVersion};
 use pv_layout::verdict::Outcome;
 use std::borrow::Cow;
 
@@ -78,6 +78,10 @@ pub(crate) struct Case {
     /// Most MMU hypercalls that the whole boot may make.
     pub(crate) mmu_at_most: Option<u64>,
     pub(crate) rows: Rows,
+    /// What the toolstack's programs read of the guest's P2M, for comparison with the guest's own line.
+    pub(crate) reading: Reading,
+    /// The differences that must be found, for each program; if there are none here, none may be found.
+    pub(crate) misreads: &'static [&'static str],
 }
 
 /// What a case is unless it says otherwise.
@@ -100,6 +104,8 @@ pub(crate) const CASE: Case = Case {
     listed: None,
     mmu_at_most: None,
     rows: Rows::Compare,
+    reading: Reading::Nothing,
+    misreads: &[],
 };
 
 /// The archive that `make` puts at the head of ramdisks.
@@ -171,25 +177,14 @@ fn conformance() -> Vec<Case> {
 
 /// Input that must be refused with a message, and without a panic.
 fn refusals() -> Vec<Case> {
-    let error = |name, ramdisk, cmdline, says| Case {
-        ramdisk,
-        cmdline,
-        outcome: Outcome::Error,
-        says,
-        rows: Rows::Compare,
-        ..case(name)
-    };
+    let error =
+        |name, ramdisk, cmdline, says| Case { ramdisk, cmdline, outcome: Outcome::Error, says, ..case(name) };
     vec![
         Case {
             rows: Rows::Ignore,
             ..error("bad-value", "none", "p2m=banana", &["*p2m=banana: expected one of copy, alias, keep"])
         },
-        error(
-            "no-such-module",
-            "none",
-            "modules=absent",
-            &["module: modules=absent: there is no such module*"],
-        ),
+        error("no-such-module", "none", "modules=absent", &["module: modules=absent: there is no such*"]),
         error("random-ramdisk", "target/image/random.bin", "", &["module: ramdisk: *expected*"]),
         error("truncated-ramdisk", "target/image/truncated.cpio", "", &["module: ramdisk: *"]),
         error("not-an-archive", "target/image/hello.o", "", &["module: ramdisk: *expected*ELF*"]),

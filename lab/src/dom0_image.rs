@@ -25,8 +25,8 @@ use std::{
 };
 
 /// Programs of the toolstack; all live in the release's private folder.
-const PROGRAMS: [&str; 6] =
-    ["xl", "xenstored", "xenconsoled", "xenconsole", "xen-init-dom0", "libxl-save-helper"];
+const PROGRAMS: [&str; 7] =
+    ["xl", "xenstored", "xenconsoled", "xenconsole", "xen-init-dom0", "xen-mfndump", "libxl-save-helper"];
 /// Kernel modules: the toolstack's devices, and the 9p share with the host.
 const MODULES: [&str; 8] =
     ["xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs", "virtio_pci", "9pnet_virtio", "9p"];

@@ -2,7 +2,10 @@
 //!
 //! `suite` hands in what `session` or `direct` reported.
 
-use crate::cases::{Case, Rows};
+use crate::{
+    cases::{Case, Rows},
+    readers::Comparison,
+};
 use pv_layout::{predict::domain::Plan, rows::Layout, verdict::Outcome};
 
 /// What was seen of one boot.
@@ -20,6 +23,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) golden: Option<&'a str>,
     /// Names of the modules that must be in the guest's list, a line each.
     pub(crate) listed: &'a str,
+    /// What the toolstack's programs read of its P2M, compared with its own line.
+    pub(crate) readings: &'a [Comparison],
 }
 
 /// What was made of what was seen.
@@ -78,7 +83,19 @@ fn complaints(case: &Case, seen: &Seen<'_>) -> Vec<String> {
     if case.rows == Rows::Compare {
         found.extend(layouts_that_differ(seen));
     }
+    found.extend(seen.readings.iter().flat_map(|reading| misread(case.misreads, reading)));
     found
+}
+
+/// What is wrong with one reading of the P2M: a difference from the guest's, or an expected one that is not there.
+fn misread(expected: &[&str], Comparison { program, differences }: &Comparison) -> Vec<String> {
+    if expected.is_empty() {
+        return differences.iter().map(|difference| format!("{program}: {difference}")).collect();
+    }
+    let lacking = |pattern: &&&str| !differences.iter().any(|difference| matches(pattern, difference));
+    let complaint =
+        |pattern| format!("{program}: expected the difference '{pattern}', found {differences:?}");
+    expected.iter().filter(lacking).map(complaint).collect()
 }
 
 /// Holds what the builder said, what the guest found and what was predicted against each other.

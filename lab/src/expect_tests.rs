@@ -1,6 +1,6 @@
 //! The suite's judgement, on boots made up for it: each kind of complaint is seen once.
 
-use super::{Column, Seen, complaints, matches};
+use super::{Column, Comparison, Seen, complaints, matches, misread};
 use crate::{
     cases::{self, Case},
     table,
@@ -18,6 +18,7 @@ const NOTHING: Seen<'static> = Seen {
     prediction: None,
     golden: None,
     listed: "",
+    readings: &[],
 };
 
 fn complain(case: &Case, outcome: Outcome, console: &[&str]) -> Vec<String> {
@@ -94,6 +95,19 @@ fn a_layout_that_one_of_three_sides_has_otherwise_is_a_complaint() {
 }
 
 #[test]
+fn a_reading_equals_the_guests_or_differs_as_the_case_says() {
+    let reading = |differences: &[&str]| Comparison {
+        program: "reader",
+        differences: differences.iter().map(|text| (*text).to_owned()).collect(),
+    };
+    assert!(misread(&[], &reading(&[])).is_empty());
+    assert_eq!(misread(&[], &reading(&["lost"])), ["reader: lost"]);
+    assert!(misread(&["lo*t"], &reading(&["lost"])).is_empty());
+    assert_eq!(misread(&["lost"], &reading(&[])).len(), 1);
+    assert_eq!(misread(&["lost"], &reading(&["no exit code"])).len(), 1);
+}
+
+#[test]
 fn a_line_that_differs_from_the_file_is_a_complaint_and_so_are_missing_and_extra_ones() {
     let console = ["[ 0.1] c: a: ok".to_owned(), "[ 0.2] c: b: -EINVAL".to_owned()];
     assert_eq!(super::differing_lines(&console, "c: ", "a: ok\nb: -EINVAL\n"), None);
@@ -111,7 +125,7 @@ fn the_initial_domain_is_held_to_what_follows_the_bar() {
 
 #[test]
 fn case_names_are_unique_and_fit_for_a_folder() {
-    let all = table::all();
+    let all = [table::all(), table::readers()].concat();
     for (index, case) in all.iter().enumerate() {
         assert!(case.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{}", case.name);
         assert!(all[..index].iter().all(|other| other.name != case.name), "{} twice", case.name);

@@ -41,6 +41,16 @@ pub(crate) enum End {
     Keep,
 }
 
+/// What the toolstack's programs read of the P2M when the guest has ended; `readers` compares it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    Nothing,
+    /// What `xen-mfndump dump-p2m` prints.
+    Mfndump,
+    /// That, and what `xl dump-core` writes; it reads all of the guest's memory.
+    All,
+}
+
 /// A guest to boot.
 #[derive(Debug, Clone)]
 pub(crate) struct Guest {
@@ -52,6 +62,7 @@ pub(crate) struct Guest {
     pub cmdline: String,
     pub create: Create,
     pub container: Container,
+    pub reading: Reading,
     /// From the guest's first instruction to its end.
     pub timeout: Duration,
 }
@@ -63,15 +74,26 @@ impl Guest {
     }
 
     /// The initial domain's memory that building this guest takes, in MiB: image and ramdisk are held there, and the
-    /// toolstack keeps some bytes for each of the guest's pages.
+    /// toolstack keeps some bytes for each of the guest's pages, and `xen-mfndump` prints a line for each.
     pub(crate) fn builder_mib(&self) -> u64 {
         let image = fs::metadata(&self.image).map_or(0, |meta| meta.len());
-        512 + (image + self.ramdisk.bytes()).div_ceil(1 << 20) * 5 / 2 + self.memory_mib / 64
+        let listing = if self.reading == Reading::Nothing { 0 } else { self.memory_mib / 16 };
+        512 + (image + self.ramdisk.bytes()).div_ceil(1 << 20) * 5 / 2 + self.memory_mib / 64 + listing
     }
 
     /// How long the toolstack may take to build the guest.
     pub(crate) fn build_timeout(&self) -> Duration {
         Duration::from_secs(60 + 4 * self.memory_mib / 1024 + self.ramdisk.bytes() / (8 << 20))
+    }
+
+    /// How long the toolstack's programs may take to read the P2M.
+    pub(crate) fn reading_timeout(&self) -> Duration {
+        let gib = self.memory_mib.div_ceil(1024);
+        Duration::from_secs(match self.reading {
+            Reading::Nothing => 0,
+            Reading::Mfndump => 60 + 30 * gib,
+            Reading::All => 60 + 300 * gib,
+        })
     }
 
     /// Puts the guest's files and its configuration into `folder`, which the initial domain sees as `/host/NAME`.

@@ -4,6 +4,7 @@
 //! main -> run       -> session | direct -> qemu         one boot
 //!      -> suite     -> cases, session | direct          a table of boots, each judged by expect
 //!      -> bench     -> session | direct                 boots beside Linux; instruction counts
+//!      -> readers                                       what the toolstack read of a P2M
 //!         session <- guest <- grub (scripts/fetch-grub)
 //!         session, direct <- dom0_image <- release <- lab (scripts/fetch-xen)
 //!      -> archive, mutants, notes, embed-symbols        what the build of the image needs
@@ -23,6 +24,7 @@ mod cases_builders;
 mod cases_examples;
 mod cases_large;
 mod cases_modules;
+mod cases_readers;
 mod direct;
 mod docs;
 mod dom0_image;
@@ -41,6 +43,7 @@ pub mod notes;
 mod progress;
 mod qemu;
 mod ramdisk;
+mod readers;
 mod release;
 mod run;
 mod session;
@@ -77,6 +80,7 @@ enum Verb {
     #[command(hide = true)]
     Mutants(mutants::MutantsArgs),
     Notes(notes::NotesArgs),
+    Readers(readers::ReadersArgs),
     Run(run::RunArgs),
     Suite(suite::SuiteArgs),
     Walls(walls::WallsArgs),
@@ -107,6 +111,7 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
         Verb::EmbedSymbols(args) => symbols::embed(args).map(|()| ExitCode::SUCCESS),
         Verb::Mutants(args) => mutants::make(args).map(|()| ExitCode::SUCCESS),
         Verb::Notes(args) => notes::run(args).map(|()| ExitCode::SUCCESS),
+        Verb::Readers(args) => readers::run(args),
         Verb::Run(args) => run::run(&lab::Lab::find()?, args),
         Verb::Suite(args) => suite::run(&lab::Lab::find()?, args),
         Verb::Walls(args) => walls::run(args),

@@ -8,10 +8,11 @@ use crate::{
     direct,
     dom0_image::BootFiles,
     expect::{Column, Judged, Seen},
-    guest::{Container, End, Guest},
+    guest::{Container, End, Guest, Reading},
     lab::fresh_folder,
     progress::Progress,
     qemu::Pace,
+    readers,
     session::{Session, Size},
 };
 use anyhow::Result;
@@ -149,6 +150,7 @@ impl Machines {
             prediction: Some(prediction(guest, Builder::Xen, Gzip::Kept, memory(guest))),
             golden: golden.as_deref(),
             listed: "",
+            readings: &[],
         };
         Ok(Judged::of(case, &seen))
     }
@@ -181,6 +183,9 @@ fn run_guest(session: &mut Session, case: &Case, guest: &Guest, gzip: Gzip) -> R
     };
     let golden = golden(case, Column::Guest)?;
     let listed = case.listed.map(|file| input::text(Path::new(file))).transpose()?;
+    let ended = !matches!(report.outcome, Outcome::NotBuilt | Outcome::Timeout);
+    let reading = if ended { guest.reading } else { Reading::Nothing };
+    let readings = readers::in_folder(reading, &report.folder, &report.console);
     let seen = Seen {
         outcome: report.outcome,
         console: &report.console,
@@ -189,6 +194,7 @@ fn run_guest(session: &mut Session, case: &Case, guest: &Guest, gzip: Gzip) -> R
         prediction,
         golden: golden.as_deref(),
         listed: listed.as_deref().unwrap_or(""),
+        readings: &readings,
     };
     Ok(Judged::of(case, &seen))
 }

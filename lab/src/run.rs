@@ -7,7 +7,7 @@ use crate::{
     builder::Builder,
     direct,
     dom0_image::BootFiles,
-    guest::{Container, Create, Guest},
+    guest::{Container, Create, Guest, Reading},
     junit::{self, CaseResult},
     lab::{Lab, XenVersion},
     machines::prepare_for_shim,
@@ -196,6 +196,7 @@ fn guest(args: &RunArgs) -> Result<Guest> {
         cmdline: args.cmdline.clone(),
         create: if args.plain { Create::Plain } else { Create::Logged },
         container: Container::Pv,
+        reading: Reading::Nothing,
         timeout: Duration::from_secs(args.timeout),
     })
 }

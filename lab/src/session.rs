@@ -7,7 +7,7 @@
 pub(crate) use crate::session_size::Size;
 use crate::{
     dom0_image::BootFiles,
-    guest::{Create, End, Guest},
+    guest::{Create, End, Guest, Reading},
     lab::{fresh_folder, link_or_copy},
     progress::Progress,
     qemu::{Machine, Pace, Qemu},
@@ -120,7 +120,8 @@ impl Session {
             report.ran_for = created.elapsed();
             report.outcome = if end.starts_with("timeout") { Outcome::Timeout } else { Outcome::Crash };
         }
-        self.wait_for("idle", Instant::now() + CLOSING_TIMEOUT, &mut || console.follow())?;
+        let closing = CLOSING_TIMEOUT + guest.reading_timeout();
+        self.wait_for("idle", Instant::now() + closing, &mut || console.follow())?;
         report.console = console.finish();
         report.judge(&answer);
         Ok(report)
@@ -154,8 +155,13 @@ impl Session {
             End::Destroy => "destroy",
             End::Keep => "keep",
         };
+        let reading = match guest.reading {
+            Reading::Nothing => "nothing",
+            Reading::Mfndump => "mfndump",
+            Reading::All => "all",
+        };
         let (limit, bytes) = (guest.timeout.as_secs(), guest.made_there());
-        let line = format!("run {name} {mode} {limit} {bytes} {end}\n");
+        let line = format!("run {name} {mode} {limit} {bytes} {end} {reading}\n");
         self.commands.write_all(line.as_bytes()).context("the initial domain takes no commands any more")?;
         self.commands.flush().context("the initial domain takes no commands any more")
     }

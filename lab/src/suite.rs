@@ -47,6 +47,9 @@ pub(crate) struct SuiteArgs {
     /// Every image by every builder, instead of the others.
     #[arg(long, conflicts_with = "long")]
     builders: bool,
+    /// Guests whose P2M the toolstack's programs read when they have ended, instead of the others.
+    #[arg(long, conflicts_with_all = ["long", "builders"])]
+    readers: bool,
     /// Bring this page on who boots what up to date with the results.
     #[arg(long, value_name = "FILE")]
     matrix: Option<PathBuf>,
@@ -66,6 +69,7 @@ pub(crate) fn run(lab: &Lab, args: &SuiteArgs) -> Result<ExitCode> {
     let all = match args {
         SuiteArgs { long: true, .. } => table::long(),
         SuiteArgs { builders: true, .. } => table::builders(),
+        SuiteArgs { readers: true, .. } => table::readers(),
         SuiteArgs { .. } => table::all(),
     };
     let cases: Vec<_> = all.iter().filter(fits).collect();
@@ -166,6 +170,7 @@ fn guest(lab: &Lab, release: &Release, case: &Case) -> Result<Guest> {
         cmdline: case.cmdline.to_owned(),
         create: if case.start == Start::Plain { Create::Plain } else { Create::Logged },
         container: builder(case.start).container(lab, release, &Progress::default())?,
+        reading: case.reading,
         timeout: Duration::from_secs(case.timeout_secs),
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     cases::{self, Case},
-    cases_builders, cases_examples, cases_large, cases_modules, matrix,
+    cases_builders, cases_examples, cases_large, cases_modules, cases_readers, matrix,
 };
 
 /// Every case, quick ones first; those that take a machine of their own last.
@@ -11,6 +11,7 @@ pub(crate) fn all() -> Vec<Case> {
         cases::quick(),
         cases_examples::guests(),
         cases_modules::cases(),
+        cases_readers::quick(),
         cases_builders::every_time(),
         matrix::cases(),
         cases::slow(),
@@ -25,6 +26,11 @@ pub(crate) fn all() -> Vec<Case> {
 pub(crate) fn long() -> Vec<Case> {
     [cases_modules::long(), vec![cases_large::noted_seed()], cases_large::edge(), cases_builders::large()]
         .concat()
+}
+
+/// Guests whose P2M the toolstack's programs read.
+pub(crate) fn readers() -> Vec<Case> {
+    cases_readers::all()
 }
 
 /// Every image by every builder.

@@ -10,13 +10,14 @@ use streams::Calls;
 const PVLAB: &str = env!("CARGO_BIN_EXE_pvlab");
 
 /// Command lines for each verb: some that print a result, some that complain; none that boots.
-const CALLS: [Calls; 9] = [
+const CALLS: [Calls; 10] = [
     ("archive", &[&["--help"], &["/dev/null/archive", "/dev/null/object"]]),
     ("bench", &[&["--help"], &["--runs", "many"]]),
     ("docs", &[&["--help"], &["--check", "/dev/null/none"]]),
     ("embed-symbols", &[&["--help"], &["/dev/null/none", "/dev/null/none"]]),
     ("mutants", &[&["--help"], &["/dev/null/none", "/dev/null/none"]]),
     ("notes", &[&["--help"], &["/dev/null/none", "/dev/null/none"]]),
+    ("readers", &[&["--help"], &["/dev/null/none", "--core", "/dev/null/none"]]),
     ("run", &[&["--help"], &["--kernel", "/dev/null/none"]]),
     ("suite", &[&["--list"], &["--filter", "no such case"]]),
     ("walls", &[&[], &["--package", "no such package"], &["--root", "/dev/null/none"]]),

@@ -9,7 +9,7 @@ use super::figures::Line;
 use crate::{
     direct,
     dom0_image::BootFiles,
-    guest::{Container, Create, Guest},
+    guest::{Container, Create, Guest, Reading},
     lab::Lab,
     progress::Progress,
     qemu::Pace,
@@ -131,6 +131,7 @@ fn boot(lab: &Lab, files: &BootFiles, out: &Path) -> Result<BTreeMap<String, u64
         cmdline: "loglevel=info".to_owned(),
         create: Create::Logged,
         container: Container::Pv,
+        reading: Reading::Nothing,
         timeout: Duration::from_secs(120),
     };
     let report = direct::boot(Pace::Counted, files, &folder, &guest, direct::Port::Xen, &mut |_| ())?;

@@ -5,7 +5,7 @@
 
 use crate::{
     dom0_image::BootFiles,
-    guest::{Container, Create, Guest},
+    guest::{Container, Create, Guest, Reading},
     lab::Lab,
 };
 use pv_layout::ramdisk::Ramdisk;
@@ -128,6 +128,7 @@ fn ours(lab: &Lab, kind: Kind) -> Guest {
         cmdline: format!("p2m={p2m} verify={verify}{limits}"),
         create: Create::Logged,
         container: Container::Pv,
+        reading: Reading::Nothing,
         timeout: timeout(kind.memory_mib),
     }
 }
@@ -141,6 +142,7 @@ fn linux(files: &BootFiles, initramfs: &Path, memory_mib: u64) -> Guest {
         cmdline: "console=hvc0 quiet rdinit=/init".to_owned(),
         create: Create::Logged,
         container: Container::Pv,
+        reading: Reading::Nothing,
         timeout: timeout(memory_mib),
     }
 }
