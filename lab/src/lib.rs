@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! main -> run       -> session | direct -> qemu         one boot
-//!      -> suite     -> cases, session | direct          a table of boots, each judged by expect
+//!      -> suite     -> machines -> session | direct     a table of boots, two at a time, each judged by expect
 //!      -> bench     -> session | direct                 boots beside Linux; instruction counts
 //!      -> readers                                       what the toolstack read of a P2M
 //!         session <- guest <- grub (scripts/fetch-grub)
@@ -34,6 +34,7 @@ mod grub;
 mod guest;
 mod junit;
 mod lab;
+mod lanes;
 mod linux_modules;
 mod machines;
 mod matrix;

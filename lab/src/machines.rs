@@ -1,15 +1,17 @@
 //! The machines that `suite` boots its cases in, and what was seen of each boot.
 //!
-//! Guests that give their memory back share one, and so do those in pv-shim; a large guest has one to itself, and so
-//! has each direct boot. A machine that is lost is not used again. `expect` judges what was seen.
+//! Guests that give their memory back share one, by size, and so do those in pv-shim; a guest that keeps its memory has
+//! one to itself, and so has each direct boot. A machine that is lost is not used again, and one that no case is left
+//! for ends. `lanes` says who shares what, `expect` judges what was seen.
 
 use crate::{
     cases::{Case, Start},
     direct,
     dom0_image::BootFiles,
     expect::{Column, Judged, Seen},
-    guest::{Container, End, Guest, Reading},
+    guest::{Container, Guest, Reading},
     lab::fresh_folder,
+    lanes::{Job, Shared},
     progress::Progress,
     qemu::Pace,
     readers,
@@ -32,114 +34,107 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Cases that run in one machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shared {
-    /// Guests that give their memory back.
-    Pv,
-    /// What boots in pv-shim.
-    Shim,
-}
-
-impl Shared {
-    /// The machine that a case shares, unless it has one of its own.
-    fn of(case: &Case, guest: &Guest) -> Option<Self> {
-        match case.start {
-            Start::Guest | Start::Plain | Start::Grub(_) => (guest.end() == End::Destroy).then_some(Self::Pv),
-            Start::Shim => Some(Self::Shim),
-            Start::Dom0 | Start::Dom0Com2 => None,
-        }
-    }
-
-    /// Its folder below the suite's.
-    const fn folder(self) -> &'static str {
-        match self {
-            Self::Pv => "shared",
-            Self::Shim => "shim",
-        }
-    }
-}
-
-/// A machine that stays for the cases to come.
+/// A machine that stays while there are cases to come for it.
 struct Kept {
+    shared: Shared,
     size: Size,
+    to_come: usize,
     session: Option<Session>,
 }
 
 impl Kept {
-    fn for_any(shared: Shared, cases: &[&Case], guests: &[Guest]) -> Self {
-        let all = cases.iter().zip(guests);
+    fn for_any(shared: Shared, jobs: &[Job<'_>]) -> Self {
         let its: Vec<_> =
-            all.filter(|(case, guest)| Shared::of(case, guest) == Some(shared)).map(|(_, g)| g).collect();
-        Self { size: Size::for_any(&its), session: None }
+            jobs.iter().filter(|job| Shared::of(job) == Some(shared)).map(|job| &job.guest).collect();
+        Self { shared, size: Size::for_any(&its), to_come: its.len(), session: None }
+    }
+
+    /// Its folder below the suite's.
+    const fn folder(&self) -> &'static str {
+        match self.shared {
+            Shared::Small => "shared",
+            Shared::Large => "large",
+            Shared::Shim => "shim",
+        }
+    }
+
+    /// The machine as the last case left it, or a fresh one.
+    fn take(&mut self, setting: &Setting, guest: &Guest, progress: &Progress) -> Result<Session> {
+        if let Some(running) = self.session.take() {
+            return Ok(running);
+        }
+        let mut fresh = Session::boot(&setting.files, &setting.out.join(self.folder()), self.size, progress)?;
+        if self.shared == Shared::Shim {
+            prepare_for_shim(&mut fresh, guest, progress)?;
+        }
+        Ok(fresh)
     }
 }
 
-/// The machines that the cases run in.
-pub(crate) struct Machines {
-    files: BootFiles,
-    out: PathBuf,
+/// What all cases of a run have in common.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    pub(crate) files: BootFiles,
+    /// Where logs go.
+    pub(crate) out: PathBuf,
     /// What this release's toolstack does with a packed ramdisk.
-    gzip: Gzip,
-    pv: Kept,
-    shim: Kept,
+    pub(crate) gzip: Gzip,
 }
 
-impl Machines {
-    /// Starts none yet; logs go to `out`, where this release's toolstack does this with a packed ramdisk.
-    pub(crate) fn new(files: BootFiles, out: PathBuf, gzip: Gzip, cases: &[&Case], guests: &[Guest]) -> Self {
-        let kept = |shared| Kept::for_any(shared, cases, guests);
-        Self { files, out, gzip, pv: kept(Shared::Pv), shim: kept(Shared::Shim) }
+/// The machines that the cases of a lane run in.
+///
+/// The kernel ends a QEMU when the thread that started it ends: they belong to one thread, which drops them.
+pub(crate) struct Machines<'a> {
+    setting: &'a Setting,
+    progress: Progress,
+    kept: [Kept; 3],
+}
+
+impl<'a> Machines<'a> {
+    /// Starts none yet.
+    pub(crate) fn new(setting: &'a Setting, jobs: &[Job<'_>], progress: Progress) -> Self {
+        let kept = [Shared::Small, Shared::Large, Shared::Shim].map(|shared| Kept::for_any(shared, jobs));
+        Self { setting, progress, kept }
     }
 
     /// Boots one case and judges it.
-    pub(crate) fn boot(&mut self, case: &Case, guest: &Guest) -> Result<Judged> {
-        match case.start {
-            Start::Dom0 => self.boot_directly(case, guest, direct::Port::Xen),
-            Start::Dom0Com2 => self.boot_directly(case, guest, direct::Port::Com2),
-            Start::Guest | Start::Plain | Start::Shim | Start::Grub(_) => self.boot_guest(case, guest),
+    pub(crate) fn boot(&mut self, job: &Job<'_>) -> Result<Judged> {
+        match job.case.start {
+            Start::Dom0 => self.boot_directly(job.case, &job.guest, direct::Port::Xen),
+            Start::Dom0Com2 => self.boot_directly(job.case, &job.guest, direct::Port::Com2),
+            Start::Guest | Start::Plain | Start::Shim | Start::Grub(_) => self.boot_guest(job),
         }
     }
 
     /// Where a case's logs are.
     pub(crate) fn folder(&self, case: &Case) -> PathBuf {
-        let shared = [Shared::Pv, Shared::Shim].map(|shared| format!("{}/{}", shared.folder(), case.name));
+        let out = &self.setting.out;
+        let shared = self.kept.iter().map(|kept| format!("{}/{}", kept.folder(), case.name));
         let own = format!("{}-machine/{}", case.name, case.name);
-        let found =
-            shared.iter().chain([&own]).map(|name| self.out.join(name)).find(|folder| folder.is_dir());
-        found.unwrap_or_else(|| self.out.join(case.name.as_ref()))
+        let found = shared.chain([own]).map(|name| out.join(name)).find(|folder| folder.is_dir());
+        found.unwrap_or_else(|| out.join(case.name.as_ref()))
     }
 
-    fn boot_guest(&mut self, case: &Case, guest: &Guest) -> Result<Judged> {
-        let Some(shared) = Shared::of(case, guest) else {
-            let folder = self.out.join(format!("{}-machine", case.name));
-            let mut own = session(&self.files, &folder, Size::for_any(&[guest]))?;
-            return run_guest(&mut own, case, guest, self.gzip);
+    fn boot_guest(&mut self, job: &Job<'_>) -> Result<Judged> {
+        let Job { case, guest, .. } = job;
+        let (setting, progress) = (self.setting, &self.progress);
+        let shared = Shared::of(job);
+        let Some(kept) = self.kept.iter_mut().find(|kept| Some(kept.shared) == shared) else {
+            let folder = setting.out.join(format!("{}-machine", case.name));
+            let mut own = Session::boot(&setting.files, &folder, Size::for_any(&[guest]), progress)?;
+            return run_guest(&mut own, job, setting.gzip, progress);
         };
-        let kept = match shared {
-            Shared::Pv => &mut self.pv,
-            Shared::Shim => &mut self.shim,
-        };
-        let mut running = match kept.session.take() {
-            Some(running) => running,
-            None => {
-                let folder = self.out.join(shared.folder());
-                let mut fresh = session(&self.files, &folder, kept.size)?;
-                if shared == Shared::Shim {
-                    prepare_for_shim(&mut fresh, guest)?;
-                }
-                fresh
-            }
-        };
-        let judged = run_guest(&mut running, case, guest, self.gzip)?;
-        kept.session = Some(running);
+        kept.to_come -= 1;
+        let mut running = kept.take(setting, guest, progress)?;
+        let judged = run_guest(&mut running, job, setting.gzip, progress)?;
+        kept.session = (kept.to_come > 0).then_some(running);
         Ok(judged)
     }
 
     fn boot_directly(&self, case: &Case, guest: &Guest, port: direct::Port) -> Result<Judged> {
-        let folder = self.out.join(case.name.as_ref());
+        let folder = self.setting.out.join(case.name.as_ref());
         fresh_folder(&folder)?;
-        let report = direct::boot(Pace::Host, &self.files, &folder, guest, port, &mut |_| ())?;
+        let report = direct::boot(Pace::Host, &self.setting.files, &folder, guest, port, &mut |_| ())?;
         let xen = log(&folder, "xen.log");
         let golden = golden(case, Column::InitialDomain)?;
         let seen = Seen {
@@ -156,19 +151,16 @@ impl Machines {
     }
 }
 
-fn session(files: &BootFiles, folder: &Path, size: Size) -> Result<Session> {
-    Session::boot(files, folder, size, &Progress::default())
-}
-
 /// Boots the image as a PV guest before the first in pv-shim, whatever comes of it: under emulation the first domain of
 /// a machine spins before its first line if it is one in hardware, and later ones do not.
-pub(crate) fn prepare_for_shim(session: &mut Session, guest: &Guest) -> Result<()> {
+pub(crate) fn prepare_for_shim(session: &mut Session, guest: &Guest, progress: &Progress) -> Result<()> {
     let first = Guest { container: Container::Pv, ..guest.clone() };
-    session.run("first", &first, &Progress::default(), &mut |_| ()).map(drop)
+    session.run("first", &first, progress, &mut |_| ()).map(drop)
 }
 
-fn run_guest(session: &mut Session, case: &Case, guest: &Guest, gzip: Gzip) -> Result<Judged> {
-    let report = session.run(&case.name, guest, &Progress::default(), &mut |_| ())?;
+fn run_guest(session: &mut Session, job: &Job<'_>, gzip: Gzip, progress: &Progress) -> Result<Judged> {
+    let Job { case, guest, .. } = job;
+    let report = session.run(&case.name, guest, progress, &mut |_| ())?;
     let (toolstack, xen) = (log(&report.folder, "xl.log"), log(&report.folder, "xl-dmesg.log"));
     let logged = case.start == Start::Guest && report.outcome != Outcome::NotBuilt;
     let toolstack = logged.then_some(toolstack.as_str());

@@ -12,17 +12,31 @@ use std::{
 /// A step is worth a line of its own from here on.
 const WORTH_A_LINE: Duration = Duration::from_secs(2);
 
+/// Whether steps are told while they are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Voice {
+    #[default]
+    Aloud,
+    Silent,
+}
+
 /// The command's progress, with the times of its steps for the closing line.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
+    voice: Voice,
     times: RefCell<Vec<(String, Duration)>>,
 }
 
 impl Progress {
+    /// One that tells nothing: for steps beside those of others, when two spinners would draw over each other.
+    pub(crate) fn silent() -> Self {
+        Self { voice: Voice::Silent, ..Self::default() }
+    }
+
     /// Begins a step: shows a spinner if someone is watching.
     pub(crate) fn step(&self, what: impl Into<String>) -> Step<'_> {
         let what = what.into();
-        let spinner = say::is_watched().then(|| spinner(&what));
+        let spinner = (self.voice == Voice::Aloud && say::is_watched()).then(|| spinner(&what));
         Step { progress: self, what, spinner, start: Instant::now() }
     }
 
@@ -54,7 +68,7 @@ impl Step<'_> {
     pub(crate) fn done(self) -> Duration {
         let time = self.start.elapsed();
         self.clear();
-        if time >= WORTH_A_LINE {
+        if time >= WORTH_A_LINE && self.progress.voice == Voice::Aloud {
             note!("{:6.1} s  {}", time.as_secs_f64(), self.what);
         }
         self.progress.record(&self.what, time);
@@ -68,6 +82,7 @@ impl Step<'_> {
                 let text = line.split_once(": ").map_or(line, |(_, text)| text);
                 spinner.set_message(format!("{}: {text}", self.what));
             }
+            None if self.progress.voice == Voice::Silent => {}
             None => note!("{line}"),
         }
     }

@@ -204,7 +204,7 @@ fn guest(args: &RunArgs) -> Result<Guest> {
 fn run_guest(files: &BootFiles, out: &Path, guest: &Guest, progress: &Progress) -> Result<Ended> {
     let mut session = Session::boot(files, out, Size::for_any(&[guest]), progress)?;
     if matches!(guest.container, Container::Shim(_)) {
-        prepare_for_shim(&mut session, guest)?;
+        prepare_for_shim(&mut session, guest, &Progress::default())?;
     }
     let report = session.run("guest", guest, progress, &mut print_line)?;
     if report.outcome == Outcome::NotBuilt {

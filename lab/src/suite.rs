@@ -1,7 +1,7 @@
-//! `pvlab suite`: runs the table of cases, as many as possible in one machine.
+//! `pvlab suite`: runs the table of cases, two at a time, as many as possible in one machine.
 //!
-//! When a machine is lost, the case that lost it has failed and the next one starts a fresh one. `cases` is the table,
-//! `machines` boots, `junit` writes the file for CI.
+//! When a machine is lost, the case that lost it has failed and the next one starts a fresh one; the other lane goes on.
+//! `table` has the cases, `lanes` splits them, `machines` boots, `junit` writes the file for CI.
 
 use crate::{
     builder::Builder,
@@ -13,8 +13,9 @@ use crate::{
     guest::{Create, Guest},
     junit::{self, CaseResult},
     lab::{Lab, XenVersion, fresh_folder},
+    lanes::{self, Job},
     linux_modules,
-    machines::Machines,
+    machines::{Machines, Setting},
     matrix_page,
     progress::Progress,
     release::Release,
@@ -25,8 +26,10 @@ use clap::Args;
 use pv_layout::{out, predict::Gzip, ramdisk::Ramdisk};
 use std::{
     fs,
+    panic::resume_unwind,
     path::{Path, PathBuf},
     process::ExitCode,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -90,7 +93,7 @@ pub(crate) fn run(lab: &Lab, args: &SuiteArgs) -> Result<ExitCode> {
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn run_cases(lab: &Lab, args: &SuiteArgs, cases: &[&Case]) -> Result<Vec<CaseResult>> {
+fn run_cases<'a>(lab: &Lab, args: &SuiteArgs, cases: &[&'a Case]) -> Result<Vec<CaseResult>> {
     let files = BootFiles::ready(lab, args.xen, &Progress::default())?;
     if cases.iter().any(|case| case.ramdisk == LINUX) {
         let [image, caller, archive] =
@@ -100,31 +103,52 @@ fn run_cases(lab: &Lab, args: &SuiteArgs, cases: &[&Case]) -> Result<Vec<CaseRes
     if cases.iter().any(|case| case.ramdisk == LINUX_ALL) {
         linux_modules::prepare_all(files.release(), &lab.path(LINUX_ALL))?;
     }
-    let guests = cases.iter().map(|case| guest(lab, files.release(), case)).collect::<Result<Vec<_>>>()?;
+    let job = |(place, case): (usize, &&'a Case)| {
+        Ok(Job { place, case, guest: guest(lab, files.release(), case)? })
+    };
+    let lanes = lanes::split(cases.iter().enumerate().map(job).collect::<Result<Vec<_>>>()?);
     fresh_folder(&args.out)?;
     let out = args.out.canonicalize()?;
-    let mut machines = Machines::new(files, out, gzip_by_toolstack(args.xen), cases, &guests);
-    let mut results = Vec::new();
-    for (case, guest) in cases.iter().zip(&guests) {
+    let setting = Setting { files, out, gzip: gzip_by_toolstack(args.xen) };
+    Ok(run_lanes(&setting, &lanes))
+}
+
+fn run_lanes(setting: &Setting, lanes: &[Vec<Job<'_>>]) -> Vec<CaseResult> {
+    // The steps of two lanes at once would only confuse.
+    let progress = || if lanes.len() == 1 { Progress::default() } else { Progress::silent() };
+    let results = thread::scope(|scope| {
+        let start = |jobs| scope.spawn(move || run_lane(setting, jobs, progress()));
+        let threads: Vec<_> = lanes.iter().map(Vec::as_slice).map(start).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    lanes::join(results)
+}
+
+/// Runs the cases of one lane; each result comes with the case's place in the table.
+fn run_lane(setting: &Setting, jobs: &[Job<'_>], progress: Progress) -> Vec<(usize, CaseResult)> {
+    let mut machines = Machines::new(setting, jobs, progress);
+    let run = |job: &Job<'_>| {
         let start = Instant::now();
-        let (outcome, complaints) = match machines.boot(case, guest) {
+        let (outcome, complaints) = match machines.boot(job) {
             Ok(Judged { outcome, complaints }) => (Some(outcome), complaints),
             Err(error) => (None, vec![format!("{error:#}")]),
         };
-        let result = CaseResult { name: case.name.to_string(), time: start.elapsed(), outcome, complaints };
-        tell(&result, &machines.folder(case));
-        results.push(result);
-    }
-    Ok(results)
+        let name = job.case.name.to_string();
+        let result = CaseResult { name, time: start.elapsed(), outcome, complaints };
+        tell(&result, &machines.folder(job.case));
+        (job.place, result)
+    };
+    jobs.iter().map(run).collect()
 }
 
+/// Says how a case ended, at once: the other lane speaks too.
 fn tell(result: &CaseResult, folder: &Path) {
-    let time = result.time.as_secs_f64();
+    let (time, name) = (result.time.as_secs_f64(), &result.name);
     if result.complaints.is_empty() {
-        out!("{time:6.1} s  {:28} ok", result.name);
+        out!("{time:6.1} s  {name:28} ok");
     } else {
-        out!("{time:6.1} s  {:28} FAILED: {}", result.name, result.complaints.join("\n    "));
-        out!("    logs in {}", folder.display());
+        let complaints = result.complaints.join("\n    ");
+        out!("{time:6.1} s  {name:28} FAILED: {complaints}\n    logs in {}", folder.display());
     }
 }
 

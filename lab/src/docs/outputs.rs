@@ -19,7 +19,8 @@ pub(super) enum Mode {
 }
 
 /// Where the suite keeps the consoles of its cases, by how the case was booted.
-const CONSOLES: [&str; 2] = ["shared/CASE/console.log", "CASE-machine/CASE/console.log"];
+const CONSOLES: [&str; 3] =
+    ["shared/CASE/console.log", "large/CASE/console.log", "CASE-machine/CASE/console.log"];
 
 /// The outputs seen so far.
 #[derive(Debug)]
