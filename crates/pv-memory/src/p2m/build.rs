@@ -11,8 +11,9 @@ use alloc::vec::Vec;
 
 use super::index::{self, INVALID, PER_LEAF};
 use super::list::ListPages;
+use super::plan::Plan;
 use super::reader::FrameReader;
-use super::tree::{Initial, Leaf, P2m, Plan, Tree};
+use super::tree::{Initial, Leaf, P2m, Tree};
 use crate::builder_list::BuilderList;
 use crate::error::MmError;
 use crate::frames::{Frames, Zone};

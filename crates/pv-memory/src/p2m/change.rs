@@ -12,7 +12,8 @@
 //! Neighbours: `tree` looks up. Lineage: Linux `set_phys_to_machine`, `set_phys_range_identity`.
 
 use super::index::{INVALID, Index, PER_LEAF};
-use super::tree::{Leaf, Plan, Slot, Tree};
+use super::plan::Plan;
+use super::tree::{Leaf, Slot, Tree};
 use crate::error::MmError;
 use crate::frames::{Frames, Run, Zone};
 use crate::tables::Tables;

@@ -7,7 +7,8 @@
 //! Neighbours: `digest` says what a reader should find.
 
 use super::index::{Index, PER_LEAF};
-use super::tree::{Leaf, Plan, Tree};
+use super::plan::Plan;
+use super::tree::{Leaf, Tree};
 use crate::error::MmError;
 use crate::window::Window;
 use xen::Hypervisor;

@@ -23,6 +23,7 @@ pub mod digest;
 pub mod index;
 mod list;
 pub mod misname;
+mod plan;
 mod reader;
 pub mod revector;
 mod tree;

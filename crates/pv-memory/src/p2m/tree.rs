@@ -13,6 +13,7 @@ use core::ops::{Deref, DerefMut};
 
 use super::index::{self, INVALID, Index};
 use super::list::ListPages;
+use super::plan::Plan;
 use super::reader::{Leaves, MappedLeaves};
 use crate::builder_list::OwnMapping;
 use crate::error::MmError;
@@ -55,35 +56,6 @@ pub(super) struct Leaf {
 
 /// Decides where a leaf shall be, for [`Tree::repoint`].
 pub(super) type Target<'f, X> = dyn FnMut(&X, u64, Option<Pfn>) -> Result<Option<Leaf>, MmError> + 'f;
-
-/// Index of each kind of page in the run that holds the tree.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Plan {
-    /// Mid pages; the frame list has as many.
-    pub(super) mids: u64,
-}
-
-impl Plan {
-    pub(super) const TOP: u64 = 0;
-    pub(super) const TOP_MFN: u64 = 1;
-    pub(super) const MISSING: u64 = 2;
-    pub(super) const IDENTITY: u64 = 3;
-    pub(super) const MID_MISSING: u64 = 4;
-    pub(super) const MID_MISSING_MFN: u64 = 5;
-    const FIRST_MID: u64 = 6;
-
-    pub(super) const fn mid(top: u64) -> u64 {
-        Self::FIRST_MID + top
-    }
-
-    pub(super) const fn mid_mfn(self, top: u64) -> u64 {
-        Self::FIRST_MID + self.mids + top
-    }
-
-    pub(super) const fn pages(self) -> u64 {
-        Self::FIRST_MID + 2 * self.mids
-    }
-}
 
 /// A tree that the boot still has to move, or has moved.
 #[derive(Debug)]

@@ -7,8 +7,9 @@
 use core::fmt;
 
 use super::index::{self, INVALID, Index, PER_LEAF};
+use super::plan::Plan;
 use super::reader::{FrameReader, Leaves};
-use super::tree::{Plan, Tree};
+use super::tree::Tree;
 use crate::window::Window;
 use xen::Hypervisor;
 use xen::addr::{Mfn, Pfn};
