@@ -19,6 +19,14 @@ LAB     := target/debug/pvlab
 ARCHIVE := $(IMAGES)/modules.cpio
 KERNEL  := cargo build --quiet --release --package revector --bin revector-kernel --features image
 
+# Tests unwind, whatever a profile says; a kernel cannot. Commands that do not, as bare cargo builds them, need every
+# crate below them a second time. So all that is for the host unwinds, and the kernels are built apart from it.
+UNWIND   := --config 'profile.dev.panic="unwind"'
+EXAMPLES := hello p2m
+# All packages, also where one would do: for some of them cargo chooses other features, and compiles again.
+HOSTED   := $(UNWIND) --workspace $(EXAMPLES:%=--exclude %)
+KERNELS  := $(EXAMPLES:%=--package %)
+
 # A number means MiB, anything else is a file.
 ramdisk  = $(if $(shell echo '$(1)' | grep -Ex '[0-9]+'),$(1)M --archive $(ARCHIVE),$(1))
 boot     = $(LAB) run --xen $(XEN) --kernel $(call noted,$(1)) --cmdline '$(CMDLINE)'
@@ -74,7 +82,7 @@ seed: tool ## Build the image with exactly the 0xe43 pages of the 357a3cfb guest
 tool: needs-build
 	@mkdir -p $(IMAGES)
 	@echo "building the host commands and the image" >&2
-	@cargo build --quiet --package revector-tools --package pvlab
+	@cargo build --quiet $(UNWIND) --package revector-tools --package pvlab
 
 # Besides the archive that ramdisks begin with: one with a chain in the wrong order, also compressed, one where each
 # broken module is followed by a sound one, one of damaged modules, and a module that ends its domain. A packed module
@@ -88,7 +96,7 @@ inputs: $(ARCHIVE) $(IMAGES)/random.bin $(IMAGES)/empty.bin $(IMAGES)/truncated.
 # Kernels as other people would write them: target/image/hello, target/image/p2m.
 examples: needs-build
 	@mkdir -p $(IMAGES)
-	@cargo build --quiet --release --package hello --package p2m
+	@cargo build --quiet --release $(KERNELS)
 	@cp target/release/hello target/release/p2m $(IMAGES)
 
 $(IMAGES)/hello.o: modules/hello.rs modules/rustc.args
@@ -173,18 +181,19 @@ explain: tool ## Explain the log of any PV guest: make explain LOG=file
 test: needs-test test-host test-xen ## Every test; CI runs this and check
 
 test-host: needs-host ## Unit and property tests, on the host
-	@cargo test --workspace
+	@cargo test $(HOSTED)
+	@cargo test $(KERNELS)
 
 test-xen: needs-test notes seed inputs ## Boots on real Xen, each compared with what it must lead to
 	@$(LAB) suite --xen $(XEN)
-	@cargo test --quiet --package revector --test module linux_objects -- --include-ignored
+	@cargo test --quiet $(HOSTED) --test module linux_objects -- --include-ignored
 
 test-long: needs-test notes seed-notes inputs $(IMAGES)/fill.cpio ## What is too long for every change: the module area filled to its end, 500 to 513 GiB, every builder, every Xen, the toolstack's readers of the P2M
 	@$(LAB) suite --long --out target/lab/suite-long --matrix $(MATRIX)
 	@for xen in 4.14 4.17 4.20; do $(LAB) suite --builders --xen $$xen --out target/lab/builders-$$xen --matrix $(MATRIX) || exit 1; done
 	@for xen in 4.14 4.17 4.20; do $(LAB) suite --readers --xen $$xen --out target/lab/readers-$$xen || exit 1; done
 	@for xen in 4.14 4.20 4.17-debug; do $(LAB) suite --xen $$xen --out target/lab/suite-$$xen || exit 1; done
-	@cargo test --quiet --package pv-layout --test report_refusals -- --include-ignored
+	@cargo test --quiet $(HOSTED) --test report_refusals -- --include-ignored
 
 # Sizes in MiB, and boots of each kind up to 1 GiB.
 BENCH_SIZES ?= 64,1024,16384,131072
@@ -205,10 +214,10 @@ walls: tool ## Packages depend downwards only, files do not import in circles, f
 check: needs-check walls ## Formatting, lints, documentation, shell scripts, walls
 	@cargo fmt --all --check
 	@cargo fmt --manifest-path fuzz/Cargo.toml --check
-	@cargo clippy --quiet --workspace --all-targets -- -D warnings
+	@cargo clippy --quiet $(HOSTED) --all-targets -- -D warnings
+	@cargo clippy --quiet $(KERNELS) --all-targets -- -D warnings
 	@cargo clippy --quiet --release --package revector --bin revector-kernel --features image -- -D warnings
-	@RUSTDOCFLAGS='-D warnings' cargo doc --quiet --no-deps --lib --package revector --package xen-pv \
-		--package pv-memory --package ko-loader --package xen-model --package pv-layout
+	@RUSTDOCFLAGS='-D warnings' cargo doc --quiet $(HOSTED) --no-deps --lib
 	@scripts/check-shell
 
 docs: needs-test notes seed inputs ## Capture again every transcript and figure that the documents show (two minutes, 4 GiB)
