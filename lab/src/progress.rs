@@ -12,7 +12,7 @@ use std::{
 /// A step is worth a line of its own from here on.
 const WORTH_A_LINE: Duration = Duration::from_secs(2);
 
-/// Whether steps are told while they are made.
+/// Whether steps are shown while they are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Voice {
     #[default]
@@ -28,7 +28,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// One that tells nothing: for steps beside those of others, when two spinners would draw over each other.
+    /// One that prints nothing: for steps beside those of others, when two spinners would draw over each other.
     pub(crate) fn silent() -> Self {
         Self { voice: Voice::Silent, ..Self::default() }
     }

@@ -135,14 +135,14 @@ fn run_lane(setting: &Setting, jobs: &[Job<'_>], progress: Progress) -> Vec<(usi
         };
         let name = job.case.name.to_string();
         let result = CaseResult { name, time: start.elapsed(), outcome, complaints };
-        tell(&result, &machines.folder(job.case));
+        print(&result, &machines.folder(job.case));
         (job.place, result)
     };
     jobs.iter().map(run).collect()
 }
 
-/// Says how a case ended, at once: the other lane speaks too.
-fn tell(result: &CaseResult, folder: &Path) {
+/// Prints how a case ended, in one piece, because the other lane prints too.
+fn print(result: &CaseResult, folder: &Path) {
     let (time, name) = (result.time.as_secs_f64(), &result.name);
     if result.complaints.is_empty() {
         out!("{time:6.1} s  {name:28} ok");

@@ -13,28 +13,29 @@ use xen::{Hypervisor, List, Words};
 /// Entry for a page without a frame, and for pages after the last.
 const NONE: u64 = u64::MAX;
 
-/// A reader of the list, which keeps the page that it found last.
+/// A reader of the list, which keeps the page that it found last: while it exists, no page table can change.
 #[derive(Debug)]
-pub(crate) struct Listed {
+pub(crate) struct Listed<'x, X> {
     list: List,
-    found: Option<(Pfn, ShownPage<'static>)>,
+    xen: &'x X,
+    found: Option<(Pfn, ShownPage<'x>)>,
 }
 
-impl Listed {
-    pub(crate) const fn new(list: List) -> Self {
-        Self { list, found: None }
+impl<'x, X: Hypervisor> Listed<'x, X> {
+    pub(crate) const fn new(list: List, xen: &'x X) -> Self {
+        Self { list, xen, found: None }
     }
 
     /// Returns the entries of the 512 pages from `slot` on, all ones after the last page of the domain.
     ///
     /// # Errors
     /// [`MmError::NotMapped`] if that page of the list cannot be read.
-    pub(crate) fn page<X: Hypervisor>(&mut self, xen: &X, slot: Pfn) -> Result<Words, MmError> {
+    pub(crate) fn page(&mut self, slot: Pfn) -> Result<Words, MmError> {
         let used = self.list.entries().saturating_sub(slot.raw()).min(ENTRIES);
         if used == 0 {
             return Ok([NONE; 512]);
         }
-        let mut words = self.find(xen, slot)?.words(xen);
+        let mut words = self.find(slot)?.words(self.xen);
         // At most 512: fits any usize.
         words[used as usize..].fill(NONE);
         Ok(words)
@@ -44,19 +45,19 @@ impl Listed {
     ///
     /// # Errors
     /// As for [`Listed::page`].
-    pub(crate) fn word<X: Hypervisor>(&mut self, xen: &X, pfn: Pfn) -> Result<u64, MmError> {
+    pub(crate) fn word(&mut self, pfn: Pfn) -> Result<u64, MmError> {
         if pfn.raw() >= self.list.entries() {
             return Ok(NONE);
         }
         // Below 512: fits any usize.
-        Ok(self.find(xen, pfn.slot_start())?.word(xen, (pfn.raw() % ENTRIES) as usize))
+        Ok(self.find(pfn.slot_start())?.word(self.xen, (pfn.raw() % ENTRIES) as usize))
     }
 
-    fn find<X: Hypervisor>(&mut self, xen: &X, slot: Pfn) -> Result<ShownPage<'static>, MmError> {
+    fn find(&mut self, slot: Pfn) -> Result<ShownPage<'x>, MmError> {
         if let Some((_, page)) = self.found.filter(|(found, _)| *found == slot) {
             return Ok(page);
         }
-        let page = ShownPage::probe(self.list.address(slot), xen)?;
+        let page = ShownPage::probe(self.list.address(slot), self.xen)?;
         self.found = Some((slot, page));
         Ok(page)
     }
@@ -65,18 +66,18 @@ impl Listed {
     ///
     /// # Errors
     /// [`MmError::NoFrame`] if it has none, and as for [`Listed::page`].
-    pub(crate) fn frame<X: Hypervisor>(&mut self, xen: &X, pfn: Pfn) -> Result<Mfn, MmError> {
-        Mfn::from_p2m(self.word(xen, pfn)?).ok_or(MmError::NoFrame { pfn })
+    pub(crate) fn frame(&mut self, pfn: Pfn) -> Result<Mfn, MmError> {
+        Mfn::from_p2m(self.word(pfn)?).ok_or(MmError::NoFrame { pfn })
     }
 
     /// Returns the page that a machine frame backs, according to both M2P and the list.
-    pub(crate) fn page_of<X: Hypervisor>(&mut self, xen: &X, mfn: Mfn) -> Option<Pfn> {
-        xen.m2p(mfn)?.confirmed(|pfn| self.frame(xen, pfn).ok())
+    pub(crate) fn page_of(&mut self, mfn: Mfn) -> Option<Pfn> {
+        self.xen.m2p(mfn)?.confirmed(|pfn| self.frame(pfn).ok())
     }
 }
 
-impl<X: Hypervisor> Leaves<X> for Listed {
+impl<X: Hypervisor> Leaves<X> for List {
     fn leaf_words(&self, _: &Window, xen: &X, slot: Pfn) -> Words {
-        Self::new(self.list).page(xen, slot).unwrap_or([NONE; 512])
+        Listed::new(*self, xen).page(slot).unwrap_or([NONE; 512])
     }
 }

@@ -65,12 +65,13 @@ impl BootTables {
         let row = layout.pages(Name::PageTables);
         let window = readable_tables(row, xen)?;
         let root = root_table(layout, row, &window, xen)?;
+        let xen = &*xen;
         let mut walk = Walk {
             xen,
             row,
             window: &window,
             layout,
-            listed: Listed::new(layout.list()),
+            listed: Listed::new(layout.list(), xen),
             separate_list: layout.list_has_own_mapping().then_some(layout.mfn_list),
             shared_info: (facts.shared_info, layout.shared_info),
             counts: Counts::default(),
@@ -126,7 +127,7 @@ struct Walk<'w, X, F: FnMut(Line)> {
     row: PfnRange,
     window: &'w Window,
     layout: &'w Layout,
-    listed: Listed,
+    listed: Listed<'w, X>,
     /// The list's addresses, if they are not in the high mapping.
     separate_list: Option<VirtRange>,
     /// Where shared_info is mapped, and its frame.
@@ -161,7 +162,7 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
     fn below(&mut self, at: VirtAddr, entry: Pte, level: Level) -> Result<Table, WalkError> {
         let strange =
             WalkError::Unreadable(MmError::StrangeTable { at, level: level.above(), entry: entry.word() });
-        let pfn = self.listed.page_of(self.xen, entry.mfn()).filter(|_| !entry.is_large()).ok_or(strange)?;
+        let pfn = self.listed.page_of(entry.mfn()).filter(|_| !entry.is_large()).ok_or(strange)?;
         if self.row.contains(pfn) {
             Ok(Table { pfn, mfn: entry.mfn(), level })
         } else {
@@ -173,7 +174,7 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
     /// confirmed by M2P at once.
     fn pages(&mut self, words: &Words, base: u64, above: Rights) -> Result<(), WalkError> {
         let first = self.next.slot_start();
-        let listed = self.listed.page(self.xen, first).map_err(WalkError::Unreadable)?;
+        let listed = self.listed.page(first).map_err(WalkError::Unreadable)?;
         let differences = words
             .iter()
             .zip(&listed)
@@ -222,7 +223,7 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
     /// Checks that the frame mapped at `at` is the next page's, by its entry in the P2M and by M2P.
     fn frame(&mut self, at: VirtAddr, mfn: Mfn) -> Result<(), WalkError> {
         let expected = self.next;
-        let listed = self.listed.word(self.xen, expected).map_err(WalkError::Unreadable)?;
+        let listed = self.listed.word(expected).map_err(WalkError::Unreadable)?;
         let (shared_info, shared_frame) = self.shared_info;
         if at == shared_info && mfn == shared_frame {
             return Ok(());
@@ -232,7 +233,7 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
             (true, true) => Ok(()),
             (true, false) => Err(WalkError::NotListed { pfn: expected, mfn, listed }),
             (false, _) => {
-                let found = self.listed.page_of(self.xen, mfn);
+                let found = self.listed.page_of(mfn);
                 let of = self.layout.rows().find(|row| row.pages.contains(expected)).map(|row| row.name);
                 Err(WalkError::WrongPage { at, expected, found, of })
             }
@@ -252,7 +253,7 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
     fn unmapped(&mut self) -> Result<(), WalkError> {
         for row in self.layout.rows().filter(|row| row.shown == Shown::Nowhere) {
             for pfn in row.pages.iter() {
-                let listed = self.listed.word(self.xen, pfn).map_err(WalkError::Unreadable)?;
+                let listed = self.listed.word(pfn).map_err(WalkError::Unreadable)?;
                 let claim = Mfn::from_p2m(listed).and_then(|mfn| self.xen.m2p(mfn));
                 if !claim.is_some_and(|claim| claim.names(pfn)) {
                     return Err(WalkError::NotBacked { pfn, listed, of: row.name });

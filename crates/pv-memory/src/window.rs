@@ -17,19 +17,19 @@ use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use xen::area;
 use xen::{Gauge, Hypervisor, Loop, Words};
 
-/// A page that a window shows. It is read, never borrowed: it may be a page table, which the processor and Xen write to.
+/// A page that a window shows, or that was found by reading it. It is read, never borrowed: it may be a page table, which the processor and Xen write to.
 #[derive(Clone, Copy, Debug)]
 pub struct ShownPage<'w> {
     at: VirtAddr,
     window: PhantomData<&'w Window>,
 }
 
-impl ShownPage<'static> {
-    /// Finds a page of the builder's P2M list, which is mapped until `cleanup`, and must not be used any later.
+impl<'x> ShownPage<'x> {
+    /// Finds a page by reading it. It stays mapped while `xen` is borrowed: nobody can change page tables meanwhile.
     ///
     /// # Errors
     /// [`MmError::NotMapped`] if reading it faults.
-    pub(crate) fn probe<X: Hypervisor>(at: VirtAddr, xen: &X) -> Result<Self, MmError> {
+    pub(crate) fn probe<X: Hypervisor>(at: VirtAddr, xen: &'x X) -> Result<Self, MmError> {
         xen.probe(at).map_err(|_| MmError::NotMapped { at })?;
         Ok(Self { at, window: PhantomData })
     }
@@ -40,8 +40,8 @@ impl ShownPage<'_> {
     #[expect(unsafe_code, reason = "reads through the seam")]
     #[inline]
     pub fn words<X: Hypervisor>(self, xen: &X) -> Words {
-        // SAFETY: mapped, because a window shows it or a read did not fault (checked when this was made); it is dropped
-        // before the mapping goes.
+        // SAFETY: mapped, because a window shows it, which is dropped before its mapping goes, or because reading it did
+        // not fault and no page table has changed since (`probe`).
         unsafe { xen.page(self.at) }
     }
 

@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_that_one_side_lacks_are_told_but_not_flagged() {
+    fn counts_that_one_side_lacks_are_printed_but_not_flagged() {
         let mut lines = Vec::new();
         let flagged = compare(&counts(&[("gone", 1)]), &counts(&[("new", 1)]), &mut |line| lines.push(line));
         assert_eq!((flagged, lines.len()), (0, 2), "{lines:?}");

@@ -29,7 +29,7 @@ pub(super) fn svg(report: &Report) -> Result<String> {
             scene.title
         ),
         [scene] => Ok(draw::svg(scene)),
-        [] => bail!("nothing to draw: the logs are about no guest (--format term says what was expected)"),
+        [] => bail!("nothing to draw: the logs mention no guest (--format term says what was expected)"),
         scenes => bail!(
             "expected logs of one guest for a drawing, found {}: use --format html, or give one guest's logs",
             scenes.len()

@@ -156,7 +156,8 @@ fn title(guest: &Guest) -> String {
     if writers.is_empty() {
         writers.extend(guest.crash.as_ref().map(source_of));
     }
-    format!("{size}{what}, from the log of {}", text::list(&writers))
+    let logs = if writers.len() == 1 { "log" } else { "logs" };
+    format!("{size}{what}, from the {logs} of {}", text::list(&writers))
 }
 
 /// Whether Xen says that it crashed in a machine of its own.

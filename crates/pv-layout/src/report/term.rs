@@ -187,8 +187,8 @@ fn counted(count: usize, what: &str) -> String {
 }
 
 fn fine(guests: usize, reading: &Reading) -> String {
-    let tell = if reading.sources.len() == 1 { "log says" } else { "logs say" };
-    format!("nothing wrong in what the {tell} about {}", counted(guests, "guest"))
+    let say = if reading.sources.len() == 1 { "log says" } else { "logs say" };
+    format!("nothing wrong in what the {say} about {}", counted(guests, "guest"))
 }
 
 fn unreadable(reading: &Reading) -> String {

@@ -31,7 +31,7 @@ struct Found {
 
 pub(super) struct Search {
     row: PfnRange,
-    listed: Listed,
+    list: List,
     /// Pages of the row whose use is known.
     used: Ranges,
     pieces: Vec<Piece>,
@@ -43,7 +43,7 @@ impl Search {
     pub(super) fn new(row: PfnRange, list: List) -> Self {
         Self {
             row,
-            listed: Listed::new(list),
+            list,
             used: Ranges::new(),
             pieces: Vec::new(),
             tables: Vec::new(),
@@ -101,7 +101,7 @@ impl Search {
         found.iter().for_each(|table| pages.insert(PfnRange::new(table.pfn, 1)));
         let pages: Vec<PfnRange> = pages.within(self.row).collect();
         pages.iter().for_each(|range| tables.seal(*range));
-        direct_map::extend_by(&self.listed, tables, &pages, frames, xen)?;
+        direct_map::extend_by(&self.list, tables, &pages, frames, xen)?;
         self.tables.extend(pages);
         Ok(())
     }
@@ -214,9 +214,8 @@ impl Search {
         if !xen.m2p_confirms(frames, first) {
             return Ok(None);
         }
-        let listed = (0..)
-            .zip(frames)
-            .all(|(page, &mfn)| self.listed.frame(xen, first.plus(page)) == Ok(Mfn::new(mfn)));
+        let mut list = Listed::new(self.list, xen);
+        let listed = (0..).zip(frames).all(|(page, &mfn)| list.frame(first.plus(page)) == Ok(Mfn::new(mfn)));
         Ok(listed.then_some(first))
     }
 
@@ -235,7 +234,7 @@ impl Search {
     }
 
     fn page_of<X: Hypervisor>(&mut self, at: VirtAddr, mfn: Mfn, xen: &X) -> Result<Pfn, ListError> {
-        self.listed.page_of(xen, mfn).ok_or(ListError::Frame { at, mfn })
+        Listed::new(self.list, xen).page_of(mfn).ok_or(ListError::Frame { at, mfn })
     }
 
     /// Records that pages are used: they must lie in the row and not be in use yet.

@@ -37,7 +37,7 @@ pub fn take_back() -> bool {
     HEAP.0.lock().take_back()
 }
 
-/// Returns how much of the fixed piece has been needed so far.
+/// Returns how much has been in use so far, in both pieces, and the bytes of the fixed one.
 #[must_use]
 pub fn peak() -> Peak {
     Peak { used: HEAP.0.lock().peak(), of: BYTES }

@@ -1,8 +1,8 @@
 //! How much of the image's stack has been needed.
 //!
-//! A stack of fixed size overflows without a word until stage 4 takes the guard page below it away, and what it writes
-//! over then is bss. The builder zeroes the stack as it does all of bss, and a stack grows down: what was never reached
-//! is the zeros at its lower end.
+//! Until stage 4 takes the guard page below it away, an overflow says nothing: it writes into that page, and then into
+//! the image's constants. The builder zeroes the stack, as it does each part of a segment that is not in the file, and a
+//! stack grows down: what was never written is the zeros at its lower end.
 
 use core::arch::asm;
 
@@ -10,9 +10,9 @@ use super::linker;
 use super::peak::Peak;
 use crate::addr::{VirtAddr, VirtRange};
 
-/// Returns how much of the stack has been needed so far, to eight bytes.
+/// Returns how much of the stack has been written so far; frames may have reached deeper without writing there.
 ///
-/// It reads the part that was never reached: at most as many words as the stack has.
+/// It reads the part that was never written: at most as many words as the stack has.
 #[must_use]
 pub fn peak() -> Peak {
     let stack = linker::stack();
