@@ -1,37 +1,27 @@
 //! Instruction counts: the gauge without noise, against a committed baseline.
 //!
-//! Two sources. A boot as the initial domain, in a QEMU whose clock goes by instructions (`-icount`): each stage's
-//! time is then its number of instructions, Xen's own among them, and the same in every run. And pure code of the
-//! library on the host, under valgrind's callgrind. A count that has grown by more than 5 % is flagged; one that has
+//! Two sources: boots as the initial domain (`counted`), and pure code of the library on the host, under valgrind's
+//! callgrind. A count that has grown by more than 5 % is flagged; one that has
 //! shrunk as much asks for a new baseline. The baseline belongs to one compiler and one Xen, whose names it keeps.
 
-use super::figures::Line;
-use crate::{
-    direct,
-    dom0_image::BootFiles,
-    guest::{Container, Create, Guest, Reading},
-    lab::Lab,
-    progress::Progress,
-    qemu::Pace,
-};
-use anyhow::{Context, Result, bail};
-use pv_layout::{note, out, ramdisk::Ramdisk, verdict::Outcome};
+use super::{counted, counts_page};
+use crate::{dom0_image::BootFiles, lab::Lab, progress::Progress};
+use anyhow::{Context, Result};
+use pv_layout::{note, out};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
-    time::Duration,
 };
 
 /// Where the baseline is kept, from the checkout's root.
 const BASELINE: &str = "docs/bench-baseline.json";
 /// Per cent that a count may grow.
 const TOLERANCE: u64 = 5;
-/// A counted machine's instruction takes this many of its nanoseconds.
-const NANOS_AN_INSTRUCTION: u64 = 2;
-const MEMORY_MIB: u64 = 512;
+/// The same counts as a table to read.
+const PAGE: &str = "docs/instruction-counts.md";
 /// What `cargo bench` calls the program with the pure code, and what it can do.
 const PURE: &str = "pure";
 
@@ -61,9 +51,7 @@ pub(crate) fn run(
     let mut counts = Counts::default();
     counts.made_by.insert("xen".to_owned(), files.release().name());
     counts.made_by.insert("rustc".to_owned(), output(Command::new("rustc").arg("--version"))?);
-    let step = progress.step("booting by counted instructions");
-    counts.instructions.extend(boot(lab, files, out)?);
-    step.done();
+    counts.instructions.extend(counted::all(lab, files, out, progress)?);
     if in_path("valgrind") {
         let step = progress.step("counting the instructions of pure code");
         counts.instructions.extend(pure(lab, out)?);
@@ -75,6 +63,8 @@ pub(crate) fn run(
     if mode == Mode::Accept {
         fs::write(&path, serde_json::to_string_pretty(&counts)? + "\n")
             .with_context(|| format!("cannot write {BASELINE}"))?;
+        fs::write(lab.path(PAGE), counts_page::markdown(&counts.instructions))
+            .with_context(|| format!("cannot write {PAGE}"))?;
         note!("{} counts written to {BASELINE}", counts.instructions.len());
         return Ok(ExitCode::SUCCESS);
     }
@@ -117,44 +107,6 @@ fn compare(baseline: &Counts, counts: &Counts, print: &mut dyn FnMut(String)) ->
         print(format!("{name:<28}      not counted"));
     }
     grown
-}
-
-/// Boots as the initial domain and reads each stage's instructions from its time.
-fn boot(lab: &Lab, files: &BootFiles, out: &Path) -> Result<BTreeMap<String, u64>> {
-    let folder = out.join("counted");
-    crate::lab::fresh_folder(&folder)?;
-    let guest = Guest {
-        image: lab.path("target/image/revector"),
-        memory_mib: MEMORY_MIB,
-        ramdisk: Ramdisk::File(lab.path("target/image/modules.cpio")),
-        archive: None,
-        cmdline: "loglevel=info".to_owned(),
-        create: Create::Logged,
-        container: Container::Pv,
-        reading: Reading::Nothing,
-        timeout: Duration::from_secs(120),
-    };
-    let report = direct::boot(Pace::Counted, files, &folder, &guest, direct::Port::Xen, &mut |_| ())?;
-    if report.outcome != Outcome::Success {
-        bail!(
-            "the counted boot ended with {}: expected SUCCESS; its log is in {}",
-            report.outcome,
-            folder.display()
-        );
-    }
-    Ok(stages(&report.console))
-}
-
-fn stages(console: &[String]) -> BTreeMap<String, u64> {
-    let mut stages = BTreeMap::new();
-    for Line { stage, text, .. } in console.iter().filter_map(|line| Line::parse(line)) {
-        let micros =
-            text.strip_prefix("done: ").and_then(|cost| cost.split_once(" us")?.0.parse::<u64>().ok());
-        if let Some(micros) = micros {
-            *stages.entry(format!("boot/{stage}")).or_default() += micros * 1000 / NANOS_AN_INSTRUCTION;
-        }
-    }
-    stages
 }
 
 /// Runs each case of the program with pure code under callgrind.
@@ -227,7 +179,7 @@ fn in_path(program: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Counts, collected, compare, stages};
+    use super::{Counts, collected, compare};
 
     fn counts(instructions: &[(&str, u64)]) -> Counts {
         let instructions = instructions.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
@@ -250,13 +202,6 @@ mod tests {
         let mut lines = Vec::new();
         let flagged = compare(&counts(&[("gone", 1)]), &counts(&[("new", 1)]), &mut |line| lines.push(line));
         assert_eq!((flagged, lines.len()), (0, 2), "{lines:?}");
-    }
-
-    #[test]
-    fn a_stage_that_runs_twice_is_counted_twice() {
-        let console = ["[ 0.000001] verify: done: 3 us, ", "[ 0.000009] verify: done: 5 us, ", "x"];
-        let console = console.map(str::to_owned);
-        assert_eq!(stages(&console)["boot/verify"], 4000);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! ```text
 //! mod -> plan (which boots) -> session -> figures (one boot's log) -> summary (medians)
 //!     -> table, picture, claims                                         -> target/bench
-//!     -> gauge (instruction counts against a committed baseline)
+//!     -> gauge (instruction counts against a committed baseline) -> counted (the boots), counts_page (their table)
 //!        linux (the other guest's initramfs), warm (the host's memory)
 //! ```
 //!
@@ -11,6 +11,8 @@
 //! that the project promises, and the exit code says whether they hold.
 
 mod claims;
+mod counted;
+mod counts_page;
 mod figures;
 mod gauge;
 mod linux;
