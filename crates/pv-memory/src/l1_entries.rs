@@ -1,7 +1,8 @@
 //! L1 entries of many addresses, a table at a time.
 //!
-//! Each address would take a walk through four levels, with M2P consulted at each; neighbours share all of it but the
-//! entry. Neighbours: `vmalloc` and `cleanup` read and clear whole ranges this way.
+//! An entry holds a machine frame, so that each step of a walk down the four levels asks M2P which page the next table
+//! is. Adjacent addresses share every step but the last. Neighbours: `vmalloc` and `cleanup` read and clear whole ranges
+//! this way.
 
 use crate::commit::Slot;
 use crate::error::MmError;

@@ -17,7 +17,8 @@ use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use xen::area;
 use xen::{Gauge, Hypervisor, Loop, Words};
 
-/// A page that a window shows, or that was found by reading it. It is read, never borrowed: it may be a page table, which the processor and Xen write to.
+/// A page that a window shows, or that was found by reading it. It is read, never borrowed: it may be a page table,
+/// which the processor and Xen write to.
 #[derive(Clone, Copy, Debug)]
 pub struct ShownPage<'w> {
     at: VirtAddr,

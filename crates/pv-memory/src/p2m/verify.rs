@@ -118,9 +118,7 @@ impl Tree {
             seen.looked_at += PER_LEAF;
             return;
         }
-        for (pfn, word) in
-            (first.raw()..self.nr_pages).map(Pfn::new).zip(&words).map(|(pfn, word)| (pfn, *word))
-        {
+        for (pfn, word) in (first.raw()..self.nr_pages).map(Pfn::new).zip(words.iter().copied()) {
             if word == INVALID {
                 seen.missing += 1;
                 continue;
