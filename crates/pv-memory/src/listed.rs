@@ -81,3 +81,27 @@ impl<X: Hypervisor> Leaves<X> for List {
         Listed::new(*self, xen).page(slot).unwrap_or([NONE; 512])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Layout;
+    use xen::start_info::BootInfo;
+    use xen_model::Domain;
+
+    /// The toolstack leaves zeros after the last entry, and zero is a machine frame like any other.
+    #[test]
+    fn there_is_no_frame_after_the_last_page_whatever_the_list_ends_with() {
+        let domain = Domain { pages: 16384 + 7, ..Domain::guest(64) };
+        let mut built = domain.build().unwrap();
+        let (start_info, facts) = (built.start_info, built.facts);
+        built.xen.run(|xen| {
+            let info = BootInfo::parse(&start_info, facts, xen).unwrap();
+            let layout = Layout::plan(&info).unwrap();
+            let (last, mut listed) = (Pfn::new(16384), Listed::new(layout.list(), &*xen));
+            assert_ne!(listed.word(last.plus(6)), Ok(NONE));
+            assert_eq!(listed.word(last.plus(7)), Ok(NONE));
+            assert!(listed.page(last).unwrap()[7..].iter().all(|&word| word == NONE));
+        });
+    }
+}
