@@ -220,7 +220,7 @@ fn frames_to_entries<X: Hypervisor>(
 }
 
 /// Cuts a range at the borders of the 2 MiB slots that it touches.
-fn by_slot(pages: PfnRange) -> impl Iterator<Item = PfnRange> {
+pub(crate) fn by_slot(pages: PfnRange) -> impl Iterator<Item = PfnRange> {
     let first = pages.start.slot_start().raw();
     (first..pages.end.raw()).step_by(ENTRIES as usize).map(move |slot| {
         let end = Pfn::new(slot + ENTRIES).min(pages.end);

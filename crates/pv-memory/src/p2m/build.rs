@@ -12,17 +12,18 @@ use alloc::vec::Vec;
 use super::index::{self, INVALID, PER_LEAF};
 use super::list::ListPages;
 use super::plan::Plan;
-use super::reader::FrameReader;
-use super::tree::{Initial, Leaf, P2m, Tree};
+use super::reader::{FrameReader, MappedLeaves};
+use super::tree::{Initial, P2m, Tree};
 use crate::builder_list::BuilderList;
+use crate::direct_map::by_slot;
 use crate::error::MmError;
 use crate::frames::{Frames, Zone};
 use crate::layout::Layout;
 use crate::ranges::Ranges;
 use crate::tables::Tables;
 use crate::window::Window;
-use xen::Hypervisor;
-use xen::addr::{ENTRIES, Pfn};
+use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, PfnRange};
+use xen::{Hypervisor, Words};
 
 impl P2m<Initial> {
     /// Builds the tree and its frame list over the builder's list, and publishes the frame list.
@@ -89,13 +90,13 @@ impl Tree {
         let missing = self.shared(window, Plan::MISSING);
         let missing_mfn = reader.frame(xen, self.pages.first().plus(Plan::MISSING))?;
         window.page_mut(xen, &self.pages, Plan::MID_MISSING_MFN).fill(missing_mfn.raw());
-        let mut leaves = Vec::with_capacity(ENTRIES as usize);
+        let mut mid = Mid { pointers: [0; 512], frames: [0; 512] };
         for top in 0..self.plan.mids {
-            window.page_mut(xen, &self.pages, Plan::mid(top)).fill(missing.as_u64());
-            window.page_mut(xen, &self.pages, self.plan.mid_mfn(top)).fill(missing_mfn.raw());
-            leaves.clear();
-            self.find_leaves(top, &mut leaves, window, reader, xen)?;
-            self.enter(top, &leaves, window, xen);
+            mid.pointers.fill(missing.as_u64());
+            mid.frames.fill(missing_mfn.raw());
+            self.find_leaves(top, &mut mid, window, xen)?;
+            *window.page_mut(xen, &self.pages, Plan::mid(top)) = mid.pointers;
+            *window.page_mut(xen, &self.pages, self.plan.mid_mfn(top)) = mid.frames;
         }
         Ok(())
     }
@@ -104,20 +105,41 @@ impl Tree {
     fn find_leaves<X: Hypervisor>(
         &self,
         top: u64,
-        leaves: &mut Vec<(usize, Leaf)>,
+        mid: &mut Mid,
         window: &Window,
-        reader: &mut FrameReader<'_, X>,
         xen: &X,
     ) -> Result<(), MmError> {
-        let mut places = (top * ENTRIES..).zip(0..);
-        for (_, pages) in self.list.part(top * ENTRIES, ENTRIES) {
-            let list = self.list.readable(window, pages.start);
-            let firsts = list.first_words(xen, pages);
-            for ((page, first), (number, slot)) in pages.iter().zip(firsts).zip(&mut places) {
-                if first == INVALID && is_hole(list, xen, page) {
-                    continue;
-                }
-                leaves.push((slot, Leaf { at: self.list.address(number), frame: reader.frame(xen, page)? }));
+        let mut number = top * ENTRIES;
+        for pages in self.list.part(top * ENTRIES, ENTRIES).flat_map(|(_, pages)| by_slot(pages)) {
+            self.find_in_slot(number, pages, mid, window, xen)?;
+            number += pages.pages();
+        }
+        Ok(())
+    }
+
+    /// Finds leaves whose pages follow each other within 2 MiB, so that one leaf has all their frames; `number` is the
+    /// first one's.
+    fn find_in_slot<X: Hypervisor>(
+        &self,
+        number: u64,
+        pages: PfnRange,
+        mid: &mut Mid,
+        window: &Window,
+        xen: &X,
+    ) -> Result<(), MmError> {
+        let no_frame = |pfn| MmError::NoFrame { pfn };
+        let slot = pages.start.slot_start();
+        let frames = self.list.leaf(window, xen, slot).ok_or_else(|| no_frame(pages.start))?;
+        let list = self.list.readable(window, pages.start);
+        // Each below 512: fits any usize.
+        let (first, place) = (pages.start.above(slot) as usize, (number % ENTRIES) as usize);
+        let places = mid.pointers[place..].iter_mut().zip(&mut mid.frames[place..]);
+        let addresses = (self.list.address(number).as_u64()..).step_by(PAGE_SIZE as usize);
+        let found = pages.iter().zip(list.first_words(xen, pages)).zip(addresses);
+        for (index, ((pointer, frame), ((page, word), at))) in (first..).zip(places.zip(found)) {
+            if word != INVALID || !is_hole(list, xen, page) {
+                *pointer = at;
+                *frame = Mfn::from_p2m(frames.word(xen, index)).ok_or_else(|| no_frame(page))?.raw();
             }
         }
         Ok(())
@@ -144,7 +166,13 @@ impl Tree {
     }
 }
 
-/// Tells whether a leaf has no frame at all.
+/// A mid page and its frame list's, before they are stored: both are filled in one pass over the leaves.
+struct Mid {
+    pointers: Words,
+    frames: Words,
+}
+
+/// Returns whether a leaf has no frame at all.
 fn is_hole<X: Hypervisor>(window: &Window, xen: &X, leaf: Pfn) -> bool {
     window.shown_page(leaf).iter(xen).all(|word| word == INVALID)
 }
