@@ -112,8 +112,8 @@ fn revector() {
     let mut built = Domain::guest(1024).build().expect(FITS);
     let (layout, mut tables, mut frames) = mapped(&mut built);
     let moved = built.xen.run(|xen| {
-        let p2m = P2m::build(&layout, &mut tables, &mut frames, xen).expect(FITS);
-        measured(|| p2m::revector(p2m, Strategy::Copy, &mut tables, &mut frames, xen).is_ok())
+        let p2m = P2m::build(&layout, Strategy::Copy, &mut tables, &mut frames, xen).expect(FITS);
+        measured(|| p2m::revector(p2m, &mut tables, &mut frames, xen).is_ok())
     });
     assert!(moved);
 }

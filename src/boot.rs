@@ -6,7 +6,7 @@
 //! | 2 | layout | `Layout` |
 //! | 3 | walk the builder's page tables | `BootTables` |
 //! | 4 | direct map, rights of the image | `Tables` |
-//! | 5 | P2M tree over the builder's list | `P2m<Initial>` |
+//! | 5 | P2M over the builder's list | `P2m<Initial>` |
 //! | 6 | revector | `P2m<Moved>`, `Retired` |
 //! | 7 | clean the high mapping | `ModuleSpace` |
 //! | 8 | vmalloc | `Vmalloc` |
@@ -31,7 +31,7 @@ use pv_memory::layout::Layout;
 use pv_memory::limits;
 use pv_memory::memory::Memory;
 use pv_memory::p2m::verify::Verified;
-use pv_memory::p2m::{self, P2m, Retired};
+use pv_memory::p2m::{self, P2m, Retired, Strategy};
 use pv_memory::vmalloc::Vmalloc;
 use pv_memory::walk::BootTables;
 use xen::abi::StartInfo;
@@ -63,13 +63,14 @@ pub fn boot<X: Hypervisor + Gauge>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut
     let tables = &mut direct_map::build(tables, &layout, facts, frames, xen).stage(Stage::DirectMap)?;
     meter.lap(Stage::DirectMap, tables, frames, xen);
 
-    let p2m = P2m::build(&layout, tables, frames, xen).stage(Stage::P2m)?;
+    let strategy = options.strategy.unwrap_or_else(|| Strategy::for_pages(layout.nr_pages));
+    let p2m = P2m::build(&layout, strategy, tables, frames, xen).stage(Stage::P2m)?;
     report::p2m(&p2m);
     meter.lap(Stage::P2m, tables, frames, xen);
     let seen = verify(&Memory { tables, p2m: &p2m, frames }, options, &mut meter, xen)?;
 
-    let outcome = p2m::revector(p2m, options.strategy, tables, frames, xen).stage(Stage::Revector)?;
-    report::revectored(&outcome, options.strategy);
+    let outcome = p2m::revector(p2m, tables, frames, xen).stage(Stage::Revector)?;
+    report::revectored(&outcome);
     meter.lap(Stage::Revector, tables, frames, xen);
     let (p2m, retired) = outcome.into_parts();
 
@@ -92,7 +93,7 @@ fn verify<X: Hypervisor>(
     meter: &mut Meter,
     xen: &X,
 ) -> Result<Verified, BootError> {
-    let seen = memory.p2m.verify(memory.window(), xen, options.verify);
+    let seen = memory.p2m.verify(memory.tables, xen, options.verify);
     report::verified(&seen, options.verify);
     meter.lap(Stage::Verify, memory.tables, memory.frames, xen);
     if seen.is_good() { Ok(seen) } else { Err(BootError::Verify(Stage::Verify, seen)) }

@@ -79,8 +79,8 @@ pub enum Inits {
 /// The command line, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// `p2m=`
-    pub strategy: Strategy,
+    /// `p2m=`; without it, the size of the domain decides.
+    pub strategy: Option<Strategy>,
     /// `cleanup=`
     pub cleanup: Cleanup,
     /// `verify=`
@@ -108,7 +108,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            strategy: Strategy::Copy,
+            strategy: None,
             cleanup: Cleanup::On,
             verify: Verify::Full,
             modules: Vec::new(),
@@ -156,7 +156,7 @@ impl Options {
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), BadValue> {
         match key {
-            "p2m" => self.strategy = choose(key, value, &STRATEGIES)?,
+            "p2m" => self.strategy = Some(choose(key, value, &STRATEGIES)?),
             "cleanup" => self.cleanup = choose(key, value, &[("on", Cleanup::On), ("off", Cleanup::Off)])?,
             "verify" => {
                 let known = [("full", Verify::Full), ("sample", Verify::Sample), ("off", Verify::Off)];
@@ -180,9 +180,10 @@ impl Options {
     }
 }
 
-const STRATEGIES: [(&str, Strategy); 4] = [
+const STRATEGIES: [(&str, Strategy); 5] = [
     ("copy", Strategy::Copy),
     ("alias", Strategy::Alias),
+    ("linear", Strategy::Linear),
     ("keep", Strategy::Keep),
     ("baseline", Strategy::Baseline),
 ];
@@ -230,7 +231,7 @@ mod tests {
         let line =
             b"p2m=alias cleanup=off verify=sample modules=a,b loglevel=debug console=com2 selftest=fault limits=on";
         let options = Options::parse(line).unwrap();
-        assert_eq!(options.strategy, Strategy::Alias);
+        assert_eq!(options.strategy, Some(Strategy::Alias));
         assert_eq!(options.cleanup, Cleanup::Off);
         assert_eq!(options.verify, Verify::Sample);
         assert_eq!(options.modules, ["a", "b"]);
@@ -258,7 +259,7 @@ mod tests {
         let error = Options::parse(b"p2m=banana").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "command line: p2m=banana: expected one of copy, alias, keep, baseline"
+            "command line: p2m=banana: expected one of copy, alias, linear, keep, baseline"
         );
     }
 }

@@ -18,7 +18,7 @@ use pv_memory::limits::Limit;
 use pv_memory::p2m::digest::Digest;
 use pv_memory::p2m::misname::WrongFrame;
 use pv_memory::p2m::verify::{Verified, Verify};
-use pv_memory::p2m::{Outcome, OwnMapping, Strategy, Tree};
+use pv_memory::p2m::{Form, Outcome, OwnMapping, Physmap, Strategy};
 use pv_memory::tables::Tables;
 use pv_memory::vmalloc::Area;
 use pv_memory::walk::BootTables;
@@ -94,13 +94,21 @@ pub(crate) fn frames(frames: &Frames) {
     info!(target: Stage::Frames.name(), "{:#x} pages free ({} MiB)", frames.free_pages(), frames.free_pages() / 256);
 }
 
-pub(crate) fn p2m(p2m: &Tree) {
+pub(crate) fn p2m(p2m: &Physmap) {
     let leaves = p2m.nr_pages().div_ceil(512);
     if let Some(OwnMapping { addresses, counts, .. }) = p2m.own_mapping() {
         info!(target: Stage::P2m.name(), "the list has a mapping of its own at {addresses}: {counts}");
     }
-    info!(target: Stage::P2m.name(), "tree of {} entries: {leaves} leaves, {} pages of its own", p2m.nr_pages(), p2m.own_pages());
-    info!(target: Stage::P2m.name(), "machine-frame tree published");
+    let form = match p2m.strategy().form() {
+        Form::Tree => "tree",
+        Form::List => "list",
+    };
+    info!(target: Stage::P2m.name(), "{form} of {} entries: {leaves} leaves, {} pages of its own", p2m.nr_pages(), p2m.own_pages());
+    if p2m.has_frame_list() {
+        info!(target: Stage::P2m.name(), "machine-frame tree published");
+    } else {
+        info!(target: Stage::P2m.name(), "no machine-frame tree: it would end at 512 GiB");
+    }
 }
 
 pub(crate) fn verified(seen: &Verified, extent: Verify) {
@@ -110,16 +118,29 @@ pub(crate) fn verified(seen: &Verified, extent: Verify) {
     }
 }
 
-pub(crate) fn revectored(outcome: &Outcome, strategy: Strategy) {
-    let Outcome::Moved(_, retired) = outcome else {
+pub(crate) fn revectored(outcome: &Outcome) {
+    let Outcome::Moved(p2m, retired) = outcome else {
         warn!(target: Stage::Revector.name(), "p2m=keep: the P2M stays where the builder put it, nothing is cleaned");
         return;
     };
-    let to = match strategy {
-        Strategy::Alias => "the same frames in the direct map",
-        Strategy::Copy | Strategy::Baseline | Strategy::Keep => "a new list in the direct map",
-    };
-    info!(target: Stage::Revector.name(), "leaves moved from {} to {to}", retired.addresses);
+    let from = retired.addresses;
+    match (p2m.strategy(), p2m.published_list()) {
+        (Strategy::Linear, Some(at)) if at == from.start => {
+            info!(target: Stage::Revector.name(), "leaves stay at {from}, and are published there");
+        }
+        (Strategy::Linear, Some(at)) => {
+            info!(target: Stage::Revector.name(), "leaves moved from {from} to {at:#018x}: the same frames, published as a list");
+        }
+        (Strategy::Linear, None) => {
+            info!(target: Stage::Revector.name(), "leaves stay at {from}: mapped by large pages, which the toolstack cannot read as a list");
+        }
+        (Strategy::Alias, _) => {
+            info!(target: Stage::Revector.name(), "leaves moved from {from} to the same frames in the direct map");
+        }
+        (Strategy::Copy | Strategy::Baseline | Strategy::Keep, _) => {
+            info!(target: Stage::Revector.name(), "leaves moved from {from} to a new list in the direct map");
+        }
+    }
 }
 
 pub(crate) fn not_cleaned() {

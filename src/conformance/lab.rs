@@ -14,7 +14,7 @@ use pv_memory::error::MmError;
 use pv_memory::frames::{Run, Zone};
 use pv_memory::growth::Growth;
 use pv_memory::memory::Memory;
-use pv_memory::p2m::Tree;
+use pv_memory::p2m::Physmap;
 use pv_memory::window::Window;
 use xen::abi::{MACH2PHYS_START, MmuExtOp, MmuUpdate};
 use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, VirtAddr};
@@ -41,7 +41,7 @@ const NO_PFN: u64 = 1 << 52;
 struct Lab<'m, X> {
     xen: &'m mut X,
     window: &'m Window,
-    p2m: &'m Tree,
+    p2m: &'m Physmap,
     run: &'m Run,
     mfns: Vec<Mfn>,
     foreign: Option<Mfn>,

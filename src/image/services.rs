@@ -18,7 +18,7 @@ use revector::stage::Stage;
 use spin::Mutex;
 use xen::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use xen::pte::Pte;
-use xen::{Errno, Lookup};
+use xen::{Errno, Lookup, PublishedP2m};
 
 use xen::rt::Live;
 use xen::rt::guard::Service;
@@ -113,16 +113,17 @@ pub(super) extern "C" fn revector_param(
     found.len().cast_signed()
 }
 
-/// Returns the machine frame of a page, from the tree that shared_info names; all ones if it has none.
+/// Returns the machine frame of a page, from the list or the tree that shared_info names; all ones if it has none.
 pub(super) extern "C" fn revector_p2m(pfn: u64) -> u64 {
     let _service = Service::begin();
     frame_of(pfn).map_or(u64::MAX, Mfn::raw)
 }
 
 fn frame_of(pfn: u64) -> Option<Mfn> {
-    let shared::PublishedP2m { top, entries } = shared::published_p2m();
+    let PublishedP2m { entries, frame_list, list } = shared::published_p2m();
     let word = |table: u64, shift: u32| word_of(Mfn::new(table), (pfn >> shift) % 512);
-    let found = || word(word(word(top, 18)?, 9)?, 0);
+    let in_tree = || word(word(word(frame_list?.raw(), 18)?, 9)?, 0);
+    let found = || list.map_or_else(in_tree, |list| probe::read(list.at + pfn * 8).ok());
     Some(pfn).filter(|pfn| *pfn < entries).and_then(|_| found()).and_then(Mfn::from_p2m)
 }
 

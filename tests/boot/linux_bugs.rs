@@ -122,9 +122,7 @@ fn a5_the_page_past_512_gib_is_missing_and_cannot_be_set() {
     assert_eq!(planted.p2m.get(planted.tables.window(), &planted.built.xen, last), frame);
     let after_end = Pfn::new(1 << 27);
     assert_eq!(planted.p2m.get(planted.tables.window(), &planted.built.xen, after_end), Slot::Missing);
-    let (tables, xen) = (&planted.tables, &mut planted.built.xen);
-    let refused = planted.p2m.set(tables, &mut planted.frames, xen, after_end, Slot::Missing);
-    assert_eq!(refused, Err(MmError::NoFrame { pfn: after_end }));
+    assert_eq!(planted.set(after_end, Slot::Missing), Err(MmError::NoFrame { pfn: after_end }));
 }
 
 #[test]
@@ -136,8 +134,7 @@ fn a6_entering_frames_into_holes_until_memory_ends_is_an_error() {
     let frame = Slot::Frame(planted.built.xen.machine().mfn(Pfn::new(1)).unwrap());
     let mut last = Ok(());
     for leaf in 0x2000 / 512..pages / 512 {
-        let (tables, xen) = (&planted.tables, &mut planted.built.xen);
-        last = planted.p2m.set(tables, &mut planted.frames, xen, Pfn::new(leaf * 512 + 7), frame);
+        last = planted.set(Pfn::new(leaf * 512 + 7), frame);
         if last.is_err() {
             break;
         }
@@ -178,7 +175,7 @@ fn a11_a_move_that_runs_out_of_memory_changes_nothing() {
         let rest = planted.frames.free_pages() - free;
         let _ = planted.frames.take_up_to(Zone::Far(planted.tables.window()), rest).unwrap();
     }
-    let failed = planted.revector(Strategy::Copy).unwrap_err();
+    let failed = planted.revector().unwrap_err();
     assert!(matches!(failed.error, MmError::Frames(_)), "{}", failed.error);
     assert_eq!(failed.frames.free_pages(), free);
     assert_eq!(toolstack::map_p2m(&failed.built.xen).unwrap().leaves, list);

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::stages::{drain, plant};
+use crate::support::stages::{drain, plant, plant_for};
 use crate::support::toolstack;
 use proptest::prelude::*;
-use pv_memory::frames::Frames;
 use pv_memory::p2m::Strategy as Move;
 use pv_memory::p2m::verify::Verify;
-use pv_memory::p2m::{Slot, Tree};
+use pv_memory::p2m::{Physmap, Slot};
 use pv_memory::tables::Tables;
 use xen::addr::{Mfn, Pfn, PfnRange};
 use xen_model::{Built, Domain};
@@ -64,19 +63,7 @@ fn naive(built: &Built) -> BTreeMap<u64, Slot> {
     (0..PAGES).map(|pfn| (pfn, slot(pfn))).collect()
 }
 
-fn apply(
-    step: Step,
-    p2m: &mut Tree,
-    (tables, frames, built): (&Tables, &mut Frames, &mut Built),
-    naive: &mut BTreeMap<u64, Slot>,
-) {
-    for pfn in step.pages() {
-        p2m.set(tables, frames, &mut built.xen, Pfn::new(pfn), step.slot()).unwrap();
-        naive.insert(pfn, step.slot());
-    }
-}
-
-fn compare(p2m: &Tree, tables: &Tables, built: &Built, naive: &BTreeMap<u64, Slot>) {
+fn compare(p2m: &Physmap, tables: &Tables, built: &Built, naive: &BTreeMap<u64, Slot>) {
     assert_eq!(p2m.nr_pages(), PAGES);
     for (pfn, expected) in naive {
         let (pfn, window) = (Pfn::new(*pfn), tables.window());
@@ -108,26 +95,25 @@ proptest! {
     #[test]
     fn the_tree_is_a_flat_map_before_and_after_it_moves(
         hole in 0_u64..2000,
-        copies in any::<bool>(),
+        strategy in prop_oneof![Just(Move::Copy), Just(Move::Alias), Just(Move::Linear)],
         before in proptest::collection::vec(step(), 0..12),
         after in proptest::collection::vec(step(), 0..12),
     ) {
-        let mut planted = plant(&domain(hole));
+        let mut planted = plant_for(&domain(hole), strategy);
         let mut naive = naive(&planted.built);
         // The boot goes on with these pages: a made-up frame cannot be mapped, so they keep theirs or none.
         for step in before.iter().flat_map(|step| step.pages().map(|pfn| (pfn, step.slot()))) {
             let own = planted.built.xen.machine().mfn(Pfn::new(step.0)).map_or(Slot::Missing, Slot::Frame);
             let slot = if matches!(step.1, Slot::Frame(_)) { own } else { step.1 };
-            let context = (&planted.tables, &mut planted.frames, &mut planted.built);
-            apply(Step::Set(step.0, slot), &mut planted.p2m, context, &mut naive);
+            planted.set(Pfn::new(step.0), slot).unwrap();
+            naive.insert(step.0, slot);
         }
         compare(&planted.p2m, &planted.tables, &planted.built, &naive);
-        let strategy = if copies { Move::Copy } else { Move::Alias };
-        let mut world = planted.revector(strategy).unwrap();
+        let mut world = planted.revector().unwrap();
         compare(&world.p2m, &world.tables, &world.built, &naive);
-        for step in after {
-            let context = (&world.tables, &mut world.frames, &mut world.built);
-            apply(step, &mut world.p2m, context, &mut naive);
+        for (pfn, slot) in after.iter().flat_map(|step| step.pages().map(|pfn| (pfn, step.slot()))) {
+            world.set(Pfn::new(pfn), slot).unwrap();
+            naive.insert(pfn, slot);
         }
         compare(&world.p2m, &world.tables, &world.built, &naive);
         world.clean();
@@ -140,8 +126,7 @@ fn a_range_of_identity_pages_takes_no_memory_at_all() {
     let mut planted = plant(&Domain { holes: vec![PfnRange::new(Pfn::new(FREE), 4096)], ..domain(0) });
     let free = planted.frames.free_pages();
     for pfn in (FREE..FREE + 4096).map(Pfn::new) {
-        let tables = &planted.tables;
-        planted.p2m.set(tables, &mut planted.frames, &mut planted.built.xen, pfn, Slot::Identity).unwrap();
+        planted.set(pfn, Slot::Identity).unwrap();
     }
     assert_eq!(planted.frames.free_pages(), free);
     assert_eq!(planted.p2m.get(planted.tables.window(), &planted.built.xen, Pfn::new(FREE)), Slot::Identity);
@@ -154,9 +139,8 @@ fn a_leaf_split_off_before_the_move_is_given_back_by_it() {
     let hole = planted.built.xen.machine().holes()[0];
     let filled = Slot::Frame(planted.built.xen.machine().mfn(rows.mapped_end).unwrap());
     let inside = Pfn::new(hole.start.raw().next_multiple_of(512) + 5);
-    let tables = &planted.tables;
-    planted.p2m.set(tables, &mut planted.frames, &mut planted.built.xen, inside, filled).unwrap();
-    let mut world = planted.revector(Move::Copy).unwrap();
+    planted.set(inside, filled).unwrap();
+    let mut world = planted.revector().unwrap();
     let (_, freed) = world.clean();
     let saved = toolstack::map_p2m(&world.built.xen).unwrap();
     let leaves: std::collections::BTreeSet<_> = saved.leaves.iter().map(|leaf| leaf.raw()).collect();
@@ -177,15 +161,15 @@ fn a_leaf_that_the_toolstack_would_not_find_is_noticed_wherever_it_is() {
     let pages = (1 << 18) + 5000;
     for leaf in [0, 1, 511, 512, 520] {
         let mut planted = plant(&Domain { pages, ..Domain::guest(64) });
-        let (window, xen) = (planted.tables.window(), &mut planted.built.xen);
-        let good = planted.p2m.verify(window, xen, Verify::Full);
+        let (tables, xen) = (&planted.tables, &mut planted.built.xen);
+        let good = planted.p2m.verify(tables, xen, Verify::Full);
         assert!(good.is_good(), "{good}");
-        assert_eq!((good.entries, good.leaves, good.frame_list_good), (pages, 522, 522));
-        let top = xen.published().unwrap().top;
+        assert_eq!((good.entries, good.leaves, good.found), (pages, 522, 522));
+        let top = xen.published().unwrap().frame_list.unwrap();
         let mid = Mfn::new(xen.frame(top)[leaf / 512]);
         let other = xen.frame(mid)[(leaf + 1) % 8];
         xen.frame_mut(mid)[leaf % 512] = other;
-        let seen = planted.p2m.verify(window, xen, Verify::Full);
-        assert_eq!((seen.is_good(), seen.frame_list_good), (false, 521), "leaf {leaf}: {seen}");
+        let seen = planted.p2m.verify(tables, xen, Verify::Full);
+        assert_eq!((seen.is_good(), seen.found), (false, 521), "leaf {leaf}: {seen}");
     }
 }

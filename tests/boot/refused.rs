@@ -7,7 +7,6 @@ use crate::support::boot;
 use pv_memory::error::MmError;
 use pv_memory::frames::FrameError;
 use pv_memory::layout::Name;
-use pv_memory::p2m::Strategy as Move;
 use pv_memory::walk::WalkError;
 use revector::error::BootError;
 use revector::stage::Stage;
@@ -246,7 +245,7 @@ fn a_domain_that_is_nearly_all_holes_boots() {
 fn memory_that_ends_during_the_move_is_an_error_with_what_to_give() {
     let mut planted = support::stages::plant(&domain());
     let _ = support::stages::drain(&mut planted.frames, &planted.tables);
-    let failed = planted.revector(Move::Copy).unwrap_err();
+    let failed = planted.revector().unwrap_err();
     assert_eq!(failed.error, MmError::Frames(FrameError::Exhausted { wanted: 32, free: 0 }));
     assert!(failed.error.to_string().ends_with("give the domain 1 MiB more"));
 }

@@ -96,7 +96,7 @@ fn copy(element: usize) -> MmError {
     let mut planted = stages::plant(&domain());
     let (before, free) = (Picture::of(&planted.built.xen), planted.frames.free_pages());
     refuse(&mut planted.built.xen, element);
-    let failed = planted.revector(Strategy::Copy).unwrap_err();
+    let failed = planted.revector().unwrap_err();
     assert_eq!(failed.frames.free_pages(), free);
     assert!(Picture::of(&failed.built.xen) == before, "element {element}");
     failed.error
@@ -181,7 +181,7 @@ fn pages_that_could_not_be_unmapped_again_are_never_handed_out() {
     planted.built.xen.refuse(Refusal { hypercall, element: 1, errno: Errno::EINVAL });
     planted.built.xen.refuse(Refusal { hypercall: hypercall + 1, element: 0, errno: Errno::ENOMEM });
     let Planted { mut built, mut tables, mut frames, p2m, .. } = planted;
-    let outcome = built.xen.run(|xen| p2m::revector(p2m, Strategy::Copy, &mut tables, &mut frames, xen));
+    let outcome = built.xen.run(|xen| p2m::revector(p2m, &mut tables, &mut frames, xen));
     let error = outcome.unwrap_err();
     assert_eq!(refused(error).2, Undone::Failed(Errno::ENOMEM));
     assert!(error.to_string().contains("EINVAL") && error.to_string().ends_with("ENOMEM"), "{error}");
@@ -209,7 +209,7 @@ fn an_undo_that_is_refused_too_is_followed_by_a_flush() {
 fn the_picture_of_a_domain_changes_when_a_stage_is_not_refused() {
     let planted = stages::plant(&domain());
     let before = Picture::of(&planted.built.xen);
-    let world = planted.revector(Strategy::Copy).unwrap_or_else(|failed| panic!("{}", failed.error));
+    let world = planted.revector().unwrap_or_else(|failed| panic!("{}", failed.error));
     assert!(Picture::of(&world.built.xen) != before);
     let _: &P2m<_> = &world.p2m;
 }

@@ -4,7 +4,7 @@
 //! A window that shows too much is a safe function that reads unmapped memory.
 
 use crate::support::generator::Random;
-use crate::support::stages::{World, moved, plant};
+use crate::support::stages::{World, moved, plant, plant_for};
 use pv_memory::direct_map;
 use pv_memory::error::MmError;
 use pv_memory::frames::Zone;
@@ -118,10 +118,10 @@ fn a_page_without_a_frame_is_not_shown() {
 fn pages_that_xen_refused_to_map_are_not_shown() {
     for strategy in [Strategy::Copy, Strategy::Baseline] {
         for later in 0..6 {
-            let mut planted = plant(&domain(1));
+            let mut planted = plant_for(&domain(1), strategy);
             let hypercall = planted.built.xen.issued() + later;
             planted.built.xen.refuse(Refusal { hypercall, element: 1, errno: Errno::EINVAL });
-            if let Err(mut failed) = planted.revector(strategy) {
+            if let Err(mut failed) = planted.revector() {
                 assert_exact(&failed.tables, &mut failed.built.xen);
             }
         }

@@ -5,9 +5,8 @@ use pv_memory::direct_map;
 use pv_memory::error::MmError;
 use pv_memory::frames::{Frames, Zone};
 use pv_memory::layout::Layout;
-use pv_memory::memory::Memory;
-use pv_memory::p2m::Strategy;
-use pv_memory::p2m::{self, Initial, Moved, Outcome, P2m, Retired};
+use pv_memory::memory::{Memory, Resources};
+use pv_memory::p2m::{self, Initial, Moved, Outcome, P2m, Retired, Slot, Strategy};
 use pv_memory::tables::Tables;
 use pv_memory::walk::BootTables;
 use xen::abi::StartInfo;
@@ -45,17 +44,23 @@ pub(crate) struct Failed {
     pub(crate) frames: Frames,
 }
 
-/// Runs stages 1 to 5.
+/// Runs stages 1 to 5, for `p2m=copy`.
 pub(crate) fn plant(domain: &Domain) -> Planted {
+    plant_for(domain, Strategy::Copy)
+}
+
+/// Runs stages 1 to 5, for a strategy.
+pub(crate) fn plant_for(domain: &Domain, strategy: Strategy) -> Planted {
     let mut built = domain.build().unwrap();
     let Built { xen, start_info, facts, .. } = &mut built;
-    let (layout, tables, frames, p2m) = xen.run(|xen| stages_1_to_5(start_info, facts, xen));
+    let (layout, tables, frames, p2m) = xen.run(|xen| stages_1_to_5(start_info, facts, strategy, xen));
     Planted { built, layout, tables, frames, p2m }
 }
 
 fn stages_1_to_5(
     start_info: &StartInfo,
     facts: &Facts,
+    strategy: Strategy,
     xen: &mut Xen,
 ) -> (Layout, Tables, Frames, P2m<Initial>) {
     let info = BootInfo::parse(start_info, *facts, xen).unwrap();
@@ -68,15 +73,21 @@ fn stages_1_to_5(
         frames.reserve(PfnRange::new(first, pages_for(ramdisk.bytes)));
     }
     let mut tables = direct_map::build(walked, &layout, facts, &mut frames, xen).unwrap();
-    let p2m = P2m::build(&layout, &mut tables, &mut frames, xen).unwrap();
+    let p2m = P2m::build(&layout, strategy, &mut tables, &mut frames, xen).unwrap();
     (layout, tables, frames, p2m)
 }
 
 impl Planted {
+    /// Changes the entry for a page.
+    pub(crate) fn set(&mut self, pfn: Pfn, slot: Slot) -> Result<(), MmError> {
+        let Self { built, tables, frames, p2m, .. } = self;
+        p2m.set(&mut Resources { tables, frames }, &mut built.xen, pfn, slot)
+    }
+
     /// Runs stage 6; on an error, returns what is left of the domain.
-    pub(crate) fn revector(self, strategy: Strategy) -> Result<World, Box<Failed>> {
+    pub(crate) fn revector(self) -> Result<World, Box<Failed>> {
         let Self { mut built, layout, mut tables, mut frames, p2m } = self;
-        let outcome = built.xen.run(|xen| p2m::revector(p2m, strategy, &mut tables, &mut frames, xen));
+        let outcome = built.xen.run(|xen| p2m::revector(p2m, &mut tables, &mut frames, xen));
         match outcome {
             Ok(Outcome::Moved(p2m, retired)) => {
                 Ok(World { built, layout, tables, frames, p2m, retired: Some(retired) })
@@ -89,7 +100,7 @@ impl Planted {
 
 /// Runs stages 1 to 6.
 pub(crate) fn moved(domain: &Domain, strategy: Strategy) -> World {
-    plant(domain).revector(strategy).unwrap_or_else(|failed| panic!("{}", failed.error))
+    plant_for(domain, strategy).revector().unwrap_or_else(|failed| panic!("{}", failed.error))
 }
 
 impl World {
@@ -106,6 +117,12 @@ impl World {
     pub(crate) fn run<R>(&mut self, guest: impl FnOnce(&mut Memory<'_>, &mut Xen) -> R) -> R {
         let Self { built, tables, frames, p2m, .. } = self;
         built.xen.run(|xen| guest(&mut Memory { tables, p2m, frames }, xen))
+    }
+
+    /// Changes the entry for a page.
+    pub(crate) fn set(&mut self, pfn: Pfn, slot: Slot) -> Result<(), MmError> {
+        let Self { built, tables, frames, p2m, .. } = self;
+        p2m.set(&mut Resources { tables, frames }, &mut built.xen, pfn, slot)
     }
 
     /// Takes every free page out of the allocator.

@@ -27,7 +27,7 @@ pub(crate) fn map_p2m(xen: &Xen) -> Result<Saved, String> {
         let known = word != 0 && word != ONES && xen.machine().pfn(Mfn::new(word)).is_some();
         if known { Ok(Mfn::new(word)) } else { Err(format!("{what}[{index}] is {word:#x}")) }
     };
-    let top = valid(published.top.raw(), "frame_list_list", 0)?;
+    let top = valid(published.frame_list_word(), "frame_list_list", 0)?;
     let mut directory = vec![top];
     let mut leaves = Vec::new();
     for index in 0..=max_pfn / 262_144 {

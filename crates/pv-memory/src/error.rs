@@ -38,6 +38,13 @@ pub enum MmError {
         /// The page.
         pfn: Pfn,
     },
+    /// A P2M cannot describe so many pages.
+    TooManyPages {
+        /// Pages of the domain.
+        pages: u64,
+        /// The most that it can describe.
+        most: u64,
+    },
     /// A page's machine frame belongs to another page according to M2P.
     Contradicted {
         /// The page.
@@ -116,6 +123,12 @@ impl fmt::Display for MmError {
             }
             Self::NotMapped { at } => write!(f, "{at:#x} is not mapped: expected a page of the domain there"),
             Self::NoFrame { pfn } => write!(f, "{pfn} has no machine frame in the P2M: expected one"),
+            Self::TooManyPages { pages, most } => write!(
+                f,
+                "{pages:#x} pages ({} GiB): expected {most:#x} ({} GiB) or fewer, where a P2M tree ends; use p2m=linear",
+                pages >> 18,
+                most >> 18
+            ),
             Self::Contradicted { pfn, mfn } => {
                 write!(f, "machine frame {mfn} of {pfn} is not that page's by M2P: expected M2P to agree")
             }

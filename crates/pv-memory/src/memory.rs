@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 
 use crate::error::MmError;
 use crate::frames::{FrameError, Frames, Run, Zone, give_back};
-use crate::p2m::{FrameReader, Tree};
+use crate::p2m::{FrameReader, Physmap};
 use crate::tables::Tables;
 use crate::window::Window;
 use xen::Hypervisor;
@@ -32,7 +32,16 @@ pub struct Memory<'m> {
     /// The page tables, and the window through which pages are reached.
     pub tables: &'m mut Tables,
     /// The P2M, to know the machine frames of pages.
-    pub p2m: &'m Tree,
+    pub p2m: &'m Physmap,
+    /// The free pages.
+    pub frames: &'m mut Frames,
+}
+
+/// What changing the P2M itself may take: page tables and free pages.
+#[derive(Debug)]
+pub struct Resources<'m> {
+    /// The page tables, and the window through which pages are reached.
+    pub tables: &'m mut Tables,
     /// The free pages.
     pub frames: &'m mut Frames,
 }

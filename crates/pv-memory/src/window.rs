@@ -10,10 +10,12 @@
 
 mod shown;
 
+use core::ops::Range;
+
 use crate::frames::Run;
 use crate::ranges::Ranges;
 pub use shown::ShownPage;
-pub(crate) use shown::Stretch;
+pub(crate) use shown::{ShownRow, Stretch};
 use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use xen::area;
 use xen::{Gauge, Hypervisor, Loop, Words};
@@ -172,6 +174,31 @@ impl Window {
         let target = self.checked(target);
         // SAFETY: both mapped (checked above) and disjoint; the target is owned by the caller, who holds the run.
         unsafe { xen.copy_pages(source, target, from.pages()) }
+    }
+
+    /// Copies words of a page into page `index` of a run, from its word `at` on.
+    ///
+    /// # Panics
+    /// If a page or the run does not hold so much, or this window does not show the target.
+    #[expect(unsafe_code, reason = "copies through the seam")]
+    pub(crate) fn copy_words<X: Hypervisor>(
+        &self,
+        xen: &mut X,
+        source: ShownPage<'_>,
+        words: Range<usize>,
+        to: &Run,
+        index: u64,
+        at: usize,
+    ) {
+        assert!(
+            index < to.pages().pages() && words.end <= 512 && at + words.len() <= 512,
+            "{words:?} at {at}"
+        );
+        let target = self.checked(PfnRange::new(to.first().plus(index), 1)) + at as u64 * 8;
+        let from = source.start() + words.start as u64 * 8;
+        // SAFETY: both mapped, the source because a `ShownPage` is, the target checked above; the target is owned by the
+        // caller, who holds the run, and the source is not it: what is shown is a leaf of the list.
+        unsafe { xen.copy_words(from, target, words.len()) }
     }
 
     /// Copies a whole run into another, by a loop of the caller's choice, to measure it.

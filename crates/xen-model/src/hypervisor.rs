@@ -7,13 +7,13 @@ use alloc::vec::Vec;
 use crate::builder::Builder;
 use crate::heap::{Lease, Running};
 use crate::mapping::Use;
-use crate::state::{Published, Xen};
+use crate::state::Xen;
 use crate::watch::Event;
 use xen::abi::{MACH2PHYS_BYTES, MACH2PHYS_START, MmuExtOp, MmuUpdate};
 use xen::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use xen::{
-    CallKind, Claim, Counters, Errno, Faulted, Gauge, Lookup, Loop, ModuleNames, PageTables, Pages, Platform,
-    Stopped, Trapped, Words,
+    CallKind, Claim, Counters, Errno, Faulted, Gauge, ListState, Lookup, Loop, ModuleNames, PageTables,
+    Pages, Platform, PublishedP2m, Stopped, Trapped, Words,
 };
 
 impl Xen {
@@ -139,6 +139,15 @@ impl Pages for Xen {
         self.work.copied += pages * PAGE_SIZE;
     }
 
+    unsafe fn copy_words(&mut self, from: VirtAddr, to: VirtAddr, words: usize) {
+        let _host = Running::host();
+        let place = |at: VirtAddr| (at.align_down(PAGE_SIZE), (at.as_u64() % PAGE_SIZE / 8) as usize);
+        let ((from, first), (to, at)) = (place(from), place(to));
+        let source = *self.memory.words(self.must_translate(from, Use::Read));
+        let target = self.must_translate(to, Use::Write);
+        self.memory.words_mut(target)[at..at + words].copy_from_slice(&source[first..first + words]);
+    }
+
     unsafe fn fill_pages(&mut self, at: VirtAddr, pages: u64, word: u64) {
         let _host = Running::host();
         for at in pages_from(at, pages) {
@@ -180,9 +189,18 @@ impl Platform for Xen {
         self.names.retain(|known| !known.range.contains(at));
     }
 
-    fn publish_p2m(&mut self, top: Mfn, entries: u64) {
+    fn publish_p2m(&mut self, p2m: PublishedP2m) {
         let _host = Running::host();
-        self.published = Some(Published { top, entries });
+        self.published = Some(p2m);
+    }
+
+    fn set_list_state(&mut self, state: ListState) {
+        let _host = Running::host();
+        let odd = self.generation | 1;
+        self.generation = match state {
+            ListState::Changing => odd,
+            ListState::Stable => odd + 1,
+        };
     }
 
     unsafe fn use_direct_map(&mut self, direct_map_base: VirtAddr) {

@@ -66,5 +66,5 @@ pub use ledger::Flushes;
 pub use machine::Machine;
 pub use mapping::{Mapping, Use};
 pub use run::Run;
-pub use state::{Published, Xen};
+pub use state::Xen;
 pub use watch::Event;

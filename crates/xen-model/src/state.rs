@@ -20,16 +20,7 @@ use crate::memory::{FrameMap, Memory};
 use crate::watch::{Event, Watchers};
 use xen::addr::{Mfn, Pfn, VirtAddr};
 use xen::start_info::Facts;
-use xen::{Counters, ModuleNames, Trapped, Words};
-
-/// Where the guest said its P2M is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Published {
-    /// `pfn_to_mfn_frame_list_list`.
-    pub top: Mfn,
-    /// `max_pfn`.
-    pub entries: u64,
-}
+use xen::{Counters, ModuleNames, PublishedP2m, Trapped, Words};
 
 /// One domain on a modelled Xen.
 pub struct Xen {
@@ -47,7 +38,8 @@ pub struct Xen {
     /// What guest code allocates from, once it has run.
     pub(crate) heap: Option<Lease>,
     pub(crate) since: Instant,
-    pub(crate) published: Option<Published>,
+    pub(crate) published: Option<PublishedP2m>,
+    pub(crate) generation: u64,
     pub(crate) direct_map_base: Option<VirtAddr>,
     pub(crate) called: Vec<VirtAddr>,
     pub(crate) answers: VecDeque<Result<i32, Trapped>>,
@@ -82,6 +74,7 @@ impl Xen {
             heap: None,
             since: Instant::now(),
             published: None,
+            generation: 0,
             direct_map_base: None,
             called: Vec::new(),
             answers: VecDeque::new(),
@@ -130,9 +123,15 @@ impl Xen {
         &self.called
     }
 
+    /// Returns `p2m_generation`.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Returns what the guest published for the toolstack.
     #[must_use]
-    pub const fn published(&self) -> Option<Published> {
+    pub const fn published(&self) -> Option<PublishedP2m> {
         self.published
     }
 

@@ -8,6 +8,8 @@
 //! 0xffffc90000000000 +--------------------------+
 //!                    | vmalloc                  |
 //! 0xffffe90000000000 +--------------------------+
+//! 0xffffea0000000000 | P2M list, if it is linear| entry of pfn n at n * 8, or up to 2 MiB further
+//!                    +--------------------------+
 //! 0xffffffff80000000 +--------------------------+ L4 511, L3 510
 //!                    | high kernel map __ka     | pfn n at HIGH + n * 4096, given by the domain builder:
 //!                    |                          |   kernel, ramdisk, P2M, start_info, rings, tables, stack
@@ -31,6 +33,8 @@ pub const DIRECT: VirtAddr = VirtAddr::new(0xffff_8800_0000_0000);
 pub const DIRECT_MAP: VirtRange = VirtRange::new(DIRECT, L3_SPAN);
 /// Address space for areas outside the module area.
 pub const VMALLOC: VirtRange = VirtRange::new(VirtAddr::new(0xffff_c900_0000_0000), 32 << 40);
+/// Address space for a P2M list: 8 bytes for each page of 16 TiB, from the start of an L4 slot.
+pub const P2M: VirtRange = VirtRange::new(VirtAddr::new(0xffff_ea00_0000_0000), 8 << 32);
 /// Start of the high kernel mapping; `VIRT_BASE` of the image.
 pub const HIGH: VirtAddr = VirtAddr::new(0xffff_ffff_8000_0000);
 /// The high kernel mapping below the module area.
@@ -66,7 +70,8 @@ pub const fn linear(base: VirtAddr, pfn: Pfn) -> VirtAddr {
 
 const _: () = assert!(HIGH_MAP.bytes == 512 << 20);
 const _: () = assert!(DIRECT_MAP.end_raw() <= VMALLOC.start.as_u64());
-const _: () = assert!(VMALLOC.end_raw() < HIGH.as_u64());
+const _: () = assert!(VMALLOC.end_raw() <= P2M.start.as_u64() && P2M.end_raw() < HIGH.as_u64());
+const _: () = assert!(P2M.start.as_u64().is_multiple_of(L3_SPAN));
 
 #[cfg(test)]
 mod tests {

@@ -42,6 +42,7 @@ pub mod mmuext;
 pub mod notes;
 pub mod output;
 pub mod pte;
+mod published;
 mod role;
 mod row;
 #[cfg(feature = "runtime")]
@@ -59,6 +60,7 @@ pub use errno::Errno;
 pub use list::List;
 pub use loops::Loop;
 pub use notes::Notes;
+pub use published::{ListState, PublishedList, PublishedP2m};
 pub use row::Row;
 pub use seam::{
     Faulted, Gauge, Hypervisor, Lookup, ModuleFunction, ModuleNames, PageTables, Pages, Platform, Stopped,

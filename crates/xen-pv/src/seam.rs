@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use crate::abi::{MmuExtOp, MmuUpdate};
 use crate::addr::{Mfn, Pfn, VirtAddr, VirtRange};
-use crate::{Claim, Counters, Errno, Loop, Row};
+use crate::{Claim, Counters, Errno, ListState, Loop, PublishedP2m, Row};
 
 /// Content of one page, as words: a page table, or a page of P2M.
 pub type Words = [u64; 512];
@@ -175,6 +175,12 @@ pub trait Pages {
     /// must not overlap.
     unsafe fn copy_pages(&mut self, from: VirtAddr, to: VirtAddr, pages: u64);
 
+    /// Copies `words` words.
+    ///
+    /// # Safety
+    /// As for [`Pages::copy_pages`]; both addresses are multiples of 8.
+    unsafe fn copy_words(&mut self, from: VirtAddr, to: VirtAddr, words: usize);
+
     /// Fills `pages` pages with one word.
     ///
     /// # Safety
@@ -211,8 +217,12 @@ pub trait Platform {
     /// Removes the names of the module at an address.
     fn forget_names(&mut self, _at: VirtAddr) {}
 
-    /// Publishes to the toolstack where the P2M is: `pfn_to_mfn_frame_list_list`, `max_pfn`, and 0 in `p2m_cr3`.
-    fn publish_p2m(&mut self, top: Mfn, entries: u64);
+    /// Publishes to the toolstack where the P2M is.
+    fn publish_p2m(&mut self, p2m: PublishedP2m);
+
+    /// Tells the toolstack whether the mapping of a published list is stable: `p2m_generation` is odd while it is not,
+    /// and another number afterwards.
+    fn set_list_state(&mut self, state: ListState);
 
     /// Makes the runtime reach rings and page tables through the direct map, because the high mapping will be removed.
     ///

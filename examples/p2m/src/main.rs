@@ -11,8 +11,8 @@ use core::error::Error;
 use pv_memory::direct_map;
 use pv_memory::frames::Frames;
 use pv_memory::layout::Layout;
-use pv_memory::p2m::P2m;
 use pv_memory::p2m::verify::Verify;
+use pv_memory::p2m::{P2m, Strategy};
 use pv_memory::walk::BootTables;
 use xen::addr::Pfn;
 use xen::{Boot, Hypervisor, Notes, entry, println};
@@ -31,12 +31,13 @@ pub fn main(mut boot: Boot<'_, impl Hypervisor>) -> Result<(), Box<dyn Error>> {
 
     let mut frames = Frames::new(layout.free());
     let mut tables = direct_map::build(tables, &layout, &facts, &mut frames, xen)?;
-    let p2m = P2m::build(&layout, &mut tables, &mut frames, xen)?;
+    let strategy = Strategy::for_pages(layout.nr_pages);
+    let p2m = P2m::build(&layout, strategy, &mut tables, &mut frames, xen)?;
     let (first, end) = (Pfn::ZERO, Pfn::new(p2m.nr_pages()));
     for pfn in [first, first.plus(end.above(first) / 2), end] {
         println!("{pfn}: {:?}", p2m.get(tables.window(), xen, pfn));
     }
-    let seen = p2m.verify(tables.window(), xen, Verify::Sample);
+    let seen = p2m.verify(&tables, xen, Verify::Sample);
     println!("{seen}");
     if seen.is_good() { Ok(()) } else { Err("Xen's M2P says otherwise".into()) }
 }

@@ -55,8 +55,7 @@ fn b2_identity_pages_take_no_memory_and_read_as_missing_outside() {
     let mut planted = plant(&Domain { holes: vec![hole], ..odd() });
     let free = planted.frames.free_pages();
     for pfn in hole.iter() {
-        let (tables, xen) = (&planted.tables, &mut planted.built.xen);
-        planted.p2m.set(tables, &mut planted.frames, xen, pfn, Slot::Identity).unwrap();
+        planted.set(pfn, Slot::Identity).unwrap();
     }
     assert_eq!(planted.frames.free_pages(), free);
     let saved = toolstack::map_p2m(&planted.built.xen).unwrap();
@@ -69,10 +68,7 @@ fn c1_a_change_in_the_middle_of_a_shared_leaf_changes_one_entry() {
     let frame = Slot::Frame(Mfn::new(0x1234));
     for (rest, new) in [(Slot::Missing, frame), (Slot::Identity, frame), (Slot::Identity, Slot::Missing)] {
         let mut planted = plant(&Domain { holes: vec![hole], ..odd() });
-        let mut set = |pfn, slot| {
-            let (tables, xen) = (&planted.tables, &mut planted.built.xen);
-            planted.p2m.set(tables, &mut planted.frames, xen, pfn, slot).unwrap();
-        };
+        let mut set = |pfn, slot| planted.set(pfn, slot).unwrap();
         hole.iter().for_each(|pfn| set(pfn, rest));
         let changed = Pfn::new(0x1a00 + 300);
         set(changed, new);
@@ -219,10 +215,8 @@ fn e4_the_hypervisors_slots_are_not_touched() {
 fn e7_a_page_above_the_p2m_is_an_error_and_no_crash() {
     let mut world = moved(&odd(), Strategy::Copy);
     for pfn in [ODD, ODD + 600, 1 << 27, 1 << 50].map(Pfn::new) {
-        let World { tables, frames, built, p2m, .. } = &mut world;
-        let refused = p2m.set(tables, frames, &mut built.xen, pfn, Slot::Identity);
-        assert_eq!(refused, Err(MmError::NoFrame { pfn }));
-        assert_eq!(p2m.get(tables.window(), &built.xen, pfn), Slot::Missing);
+        assert_eq!(world.set(pfn, Slot::Identity), Err(MmError::NoFrame { pfn }));
+        assert_eq!(world.p2m.get(world.tables.window(), &world.built.xen, pfn), Slot::Missing);
     }
 }
 

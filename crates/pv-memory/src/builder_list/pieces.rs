@@ -41,6 +41,15 @@ pub(crate) struct BuilderList {
     pub(crate) own_mapping: Option<OwnMapping>,
 }
 
+/// By which pages a list is mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageSize {
+    /// 4 KiB, as the toolstack needs them to be.
+    Small,
+    /// 2 MiB or 1 GiB, at least in part.
+    Large,
+}
+
 /// The mapping of its own that a list has with `INIT_P2M`.
 #[derive(Debug)]
 pub struct OwnMapping {
@@ -48,6 +57,8 @@ pub struct OwnMapping {
     pub addresses: VirtRange,
     /// Tables by level, not counting the root.
     pub counts: Counts,
+    /// The largest pages by which the list is mapped.
+    pub page_size: PageSize,
     /// The pages of the tables, which the direct map shows read-only.
     pub(crate) tables: Vec<PfnRange>,
 }

@@ -10,7 +10,7 @@
 use alloc::vec::Vec;
 
 use super::error::ListError;
-use super::pieces::{BuilderList, OwnMapping, Piece};
+use super::pieces::{BuilderList, OwnMapping, PageSize, Piece};
 use crate::direct_map;
 use crate::error::MmError;
 use crate::frames::Frames;
@@ -38,6 +38,7 @@ pub(super) struct Search {
     pieces: Vec<Piece>,
     tables: Vec<PfnRange>,
     counts: Counts,
+    page_size: PageSize,
 }
 
 impl Search {
@@ -49,6 +50,7 @@ impl Search {
             pieces: Vec::new(),
             tables: Vec::new(),
             counts: Counts::default(),
+            page_size: PageSize::Small,
         }
     }
 
@@ -180,6 +182,7 @@ impl Search {
         xen: &X,
     ) -> Result<(), ListError> {
         writable(at, entry)?;
+        self.page_size = PageSize::Large;
         for first in (0..level.span() / PAGE_SIZE).step_by(512) {
             let (at, frame) = (at + first * PAGE_SIZE, Mfn::new(entry.mfn().raw() + first));
             if !self.whole(at, frame, xen)? {
@@ -251,7 +254,8 @@ impl Search {
         if found != self.row.pages() {
             return Err(ListError::Count { found, row: self.row });
         }
-        let own_mapping = OwnMapping { addresses, tables: self.tables, counts: self.counts };
+        let own_mapping =
+            OwnMapping { addresses, tables: self.tables, counts: self.counts, page_size: self.page_size };
         Ok(BuilderList { addresses, pieces: self.pieces, own_mapping: Some(own_mapping) })
     }
 }

@@ -1,65 +1,75 @@
-//! Stage 5 of 9: builds the tree over the builder's list, and publishes its frame list to the toolstack.
+//! Stage 5 of 9: builds the P2M over the builder's list, and publishes its frame list to the toolstack.
 //!
 //! Nothing is copied: a leaf is a page of the list, where it lies. The list's last page may be used only in part; the
-//! rest of it is filled with ones, because otherwise a lookup after the last page would find whatever memory held. A
-//! leaf without any frame points to the one shared page of missing entries.
+//! rest of it is filled with ones, because otherwise a lookup after the last page would find whatever memory held. In a
+//! tree, a leaf without any frame becomes the one shared page of missing entries; without a tree, nobody looks for such
+//! leaves, because the builder's page of missing entries is there anyway.
 //!
 //! Takes [`Tables`] from `direct_map`, gives [`P2m<Initial>`] to `revector`. Lineage: Linux
 //! `xen_build_dynamic_phys_to_machine`, `xen_build_mfn_list_list`.
 
 use alloc::vec::Vec;
 
-use super::index::{self, INVALID, PER_LEAF};
+use super::frame_list::FrameList;
+use super::index::{self, INVALID, PER_LEAF, TREE_PAGES};
+use super::linear::Linear;
 use super::list::ListPages;
-use super::plan::Plan;
-use super::reader::{FrameReader, MappedLeaves};
-use super::tree::{Initial, P2m, Tree};
+use super::physmap::{Leaf, Lookup, Physmap};
+use super::reader::FrameReader;
+use super::revector::{Form, Strategy};
+use super::state::{Initial, P2m};
+use super::tree::Tree;
 use crate::builder_list::BuilderList;
-use crate::direct_map::by_slot;
 use crate::error::MmError;
 use crate::frames::{Frames, Zone};
 use crate::layout::Layout;
 use crate::ranges::Ranges;
 use crate::tables::Tables;
 use crate::window::Window;
-use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, PfnRange};
-use xen::{Hypervisor, Words};
+use xen::Hypervisor;
+use xen::addr::{ENTRIES, Pfn};
 
 impl P2m<Initial> {
-    /// Builds the tree and its frame list over the builder's list, and publishes the frame list.
+    /// Builds what `strategy` needs over the builder's list, and publishes its frame list.
     ///
     /// # Errors
-    /// [`MmError`] if memory runs out.
+    /// [`MmError::TooManyPages`] if the strategy needs a tree and the domain is too large for one; [`MmError`] if memory
+    /// runs out or the list's mapping is not what start_info says.
     #[inline(never)]
     pub fn build<X: Hypervisor>(
         layout: &Layout,
+        strategy: Strategy,
         tables: &mut Tables,
         frames: &mut Frames,
         xen: &mut X,
     ) -> Result<Self, MmError> {
-        let list = BuilderList::find(layout, tables, frames, xen)?;
+        let nr_pages = layout.nr_pages;
+        let fits = nr_pages <= TREE_PAGES;
+        if strategy.form() == Form::Tree && !fits {
+            return Err(MmError::TooManyPages { pages: nr_pages, most: TREE_PAGES });
+        }
+        let builders = BuilderList::find(layout, tables, frames, xen)?;
+        let list = ListPages::adopt(builders, frames)?;
         let window = tables.window();
-        let plan = Plan { mids: index::mids(layout.nr_pages) };
-        let tree = Tree {
-            nr_pages: layout.nr_pages,
-            plan,
-            pages: frames.take(Zone::Mapped(window), plan.pages())?,
-            list: ListPages::adopt(list, frames)?,
-            split: Vec::new(),
-            identity: Ranges::new(),
+        let missing = frames.take(Zone::Mapped(window), 1)?;
+        window.page_mut(xen, &missing, 0).fill(INVALID);
+        let mids = index::mids(nr_pages);
+        let lookup = match strategy.form() {
+            Form::Tree => Lookup::Tree(Tree::build(&list, mids, &missing, window, frames, xen)?),
+            Form::List => Lookup::Linear(Linear::of_builder(&list)),
         };
-        tree.fill_list_tail(window, xen);
-        tree.fill_shared_pages(window, xen);
-        let reader = &mut FrameReader::new(&tree.list, window);
-        tree.fill_mids(window, reader, xen)?;
-        tree.fill_tops(window, reader, xen)?;
-        let top = reader.frame(xen, tree.pages.first().plus(Plan::TOP_MFN))?;
-        xen.publish_p2m(top, tree.nr_pages);
-        Ok(Self::new(tree))
+        let frame_list =
+            if fits { Some(FrameList::build(&list, mids, &missing, window, frames, xen)?) } else { None };
+        let (split, identity) = (Vec::new(), Ranges::new());
+        let physmap = Physmap { strategy, nr_pages, lookup, frame_list, missing, list, split, identity };
+        physmap.fill_list_tail(window, xen);
+        physmap.share_holes(window, xen)?;
+        physmap.publish(tables, xen)?;
+        Ok(Self::new(physmap))
     }
 }
 
-impl Tree {
+impl Physmap {
     fn fill_list_tail<X: Hypervisor>(&self, window: &Window, xen: &mut X) {
         // Below 512: fits any usize.
         let used = (self.nr_pages % PER_LEAF) as usize;
@@ -73,106 +83,40 @@ impl Tree {
         }
     }
 
-    fn fill_shared_pages<X: Hypervisor>(&self, window: &Window, xen: &mut X) {
-        for page in [Plan::MISSING, Plan::IDENTITY] {
-            window.page_mut(xen, &self.pages, page).fill(INVALID);
+    /// Leads tree and frame list to the shared leaf where a leaf has no frame at all.
+    fn share_holes<X: Hypervisor>(&self, window: &Window, xen: &mut X) -> Result<(), MmError> {
+        if self.tree().is_none() {
+            return Ok(());
         }
-        let missing = self.shared(window, Plan::MISSING).as_u64();
-        window.page_mut(xen, &self.pages, Plan::MID_MISSING).fill(missing);
-    }
-
-    fn fill_mids<X: Hypervisor>(
-        &self,
-        window: &Window,
-        reader: &mut FrameReader<'_, X>,
-        xen: &mut X,
-    ) -> Result<(), MmError> {
-        let missing = self.shared(window, Plan::MISSING);
-        let missing_mfn = reader.frame(xen, self.pages.first().plus(Plan::MISSING))?;
-        window.page_mut(xen, &self.pages, Plan::MID_MISSING_MFN).fill(missing_mfn.raw());
-        let mut mid = Mid { pointers: [0; 512], frames: [0; 512] };
-        for top in 0..self.plan.mids {
-            mid.pointers.fill(missing.as_u64());
-            mid.frames.fill(missing_mfn.raw());
-            self.find_leaves(top, &mut mid, window, xen)?;
-            *window.page_mut(xen, &self.pages, Plan::mid(top)) = mid.pointers;
-            *window.page_mut(xen, &self.pages, self.plan.mid_mfn(top)) = mid.frames;
-        }
-        Ok(())
-    }
-
-    /// Finds the leaves of one mid page that have a frame at all.
-    fn find_leaves<X: Hypervisor>(
-        &self,
-        top: u64,
-        mid: &mut Mid,
-        window: &Window,
-        xen: &X,
-    ) -> Result<(), MmError> {
-        let mut number = top * ENTRIES;
-        for pages in self.list.part(top * ENTRIES, ENTRIES).flat_map(|(_, pages)| by_slot(pages)) {
-            self.find_in_slot(number, pages, mid, window, xen)?;
-            number += pages.pages();
-        }
-        Ok(())
-    }
-
-    /// Finds leaves whose pages follow each other within 2 MiB, so that one leaf has all their frames; `number` is the
-    /// first one's.
-    fn find_in_slot<X: Hypervisor>(
-        &self,
-        number: u64,
-        pages: PfnRange,
-        mid: &mut Mid,
-        window: &Window,
-        xen: &X,
-    ) -> Result<(), MmError> {
-        let no_frame = |pfn| MmError::NoFrame { pfn };
-        let slot = pages.start.slot_start();
-        let frames = self.list.leaf(window, xen, slot).ok_or_else(|| no_frame(pages.start))?;
-        let list = self.list.readable(window, pages.start);
-        // Each below 512: fits any usize.
-        let (first, place) = (pages.start.above(slot) as usize, (number % ENTRIES) as usize);
-        let places = mid.pointers[place..].iter_mut().zip(&mut mid.frames[place..]);
-        let addresses = (self.list.address(number).as_u64()..).step_by(PAGE_SIZE as usize);
-        let found = pages.iter().zip(list.first_words(xen, pages)).zip(addresses);
-        for (index, ((pointer, frame), ((page, word), at))) in (first..).zip(places.zip(found)) {
-            if word != INVALID || !is_hole(list, xen, page) {
-                *pointer = at;
-                *frame = Mfn::from_p2m(frames.word(xen, index)).ok_or_else(|| no_frame(page))?.raw();
+        let frame = FrameReader::new(&self.list, window).frame(xen, self.missing.first())?;
+        let missing = Leaf { at: window.address(self.missing.first()), frame };
+        for top in 0..index::mids(self.nr_pages) {
+            let holes = self.holes(top, window, xen);
+            if !holes.is_empty() {
+                let leaves: Vec<_> = holes.into_iter().map(|slot| (slot, missing)).collect();
+                self.enter(top, &leaves, window, xen);
             }
         }
         Ok(())
     }
 
-    fn fill_tops<X: Hypervisor>(
-        &self,
-        window: &Window,
-        reader: &mut FrameReader<'_, X>,
-        xen: &mut X,
-    ) -> Result<(), MmError> {
-        let first = self.pages.first();
-        let hole = self.shared(window, Plan::MID_MISSING).as_u64();
-        let hole_mfn = reader.frame(xen, first.plus(Plan::MID_MISSING_MFN))?.raw();
-        window.page_mut(xen, &self.pages, Plan::TOP).fill(hole);
-        window.page_mut(xen, &self.pages, Plan::TOP_MFN).fill(hole_mfn);
-        for (entry, top) in (0..self.plan.mids).enumerate() {
-            let mid = self.shared(window, Plan::mid(top)).as_u64();
-            let mid_mfn = reader.frame(xen, first.plus(self.plan.mid_mfn(top)))?.raw();
-            window.page_mut(xen, &self.pages, Plan::TOP)[entry] = mid;
-            window.page_mut(xen, &self.pages, Plan::TOP_MFN)[entry] = mid_mfn;
+    /// The places in one mid page of leaves without any frame. For nearly all leaves the first word decides.
+    fn holes<X: Hypervisor>(&self, top: u64, window: &Window, xen: &X) -> Vec<usize> {
+        let (mut holes, mut slot) = (Vec::new(), 0);
+        for (_, pages) in self.list.part(top * ENTRIES, ENTRIES) {
+            let list = self.list.readable(window, pages.start);
+            for (page, first) in (pages.start.raw()..).zip(list.first_words(xen, pages)) {
+                if first == INVALID && is_hole(list, xen, Pfn::new(page)) {
+                    holes.push(slot);
+                }
+                slot += 1;
+            }
         }
-        Ok(())
+        holes
     }
 }
 
-/// A mid page and its frame list's, before they are stored: both are filled in one pass over the leaves.
-struct Mid {
-    pointers: Words,
-    frames: Words,
-}
-
-/// Returns whether a leaf has no frame at all.
+/// Tells whether a leaf has no frame at all.
 fn is_hole<X: Hypervisor>(window: &Window, xen: &X, leaf: Pfn) -> bool {
     window.shown_page(leaf).iter(xen).all(|word| word == INVALID)
 }

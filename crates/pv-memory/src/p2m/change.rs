@@ -1,139 +1,145 @@
-//! Changing the tree's entry for a page.
+//! Changing the entry for a page.
 //!
-//! A leaf whose pages are all missing, or all identity, takes no memory: the leaf pointer leads to a page that all
-//! such leaves share. A shared page must never be written, so a leaf is split off before a frame is entered. A leaf
-//! entry cannot say "identity": the toolstack reads it too, and knows only frames and all ones. So identity pages are
-//! recorded as ranges beside the tree, and leaves that consist only of them point to the shared identity page.
+//! A leaf whose pages are all missing, or all identity, takes no memory: several such leaves share a page, which must
+//! never be written, so a leaf is split off before a frame is entered. A leaf entry cannot say "identity": the toolstack
+//! reads it too, and knows only frames and all ones. So identity pages are recorded as ranges beside the P2M, and leaves
+//! of a tree that consist only of them lead to the shared identity page.
 //!
 //! No stage of the boot changes an entry: what the builder wrote is moved unchanged. This is for a domain that gives
-//! memory back and takes it again, and for device memory; until then its callers are `tests/boot/p2m.rs` and the tests
-//! of Linux's bugs (B2, C1, E7), which check that a published tree can be changed without the toolstack noticing.
+//! memory back and takes it again, and for device memory; until then its callers are tests, which check that a published
+//! P2M can be changed without the toolstack noticing.
 //!
-//! Neighbours: `tree` looks up. Lineage: Linux `set_phys_to_machine`, `set_phys_range_identity`.
+//! Neighbours: `physmap` looks up. Lineage: Linux `set_phys_to_machine`, `set_phys_range_identity`.
 
 use super::index::{INVALID, Index, PER_LEAF};
-use super::plan::Plan;
-use super::tree::{Leaf, Slot, Tree};
+use super::physmap::{Leaf, Lookup, Physmap, Slot, Split};
+use super::reader::MappedLeaves;
 use crate::error::MmError;
-use crate::frames::{Frames, Run, Zone};
-use crate::tables::Tables;
+use crate::frames::Zone;
+use crate::memory::Resources;
 use crate::window::Window;
 use xen::Hypervisor;
 use xen::addr::{Pfn, PfnRange};
 
-impl Tree {
-    /// Changes the entry for a page; keeps the frame list in step.
+impl Physmap {
+    /// Changes the entry for a page; keeps what the toolstack reads in step.
     ///
     /// # Errors
-    /// [`MmError::NoFrame`] if the page lies outside the tree; [`MmError::Frames`] if a new leaf is needed and there is
-    /// no memory for it.
+    /// [`MmError::NoFrame`] if the page is not one of the domain's; [`MmError`] if a new leaf is needed and there is no
+    /// memory for it, or Xen refuses to map it. The entry is what it was then.
     pub fn set<X: Hypervisor>(
         &mut self,
-        tables: &Tables,
-        frames: &mut Frames,
+        resources: &mut Resources<'_>,
         xen: &mut X,
         pfn: Pfn,
         slot: Slot,
     ) -> Result<(), MmError> {
-        let index = Index::of(pfn).filter(|_| pfn.raw() < self.nr_pages).ok_or(MmError::NoFrame { pfn })?;
         let word = match slot {
             Slot::Frame(mfn) => mfn.raw(),
             Slot::Missing | Slot::Identity => INVALID,
         };
-        self.set_word(tables, frames, xen, index, word)?;
+        self.set_word(resources, xen, pfn, word)?;
         let page = PfnRange::new(pfn, 1);
         match slot {
             Slot::Identity => self.identity.insert(page),
             Slot::Frame(_) | Slot::Missing => self.identity.remove(page),
         }
-        self.choose_shared(tables.window(), xen, index)
+        self.choose_shared(resources.tables.window(), xen, pfn)
     }
 
     fn set_word<X: Hypervisor>(
         &mut self,
-        tables: &Tables,
-        frames: &mut Frames,
+        resources: &mut Resources<'_>,
         xen: &mut X,
-        index: Index,
+        pfn: Pfn,
         word: u64,
     ) -> Result<(), MmError> {
-        let window = tables.window();
-        let leaf = self.leaf_address(window, xen, index);
-        let (through, page) = self.locate_leaf(window, leaf);
-        if through.word(xen, page, index.leaf) == word {
+        let (leaf, window) = (pfn.raw() / PER_LEAF, resources.tables.window());
+        // Below 512: fits any usize.
+        let index = (pfn.raw() % PER_LEAF) as usize;
+        if self.leaf(window, xen, pfn).ok_or(MmError::NoFrame { pfn })?.word(xen, index) == word {
             return Ok(());
         }
-        if self.unshared(window, leaf).is_none() {
-            let run = self.split_leaf(tables, frames, xen, index)?;
-            self.split.push(run);
+        if self.is_shared(window, self.leaf_pfn(window, xen, leaf)) {
+            self.split_leaf(resources, xen, leaf)?;
         }
-        let at = self.leaf_address(window, xen, index);
-        let (run, page) = self.owner(self.leaf_pfn(window, at)).ok_or(MmError::NotMapped { at })?;
-        window.page_mut(xen, run, page)[index.leaf] = word;
+        let window = resources.tables.window();
+        let page = self.leaf_pfn(window, xen, leaf);
+        let (run, offset) = self.owner(page).ok_or(MmError::NoFrame { pfn: page })?;
+        self.list.writable(window, page).page_mut(xen, run, offset)[index] = word;
         Ok(())
     }
 
+    /// Gives a leaf a page of its own, full of missing entries.
     fn split_leaf<X: Hypervisor>(
-        &self,
-        tables: &Tables,
-        frames: &mut Frames,
+        &mut self,
+        resources: &mut Resources<'_>,
         xen: &mut X,
-        index: Index,
-    ) -> Result<Run, MmError> {
-        let window = tables.window();
-        let run = frames.take(Zone::Mapped(window), 1)?;
+        leaf: u64,
+    ) -> Result<(), MmError> {
+        let window = resources.tables.window();
+        let run = resources.frames.take(Zone::Mapped(window), 1)?;
         window.page_mut(xen, &run, 0).fill(INVALID);
-        let (_, entry) = tables.shown(xen, run.first())?;
-        self.point(window, xen, index, Leaf { at: window.address(run.first()), frame: entry.mfn() })?;
-        Ok(run)
+        let hooked = self.hook_leaf(resources, xen, leaf, run.first());
+        match hooked {
+            Ok(()) => self.split.push(Split { leaf, run }),
+            Err(error) => resources.tables.release([run], error, resources.frames)?,
+        }
+        hooked
     }
 
-    /// Points a leaf without frames of its own to the matching shared page.
-    fn choose_shared<X: Hypervisor>(
+    fn hook_leaf<X: Hypervisor>(
         &self,
-        window: &Window,
+        resources: &mut Resources<'_>,
         xen: &mut X,
-        index: Index,
+        leaf: u64,
+        page: Pfn,
     ) -> Result<(), MmError> {
-        let now = self.leaf_address(window, xen, index);
+        let frame = resources.tables.shown(xen, page)?.1.mfn();
+        if let Lookup::Linear(linear) = &self.lookup {
+            linear.show(leaf, frame, resources, xen)?;
+        }
+        self.point(
+            resources.tables.window(),
+            xen,
+            leaf,
+            Leaf { at: resources.tables.window().address(page), frame },
+        );
+        Ok(())
+    }
+
+    /// Points a leaf of a tree without frames of its own to the matching shared page.
+    fn choose_shared<X: Hypervisor>(&self, window: &Window, xen: &mut X, pfn: Pfn) -> Result<(), MmError> {
+        let (Some(tree), Some(index)) = (self.tree(), Index::of(pfn)) else { return Ok(()) };
+        let now = tree.leaf(window, xen, index);
         if self.unshared(window, now).is_some() {
             return Ok(());
         }
         let pages = PfnRange::new(Pfn::new(index.number() * PER_LEAF), PER_LEAF);
-        let page = if self.identity.contains(pages) { Plan::IDENTITY } else { Plan::MISSING };
-        // The toolstack sees missing pages in either case.
-        let leaf = Leaf { at: self.shared(window, page), frame: self.frame_list_entry(window, xen, index) };
-        if leaf.at == now { Ok(()) } else { self.point(window, xen, index, leaf) }
+        let missing = window.address(self.missing.first());
+        let at = if self.identity.contains(pages) { tree.identity(window) } else { missing };
+        if at != now {
+            // The toolstack sees missing pages in either case.
+            let frame = self.frame_list.as_ref().map(|list| list.entry(window, xen, index));
+            let frame = frame.ok_or(MmError::NoFrame { pfn: self.missing.first() })?;
+            self.point(window, xen, index.number(), Leaf { at, frame });
+        }
+        Ok(())
     }
 
-    /// Points one leaf somewhere else.
-    fn point<X: Hypervisor>(
-        &self,
-        window: &Window,
-        xen: &mut X,
-        index: Index,
-        leaf: Leaf,
-    ) -> Result<(), MmError> {
-        let wanted = index.number();
-        self.repoint(
-            index.top as u64,
-            window,
-            xen,
-            &mut |_, number, _| Ok((number == wanted).then_some(leaf)),
-        )
-    }
-
-    /// The run that holds a leaf, and the index of its page there.
-    fn owner(&self, leaf: Pfn) -> Option<(&Run, u64)> {
-        let mut runs = self.list.runs().iter().chain(&self.split);
-        runs.find(|run| run.pages().contains(leaf)).map(|run| (run, leaf.above(run.first())))
+    /// Points one leaf somewhere else, in tree and frame list.
+    pub(super) fn point<X: Hypervisor>(&self, window: &Window, xen: &mut X, number: u64, leaf: Leaf) {
+        if let Some(index) = Index::of_leaf(number) {
+            self.enter(index.top as u64, &[(index.mid, leaf)], window, xen);
+        }
     }
 }
-
 #[cfg(test)]
 mod tests {
+    use super::super::revector::Strategy;
     use super::*;
     use crate::direct_map;
+    use crate::frames::Frames;
     use crate::layout::Layout;
     use crate::p2m::P2m;
     use crate::walk::BootTables;
@@ -152,17 +158,23 @@ mod tests {
             let walked = BootTables::walk(&layout, &facts, xen, |_| ()).unwrap();
             let mut frames = Frames::new(layout.free());
             let mut tables = direct_map::build(walked, &layout, &facts, &mut frames, xen).unwrap();
-            let mut p2m = P2m::build(&layout, &mut tables, &mut frames, xen).unwrap();
-            let (window, index) = (tables.window(), Index::of(hole.start).unwrap());
-            assert_eq!(p2m.leaf_address(window, xen, index), p2m.shared(window, Plan::MISSING));
+            let mut p2m = P2m::build(&layout, Strategy::Copy, &mut tables, &mut frames, xen).unwrap();
+            let resources = &mut Resources { tables: &mut tables, frames: &mut frames };
+            let leaf = |p2m: &Physmap, resources: &Resources<'_>, xen: &_| {
+                let window = resources.tables.window();
+                let identity = window.pfn(p2m.tree().unwrap().identity(window));
+                (p2m.leaf_pfn(window, xen, hole.start.raw() / PER_LEAF), identity)
+            };
+            assert_eq!(leaf(&p2m, resources, xen).0, p2m.missing.first());
             for pfn in hole.iter().take(512) {
-                p2m.set(&tables, &mut frames, xen, pfn, Slot::Identity).unwrap();
+                p2m.set(resources, xen, pfn, Slot::Identity).unwrap();
             }
-            assert_eq!(p2m.leaf_address(window, xen, index), p2m.shared(window, Plan::IDENTITY));
-            p2m.set(&tables, &mut frames, xen, hole.start, Slot::Missing).unwrap();
-            assert_eq!(p2m.leaf_address(window, xen, index), p2m.shared(window, Plan::MISSING));
-            assert_eq!(p2m.get(window, xen, hole.start), Slot::Missing);
-            assert_eq!(p2m.get(window, xen, hole.start.plus(1)), Slot::Identity);
+            let (now, identity) = leaf(&p2m, resources, xen);
+            assert_eq!(now, identity);
+            p2m.set(resources, xen, hole.start, Slot::Missing).unwrap();
+            assert_eq!(leaf(&p2m, resources, xen).0, p2m.missing.first());
+            assert_eq!(p2m.get(resources.tables.window(), xen, hole.start), Slot::Missing);
+            assert_eq!(p2m.get(resources.tables.window(), xen, hole.start.plus(1)), Slot::Identity);
         });
     }
 }

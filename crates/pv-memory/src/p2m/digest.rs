@@ -13,8 +13,8 @@
 use core::fmt;
 
 use super::index::{self, PER_LEAF};
-use super::reader::Leaves;
-use super::tree::Tree;
+use super::physmap::Physmap;
+use super::reader::MappedLeaves;
 use crate::window::Window;
 use xen::Hypervisor;
 use xen::addr::{Mfn, Pfn};
@@ -59,15 +59,15 @@ impl fmt::Display for Digest {
     }
 }
 
-impl Tree {
+impl Physmap {
     /// Reads every entry.
     pub fn digest<X: Hypervisor>(&self, window: &Window, xen: &X) -> Digest {
         let mut digest = Digest::default();
         for number in 0..index::leaves(self.nr_pages()) {
             let start = number * PER_LEAF;
-            let words = self.leaf_words(window, xen, Pfn::new(start));
-            for (pfn, word) in (start..self.nr_pages()).map(Pfn::new).zip(&words) {
-                digest.add(pfn, *word);
+            let words = self.leaf(window, xen, Pfn::new(start)).map(|leaf| leaf.iter(xen));
+            for (pfn, word) in (start..self.nr_pages()).map(Pfn::new).zip(words.into_iter().flatten()) {
+                digest.add(pfn, word);
             }
         }
         digest

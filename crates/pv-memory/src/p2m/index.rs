@@ -12,6 +12,9 @@ pub const PER_LEAF: u64 = ENTRIES;
 /// Pages that one mid page describes.
 pub const PER_MID: u64 = PER_LEAF * ENTRIES;
 
+/// Most pages that a tree of three levels describes: 512 GiB.
+pub const TREE_PAGES: u64 = PER_MID * ENTRIES;
+
 /// The three indices of a pfn, each below 512.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Index {
@@ -28,7 +31,7 @@ impl Index {
     #[must_use]
     pub const fn of(pfn: Pfn) -> Option<Self> {
         let raw = pfn.raw();
-        if raw / PER_MID >= ENTRIES {
+        if raw >= TREE_PAGES {
             return None;
         }
         // Each below 512: fits any usize.
@@ -41,6 +44,15 @@ impl Index {
 }
 
 impl Index {
+    /// Returns where leaf `number` is; `None` if it is after the last that three levels hold.
+    #[must_use]
+    pub const fn of_leaf(number: u64) -> Option<Self> {
+        if number >= TREE_PAGES / PER_LEAF {
+            return None;
+        }
+        Self::of(Pfn::new(number * PER_LEAF))
+    }
+
     /// Returns the leaf's number: leaf n describes pages `n * 512` on.
     #[must_use]
     pub const fn number(self) -> u64 {
@@ -82,7 +94,8 @@ mod tests {
     #[test]
     fn a_leafs_number_is_that_of_its_first_page_in_leaves() {
         for leaf in [0, 1, 511, 512, 513, 100_000, 262_143] {
-            assert_eq!(Index::of(Pfn::new(leaf * PER_LEAF + 511)).unwrap().number(), leaf);
+            let index = Index::of(Pfn::new(leaf * PER_LEAF + 511)).unwrap();
+            assert_eq!((index.number(), Index::of_leaf(leaf)), (leaf, Some(Index { leaf: 0, ..index })));
         }
     }
 

@@ -85,6 +85,11 @@ impl ListPages {
         part(&self.runs, first, pages)
     }
 
+    /// Tells whether leaves are still reached where the builder mapped them.
+    pub(super) const fn is_builders(&self) -> bool {
+        !self.windows.is_empty()
+    }
+
     /// Returns the runs.
     pub(super) fn runs(&self) -> &[Run] {
         &self.runs
@@ -104,8 +109,8 @@ impl ListPages {
 
 /// While the tree is being built, the list is the only P2M there is.
 impl<X: Hypervisor> MappedLeaves<X> for ListPages {
-    fn leaf<'l>(&'l self, _: &'l Window, _: &X, slot: Pfn) -> Option<ShownPage<'l>> {
-        let (window, page) = self.page_at(self.address(slot.raw() / PER_LEAF))?;
+    fn leaf<'l>(&'l self, _: &'l Window, _: &X, pfn: Pfn) -> Option<ShownPage<'l>> {
+        let (window, page) = self.page_at(self.address(pfn.raw() / PER_LEAF))?;
         Some(window.shown_page(page))
     }
 }

@@ -2,13 +2,12 @@
 //!
 //! A comparison of what the toolstack reads with what the guest has proves something only if it can fail. Here the tree
 //! that the domain itself uses stays right, and the frame list that the toolstack reads gets one wrong entry
-//! (`selftest=lost-leaf`, `selftest=twice-named-leaf`). It is written by `repoint`, like every other change.
+//! (`selftest=lost-leaf`, `selftest=twice-named-leaf`).
 //!
 //! Neighbours: `digest` says what a reader should find.
 
 use super::index::{Index, PER_LEAF};
-use super::plan::Plan;
-use super::tree::{Leaf, Tree};
+use super::physmap::Physmap;
 use crate::error::MmError;
 use crate::window::Window;
 use xen::Hypervisor;
@@ -26,11 +25,11 @@ pub enum WrongFrame {
 /// The first page of the wrong leaf: the second leaf, which every domain has that boots.
 const LEAF: Pfn = Pfn::new(PER_LEAF);
 
-impl Tree {
+impl Physmap {
     /// Puts a wrong frame into the frame list for the second leaf; returns the pages that the toolstack misreads.
     ///
     /// # Errors
-    /// [`MmError::NoFrame`] if the domain has no second leaf.
+    /// [`MmError::NoFrame`] if the domain has no second leaf, or no frame list.
     pub fn misname<X: Hypervisor>(
         &self,
         window: &Window,
@@ -39,16 +38,12 @@ impl Tree {
     ) -> Result<PfnRange, MmError> {
         let none = MmError::NoFrame { pfn: LEAF };
         let index = Index::of(LEAF).filter(|_| LEAF.raw() < self.nr_pages()).ok_or(none)?;
+        let list = self.frame_list.as_ref().ok_or(none)?;
         let frame = match wrong {
-            WrongFrame::LeafBefore => {
-                Index::of(Pfn::new(0)).map(|before| self.frame_list_entry(window, xen, before))
-            }
-            WrongFrame::SharedMissing => self.frame(window, xen, self.pages.first().plus(Plan::MISSING)),
+            WrongFrame::LeafBefore => Index::of(Pfn::ZERO).map(|before| list.entry(window, xen, before)),
+            WrongFrame::SharedMissing => self.frame(window, xen, self.missing.first()),
         };
-        let leaf = Leaf { at: self.leaf_address(window, xen, index), frame: frame.ok_or(none)? };
-        self.repoint(index.top as u64, window, xen, &mut |_, number, _| {
-            Ok((number == index.number()).then_some(leaf))
-        })?;
+        list.mid_mut(index.top as u64, window, xen)[index.mid] = frame.ok_or(none)?.raw();
         Ok(PfnRange::new(LEAF, PER_LEAF.min(self.nr_pages() - LEAF.raw())))
     }
 }

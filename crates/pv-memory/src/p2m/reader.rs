@@ -17,8 +17,8 @@ pub trait Leaves<X: Hypervisor> {
 
 /// Something whose leaves are mapped.
 pub(crate) trait MappedLeaves<X: Hypervisor> {
-    /// Returns the leaf that describes the 512 pages from `slot` on; `None` after the last page.
-    fn leaf<'l>(&'l self, window: &'l Window, xen: &X, slot: Pfn) -> Option<ShownPage<'l>>;
+    /// Returns the leaf that describes a page; `None` after the last page.
+    fn leaf<'l>(&'l self, window: &'l Window, xen: &X, pfn: Pfn) -> Option<ShownPage<'l>>;
 }
 
 /// Looks up the machine frames of pfns in ascending order, in leaves that stay where they are meanwhile.

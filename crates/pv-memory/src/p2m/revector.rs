@@ -1,27 +1,31 @@
-//! Stage 6 of 9: revectors the tree, so that no leaf is reached through the high mapping any more.
+//! Stage 6 of 9: moves the P2M, so that no leaf is reached through the high mapping any more.
 //!
-//! There are two ways, numbered in the change that this project started from. `copy` (its option 2): the list is copied
-//! to memory that the direct map shows, leaves are re-pointed, the old list is filled with ones and given back. `alias`
-//! (its option 1): the frames stay, and each leaf pointer is replaced by the direct map's address of the same page;
-//! nothing is copied. Either way the result is a [`P2m<Moved>`] and a [`Retired`], the only thing that `cleanup`
-//! accepts. `baseline` is `copy`, but maps all RAM first. `keep` does nothing, on purpose: it shows the failure that
-//! the others cure.
+//! There are three ways. `copy` (option 2 of the change that this project started from): the list is copied to memory
+//! that the direct map shows, leaves are re-pointed, the old list is filled with ones and given back. `alias` (its option
+//! 1): the frames stay, and each leaf pointer is replaced by the direct map's address of the same page. `linear`: the
+//! frames stay too, and the builder's L1 tables are hooked once more, at addresses that the toolstack can read; there are
+//! no leaf pointers. Either way the result is a [`P2m<Moved>`] and a [`Retired`], the only thing that `cleanup` accepts.
+//! `baseline` is `copy`, but maps all RAM first. `keep` does nothing, on purpose: it shows the failure that the others
+//! cure.
 //!
 //! ```text
 //!   copy, baseline:  take pages -> map them -> for each mid page: copy its leaves, re-point them, fill the old ones
 //!   alias:                                     for each mid page:                  re-point them
+//!   linear:          hook the list's L1 tables, one L2 entry for each 2 MiB of list
 //! ```
 //!
 //! The new list's leaves are packed by a running number, not by pfn: with holes there are fewer leaves than pages in
 //! the old list. The move is all or nothing: memory is taken and mapped before the first pointer changes. Lineage:
-//! Linux `xen_revector_p2m_tree`.
+//! Linux `xen_revector_p2m_tree`; 054954eb for the list.
 
 use alloc::vec::Vec;
 
 use super::baseline;
-use super::index::INVALID;
+use super::index::{self, INVALID};
+use super::linear::Linear;
+use super::physmap::{Leaf, Lookup, Physmap};
 use super::reader::FrameReader;
-use super::tree::{Initial, Leaf, Moved, P2m, Tree};
+use super::state::{Initial, Moved, P2m};
 use crate::builder_list::OwnMapping;
 use crate::direct_map;
 use crate::error::MmError;
@@ -31,17 +35,46 @@ use crate::tables::Tables;
 use xen::Hypervisor;
 use xen::addr::{ENTRIES, Pfn, PfnRange, VirtRange};
 
-/// How stage 6 moves the P2M.
+/// How the P2M is built and moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strategy {
     /// A new list in direct-map memory; the old one is given back.
     Copy,
     /// The same frames, reached through the direct map.
     Alias,
+    /// The same frames, in a row of addresses of their own; the only way above 512 GiB.
+    Linear,
     /// The classic way, for comparison: all RAM is mapped at boot, one element per page, then the list is copied.
     Baseline,
     /// The list stays where it is: no revectoring, no cleanup. The control that must fail.
     Keep,
+}
+
+/// What leads to the leaves of a P2M.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A tree of pointers, which ends at 512 GiB.
+    Tree,
+    /// Arithmetic.
+    List,
+}
+
+impl Strategy {
+    /// Returns the form that a strategy needs.
+    #[must_use]
+    pub const fn form(self) -> Form {
+        match self {
+            Self::Linear => Form::List,
+            Self::Copy | Self::Alias | Self::Baseline | Self::Keep => Form::Tree,
+        }
+    }
+
+    /// Returns the strategy for a domain that has not asked for one: `copy`, or `linear` if a tree cannot describe so
+    /// many pages.
+    #[must_use]
+    pub const fn for_pages(nr_pages: u64) -> Self {
+        if nr_pages <= index::TREE_PAGES { Self::Copy } else { Self::Linear }
+    }
 }
 
 /// The old list, which no leaf points to any more: it must be unmapped, and its pages may be free.
@@ -50,47 +83,47 @@ pub enum Strategy {
 pub struct Retired {
     /// Where the list was.
     pub addresses: VirtRange,
-    /// Its pages, if the tree no longer uses them.
+    /// Its pages, if the P2M no longer uses them.
     pub(crate) pages: Vec<Run>,
-    /// The list's own mapping, if it had one.
+    /// The list's own mapping, if it had one that is of no use any more.
     pub(crate) own_mapping: Option<OwnMapping>,
 }
 
 /// The outcome of revectoring.
 #[derive(Debug)]
 pub enum Outcome {
-    /// Leaves are in the direct map.
+    /// Leaves are out of the high mapping.
     Moved(P2m<Moved>, Retired),
     /// Nothing was done (`p2m=keep`).
     Kept(P2m<Initial>),
 }
 
 impl Outcome {
-    /// Returns the tree, and the old list if there is one to be cleaned.
+    /// Returns the P2M, and the old list if there is one to be cleaned.
     #[must_use]
-    pub fn into_parts(self) -> (Tree, Option<Retired>) {
+    pub fn into_parts(self) -> (Physmap, Option<Retired>) {
         match self {
-            Self::Moved(p2m, retired) => (p2m.into_tree(), Some(retired)),
-            Self::Kept(p2m) => (p2m.into_tree(), None),
+            Self::Moved(p2m, retired) => (p2m.into_physmap(), Some(retired)),
+            Self::Kept(p2m) => (p2m.into_physmap(), None),
         }
     }
 }
 
-/// Revectors the tree.
+/// Moves the P2M by the strategy that it was built for.
 ///
 /// # Errors
-/// [`MmError`] if memory runs out or Xen refuses a mapping; nothing has been re-pointed then.
+/// [`MmError`] if memory runs out or Xen refuses a mapping; nothing has been moved then.
 #[inline(never)]
 pub fn revector<X: Hypervisor>(
     p2m: P2m<Initial>,
-    strategy: Strategy,
     tables: &mut Tables,
     frames: &mut Frames,
     xen: &mut X,
 ) -> Result<Outcome, MmError> {
     let mut memory = Memory { tables, p2m: &p2m, frames: &mut *frames };
-    let list = match strategy {
+    let list = match p2m.strategy() {
         Strategy::Keep => return Ok(Outcome::Kept(p2m)),
+        Strategy::Linear => return linear(p2m.into_physmap(), tables, frames, xen),
         Strategy::Alias => {
             // The direct map shows what the high mapping does, but not yet a list with a mapping of its own.
             direct_map::show_runs(p2m.list.runs(), &mut memory, xen)?;
@@ -103,18 +136,62 @@ pub fn revector<X: Hypervisor>(
         Some(runs) => copy(&memory, runs, xen)?,
         None => alias(&memory, xen),
     }
-    retire(p2m.into_tree(), list, frames)
+    retire(p2m.into_physmap(), list, frames)
+}
+
+/// Leaves the list where a builder gave it a mapping of its own; otherwise hooks its L1 tables once more.
+fn linear<X: Hypervisor>(
+    mut p2m: Physmap,
+    tables: &mut Tables,
+    frames: &mut Frames,
+    xen: &mut X,
+) -> Result<Outcome, MmError> {
+    let addresses = p2m.list.range();
+    if p2m.list.own_mapping().is_none() {
+        // In the high mapping the list is one run: page after page.
+        let list = p2m.list.runs().first().map_or(PfnRange::new(Pfn::ZERO, 0), Run::pages);
+        p2m.lookup = Lookup::Linear(Linear::hook(list, tables, frames, xen)?);
+        p2m.list.leave();
+        p2m.publish(tables, xen)?;
+    }
+    let retired = Retired { addresses, pages: Vec::new(), own_mapping: None };
+    Ok(Outcome::Moved(P2m::new(p2m), retired))
 }
 
 /// Pages that a new list needs: one for each leaf that is not shared, so fewer than the old one's if there are holes.
 fn leaves<X: Hypervisor>(memory: &Memory<'_>, xen: &X) -> u64 {
     let p2m = memory.p2m;
-    (0..p2m.plan.mids).map(|top| p2m.leaves_of(top, memory.window(), xen).count() as u64).sum()
+    mids(p2m).map(|top| p2m.leaves_of(top, memory.window(), xen).count() as u64).sum()
+}
+
+fn mids(p2m: &Physmap) -> core::ops::Range<u64> {
+    0..index::mids(p2m.nr_pages)
 }
 
 /// Re-points each leaf to its own page's address in the direct map.
 fn alias<X: Hypervisor>(memory: &Memory<'_>, xen: &mut X) {
-    (0..memory.p2m.plan.mids).for_each(|top| memory.p2m.readdress(top, memory.window(), xen));
+    mids(memory.p2m).for_each(|top| readdress(top, memory, xen));
+}
+
+/// Re-points the leaves of one mid page that are reached at the builder's addresses to those that the direct map has for
+/// the same pages. Their frames stay what they are, and so does the frame list.
+fn readdress<X: Hypervisor>(top: u64, memory: &Memory<'_>, xen: &mut X) {
+    let (p2m, window) = (memory.p2m, memory.window());
+    let Some(tree) = p2m.tree() else { return };
+    let mid = tree.mid_mut(top, window, xen);
+    let (mut slot, mut at) = (0, p2m.list.address(top * ENTRIES).as_u64());
+    for (_, pages) in p2m.list.part(top * ENTRIES, ENTRIES) {
+        // At most 512: fits any usize.
+        let (count, bytes) = (pages.pages() as usize, pages.pages() * xen::addr::PAGE_SIZE);
+        let to = window.address(pages.start).as_u64();
+        for pointer in &mut mid[slot..slot + count] {
+            let offset = pointer.wrapping_sub(at);
+            if offset < bytes {
+                *pointer = to + offset;
+            }
+        }
+        (slot, at) = (slot + count, at + bytes);
+    }
 }
 
 /// Copies leaves into `runs`, re-points them, and fills the old ones with ones; one mid page's worth at a time, so that
@@ -122,7 +199,7 @@ fn alias<X: Hypervisor>(memory: &Memory<'_>, xen: &mut X) {
 fn copy<X: Hypervisor>(memory: &Memory<'_>, runs: &[Run], xen: &mut X) -> Result<(), MmError> {
     let (p2m, window) = (memory.p2m, memory.window());
     let mut targets = runs.iter().flat_map(|run| run.pages().iter().map(move |to| (run, to)));
-    for top in 0..p2m.plan.mids {
+    for top in mids(p2m) {
         let leaves = p2m.leaves_of(top, window, xen);
         let steps: Vec<Step<'_>> =
             leaves.zip(&mut targets).map(|(from, (run, to))| Step { from, run, to }).collect();
@@ -175,13 +252,13 @@ fn repoint<X: Hypervisor>(
 
 /// All leaves are now reached through the direct map: the tree no longer uses the high mapping, nor the old list if
 /// there is a new one. The old list's pages are given back when they are unmapped.
-fn retire(mut tree: Tree, new_list: Option<Vec<Run>>, frames: &mut Frames) -> Result<Outcome, MmError> {
-    let addresses = tree.list.range();
-    let mut retired = Retired { addresses, pages: Vec::new(), own_mapping: tree.list.leave() };
+fn retire(mut p2m: Physmap, new_list: Option<Vec<Run>>, frames: &mut Frames) -> Result<Outcome, MmError> {
+    let addresses = p2m.list.range();
+    let mut retired = Retired { addresses, pages: Vec::new(), own_mapping: p2m.list.leave() };
     if let Some(runs) = new_list {
-        retired.pages = tree.list.replace(runs);
+        retired.pages = p2m.list.replace(runs);
         // Leaves that were split off before have been copied like the others.
-        give_back(core::mem::take(&mut tree.split), frames)?;
+        give_back(p2m.split.drain(..).map(|split| split.run), frames)?;
     }
-    Ok(Outcome::Moved(P2m::new(tree), retired))
+    Ok(Outcome::Moved(P2m::new(p2m), retired))
 }

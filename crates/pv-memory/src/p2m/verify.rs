@@ -1,4 +1,4 @@
-//! Compares the tree with Xen's M2P, entry by entry: an oracle that is not this project's code.
+//! Compares the P2M with Xen's M2P, entry by entry: an oracle that is not this project's code.
 //!
 //! For a page of RAM, `M2P[P2M[pfn]]` must be `pfn`. Xen writes M2P, the builder wrote the P2M, and the boot moved it;
 //! if they agree for every page, nothing was lost on the way. Runs before and after `revector`; its time is measured
@@ -7,12 +7,13 @@
 use core::fmt;
 
 use super::index::{self, INVALID, Index, PER_LEAF};
-use super::plan::Plan;
+use super::physmap::Physmap;
 use super::reader::{FrameReader, MappedLeaves};
-use super::tree::Tree;
+use crate::l1_entries::L1Entries;
+use crate::tables::Tables;
 use crate::window::{Stretch, Window};
 use xen::Hypervisor;
-use xen::addr::{Mfn, Pfn};
+use xen::addr::{Mfn, PAGE_SIZE, Pfn};
 
 /// How much of the P2M is compared with M2P.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,20 @@ pub enum Verify {
     Off,
 }
 
+/// What the toolstack is shown of the P2M.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shown {
+    /// The frame list.
+    #[default]
+    FrameList,
+    /// A list in address space.
+    List,
+    /// Both.
+    Both,
+    /// Neither.
+    Nothing,
+}
+
 /// The result of verification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
@@ -34,11 +49,13 @@ pub struct Verified {
     pub looked_at: u64,
     /// Entries without a frame.
     pub missing: u64,
-    /// Leaves whose machine frame is correct in the frame list, according to M2P.
-    pub frame_list_good: u64,
+    /// Leaves that the toolstack finds, according to M2P, in everything that it is shown.
+    pub found: u64,
     /// Leaves looked at.
     pub leaves: u64,
-    /// Entries of the tree.
+    /// What the toolstack is shown.
+    pub shown: Shown,
+    /// Entries of the P2M.
     pub entries: u64,
     /// The first page whose frame belongs to another page according to M2P.
     pub first_bad: Option<(Pfn, Mfn)>,
@@ -48,7 +65,7 @@ impl Verified {
     /// Tells whether M2P confirmed everything that was looked at.
     #[must_use]
     pub const fn is_good(&self) -> bool {
-        self.good == self.looked_at && self.frame_list_good == self.leaves
+        self.good == self.looked_at && self.found == self.leaves
     }
 
     /// Tells whether an earlier run counted as many entries with and without a frame: none may appear or disappear.
@@ -67,7 +84,13 @@ impl fmt::Display for Verified {
         if self.looked_at + self.missing < self.entries {
             write!(f, " (sample of {})", self.entries)?;
         }
-        write!(f, "; {} of {} leaves in the machine-frame tree", self.frame_list_good, self.leaves)?;
+        let shown = match self.shown {
+            Shown::FrameList => " in the machine-frame tree",
+            Shown::List => " in the published list",
+            Shown::Both => " in the machine-frame tree and the published list",
+            Shown::Nothing => ", published nowhere",
+        };
+        write!(f, "; {} of {} leaves{shown}", self.found, self.leaves)?;
         if let Some((pfn, mfn)) = self.first_bad {
             write!(f, "; first wrong: {pfn} -> {mfn}, which M2P gives to another page")?;
         }
@@ -75,40 +98,69 @@ impl fmt::Display for Verified {
     }
 }
 
-impl Tree {
-    /// Compares the tree with M2P as far as `extent` says.
-    pub fn verify<X: Hypervisor>(&self, window: &Window, xen: &X, extent: Verify) -> Verified {
+impl Physmap {
+    /// Compares the P2M with M2P as far as `extent` says.
+    pub fn verify<X: Hypervisor>(&self, tables: &Tables, xen: &X, extent: Verify) -> Verified {
+        let mut seen = Verified { entries: self.nr_pages, shown: self.shown(), ..Verified::default() };
         let every = match extent {
-            Verify::Off => return Verified { entries: self.nr_pages, ..Verified::default() },
+            Verify::Off => return seen,
             Verify::Sample => 64,
             Verify::Full => 1,
         };
-        let mut seen = Verified { entries: self.nr_pages, ..Verified::default() };
-        let mut frames = FrameReader::new(self, window);
-        for number in (0..index::leaves(self.nr_pages)).filter(|number| number % every == 0) {
+        let window = tables.window();
+        let (mut frames, mut entries) = (FrameReader::new(self, window), L1Entries::new(tables));
+        for number in (0..index::leaves(self.nr_pages)).step_by(every) {
+            let page = self.leaf_for_toolstack(window, xen, number);
             seen.leaves += 1;
-            seen.frame_list_good += u64::from(self.frame_list_is_right(&mut frames, window, xen, number));
+            let found = self.is_in_frame_list(page, &mut frames, window, xen, number)
+                && self.is_in_list(page, &mut frames, &mut entries, xen, number);
+            seen.found += u64::from(found);
             self.verify_leaf(window, xen, Pfn::new(number * PER_LEAF), &mut seen);
         }
         seen
     }
 
-    /// The toolstack finds leaves by machine frame: it must be the frame of the page that the tree points to.
-    fn frame_list_is_right<X: Hypervisor>(
+    fn shown(&self) -> Shown {
+        match (self.frame_list.is_some(), self.published_list().is_some()) {
+            (true, false) => Shown::FrameList,
+            (false, true) => Shown::List,
+            (true, true) => Shown::Both,
+            (false, false) => Shown::Nothing,
+        }
+    }
+
+    /// The page that the toolstack must find for a leaf. It does not know identity pages: it finds missing ones there.
+    fn leaf_for_toolstack<X: Hypervisor>(&self, window: &Window, xen: &X, number: u64) -> Pfn {
+        let page = self.leaf_pfn(window, xen, number);
+        if self.is_shared(window, page) { self.missing.first() } else { page }
+    }
+
+    /// Tells whether the frame list has the frame of a leaf's page, if there is a frame list.
+    fn is_in_frame_list<X: Hypervisor>(
         &self,
+        page: Pfn,
         frames: &mut FrameReader<'_, X>,
         window: &Window,
         xen: &X,
         number: u64,
     ) -> bool {
-        let Some(index) = Index::of(Pfn::new(number * PER_LEAF)) else { return false };
-        let leaf = self.leaf_pfn(window, self.leaf_address(window, xen, index));
-        let own = self.pages.first();
-        // The toolstack does not know identity pages: it must find missing ones there.
-        let expected = if leaf == own.plus(Plan::IDENTITY) { own.plus(Plan::MISSING) } else { leaf };
-        let entry = self.frame_list_entry(window, xen, index);
-        let page = xen.m2p(entry).and_then(|claim| claim.confirmed(|pfn| frames.frame(xen, pfn).ok()));
-        page == Some(expected)
+        let Some(list) = &self.frame_list else { return true };
+        let Some(index) = Index::of_leaf(number) else { return false };
+        is_frame_of(page, list.entry(window, xen, index), frames, xen)
+    }
+
+    /// Tells whether the page tables map a leaf's page where the published list has it, if a list is published.
+    fn is_in_list<X: Hypervisor>(
+        &self,
+        page: Pfn,
+        frames: &mut FrameReader<'_, X>,
+        entries: &mut L1Entries<'_>,
+        xen: &X,
+        number: u64,
+    ) -> bool {
+        let Some(at) = self.published_list() else { return true };
+        let entry = entries.get(xen, at + number * PAGE_SIZE).ok().flatten();
+        entry.is_some_and(|(_, entry)| entry.is_present() && is_frame_of(page, entry.mfn(), frames, xen))
     }
 
     fn verify_leaf<X: Hypervisor>(&self, window: &Window, xen: &X, first: Pfn, seen: &mut Verified) {
@@ -134,6 +186,12 @@ impl Tree {
     }
 }
 
+/// Tells whether M2P and the P2M give a frame to a page.
+fn is_frame_of<X: Hypervisor>(page: Pfn, frame: Mfn, frames: &mut FrameReader<'_, X>, xen: &X) -> bool {
+    let found = xen.m2p(frame).and_then(|claim| claim.confirmed(|pfn| frames.frame(xen, pfn).ok()));
+    found == Some(page)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,8 +201,9 @@ mod tests {
         good: 90,
         looked_at: 90,
         missing: 10,
-        frame_list_good: 2,
+        found: 2,
         leaves: 2,
+        shown: Shown::FrameList,
         entries: 100,
         first_bad: None,
     };
@@ -160,7 +219,7 @@ mod tests {
     fn one_wrong_entry_or_leaf_is_enough() {
         assert!(SEEN.is_good());
         assert!(!Verified { good: 89, ..SEEN }.is_good());
-        assert!(!Verified { frame_list_good: 1, ..SEEN }.is_good());
+        assert!(!Verified { found: 1, ..SEEN }.is_good());
     }
 
     #[test]

@@ -24,6 +24,11 @@ impl<'x> ShownPage<'x> {
         Self { at, window: PhantomData }
     }
 
+    /// Returns its address.
+    pub(super) const fn start(self) -> VirtAddr {
+        self.at
+    }
+
     /// Finds a page by reading it. It stays mapped while `xen` is borrowed: nobody can change page tables meanwhile.
     ///
     /// # Errors
@@ -103,5 +108,39 @@ impl<'w> Stretch<'w> {
         let frame = Mfn::from_p2m(unsafe { xen.word(self.at) })?;
         let listed = self.differences(xen, Row::of_frames(frame)) == 0;
         (listed && xen.m2p_names_row(frame, first)).then_some(frame)
+    }
+}
+
+/// Pages that follow each other in address space, mapped for as long as this exists.
+#[derive(Debug)]
+pub(crate) struct ShownRow {
+    start: VirtAddr,
+    pages: u64,
+}
+
+impl ShownRow {
+    /// Records that `pages` pages are mapped from `start` on, and stay so: their tables are hooked, and never unhooked.
+    pub(crate) const fn new(start: VirtAddr, pages: u64) -> Self {
+        Self { start, pages }
+    }
+
+    /// Records that more pages are mapped now, `pages` in all.
+    pub(crate) fn extend(&mut self, pages: u64) {
+        self.pages = self.pages.max(pages);
+    }
+
+    /// Returns the number of pages.
+    pub(crate) const fn pages(&self) -> u64 {
+        self.pages
+    }
+
+    /// Returns the address of page `number`, mapped or not.
+    pub(crate) const fn address(&self, number: u64) -> VirtAddr {
+        VirtAddr::new_truncate(self.start.as_u64() + number * PAGE_SIZE)
+    }
+
+    /// Returns page `number`; `None` if there are not so many.
+    pub(crate) fn page(&self, number: u64) -> Option<ShownPage<'_>> {
+        (number < self.pages).then(|| ShownPage::new(self.address(number)))
     }
 }

@@ -2,7 +2,7 @@
 
 use pv_memory::error::MmError;
 use pv_memory::frames::Frames;
-use pv_memory::p2m::{self, Moved, Outcome, P2m, Strategy};
+use pv_memory::p2m::{self, Moved, Outcome, P2m};
 use pv_memory::tables::Tables;
 use xen::Hypervisor;
 
@@ -12,7 +12,7 @@ fn again(
     frames: &mut Frames,
     xen: &mut impl Hypervisor,
 ) -> Result<Outcome, MmError> {
-    p2m::revector(tree, Strategy::Alias, tables, frames, xen)
+    p2m::revector(tree, tables, frames, xen)
 }
 
 fn main() {}

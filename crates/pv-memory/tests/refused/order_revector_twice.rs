@@ -2,7 +2,7 @@
 
 use pv_memory::error::MmError;
 use pv_memory::frames::Frames;
-use pv_memory::p2m::{self, Initial, Outcome, P2m, Strategy};
+use pv_memory::p2m::{self, Initial, Outcome, P2m};
 use pv_memory::tables::Tables;
 use xen::Hypervisor;
 
@@ -12,8 +12,8 @@ fn twice(
     frames: &mut Frames,
     xen: &mut impl Hypervisor,
 ) -> Result<Outcome, MmError> {
-    let _first = p2m::revector(tree, Strategy::Copy, tables, frames, xen)?;
-    p2m::revector(tree, Strategy::Copy, tables, frames, xen)
+    let _first = p2m::revector(tree, tables, frames, xen)?;
+    p2m::revector(tree, tables, frames, xen)
 }
 
 fn main() {}

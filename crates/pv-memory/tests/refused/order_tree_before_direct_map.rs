@@ -3,7 +3,7 @@
 use pv_memory::error::MmError;
 use pv_memory::frames::Frames;
 use pv_memory::layout::Layout;
-use pv_memory::p2m::{Initial, P2m};
+use pv_memory::p2m::{Initial, P2m, Strategy};
 use pv_memory::walk::BootTables;
 use xen::Hypervisor;
 
@@ -13,7 +13,7 @@ fn build(
     frames: &mut Frames,
     xen: &mut impl Hypervisor,
 ) -> Result<P2m<Initial>, MmError> {
-    P2m::build(layout, tables, frames, xen)
+    P2m::build(layout, Strategy::Copy, tables, frames, xen)
 }
 
 fn main() {}

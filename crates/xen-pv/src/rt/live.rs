@@ -6,8 +6,8 @@ use crate::abi::{MACH2PHYS_START, MmuExtOp, MmuUpdate};
 use crate::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use crate::mmuext;
 use crate::{
-    Claim, Counters, Errno, Faulted, Gauge, Lookup, Loop, ModuleNames, PageTables, Pages, Platform, Row,
-    Stopped, Trapped, Words,
+    Claim, Counters, Errno, Faulted, Gauge, ListState, Lookup, Loop, ModuleNames, PageTables, Pages,
+    Platform, PublishedP2m, Row, Stopped, Trapped, Words,
 };
 
 use super::{
@@ -141,6 +141,11 @@ impl Pages for Live {
         unsafe { self.copy_pages_by(memory::copier(), from, to, pages) }
     }
 
+    unsafe fn copy_words(&mut self, from: VirtAddr, to: VirtAddr, words: usize) {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { loops::copy_string(from, to, words) }
+    }
+
     unsafe fn fill_pages(&mut self, at: VirtAddr, pages: u64, word: u64) {
         // SAFETY: the caller's clause is the callee's.
         unsafe { self.fill_pages_by(memory::filler(), at, pages, word) }
@@ -170,8 +175,12 @@ impl Platform for Live {
         module_names::forget(at);
     }
 
-    fn publish_p2m(&mut self, top: Mfn, entries: u64) {
-        shared::publish_p2m(top, entries);
+    fn publish_p2m(&mut self, p2m: PublishedP2m) {
+        shared::publish_p2m(p2m);
+    }
+
+    fn set_list_state(&mut self, state: ListState) {
+        shared::set_list_state(state);
     }
 
     unsafe fn use_direct_map(&mut self, direct_map_base: VirtAddr) {

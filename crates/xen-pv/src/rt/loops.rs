@@ -114,6 +114,15 @@ unsafe fn copy_words(from: u64, to: u64, bytes: u64) {
     }
 }
 
+/// Copies a few words, for which no loop is worth choosing.
+///
+/// # Safety
+/// As `Pages::copy_words`.
+pub(crate) unsafe fn copy_string(from: VirtAddr, to: VirtAddr, words: usize) {
+    // SAFETY: the caller's clause is the callee's.
+    unsafe { copy_word_string(from.as_u64(), to.as_u64(), words as u64 * 8) }
+}
+
 /// Fills pages with one word.
 ///
 /// # Safety

@@ -6,12 +6,12 @@
 use core::mem::offset_of;
 use core::sync::atomic::{Ordering, fence};
 
-use crate::Errno;
 use crate::abi::{SharedInfo, VcpuInfo, VcpuTime};
 use crate::addr::{Mfn, VirtAddr};
 use crate::events::Port;
 use crate::pte::{Access, Pte};
 use crate::time::read_versioned;
+use crate::{Errno, ListState, PublishedP2m};
 
 use super::{hypercall, linker, volatile};
 
@@ -55,36 +55,52 @@ pub fn clear_event(port: Port) {
     port.take(unsafe { volatile::atomic(at) });
 }
 
-/// What the toolstack finds about the P2M.
-#[derive(Clone, Copy, Debug)]
-pub struct PublishedP2m {
-    /// The machine frame of the top page.
-    pub top: u64,
-    /// The number of entries.
-    pub entries: u64,
-}
-
 /// Reads what [`publish_p2m`] wrote.
 pub fn published_p2m() -> PublishedP2m {
-    let [top, entries] =
-        [offset_of!(SharedInfo, pfn_to_mfn_frame_list_list), offset_of!(SharedInfo, max_pfn)].map(|offset| {
-            // SAFETY: as in `time`.
-            unsafe { volatile::read::<u64>(at(offset)) }
-        });
-    PublishedP2m { top, entries }
+    let [entries, frame_list, at, root] = [
+        offset_of!(SharedInfo, max_pfn),
+        offset_of!(SharedInfo, pfn_to_mfn_frame_list_list),
+        offset_of!(SharedInfo, p2m_vaddr),
+        offset_of!(SharedInfo, p2m_cr3),
+    ]
+    .map(read);
+    PublishedP2m::from_words(entries, frame_list, [root, at])
 }
 
-/// Publishes the P2M's frame list.
-pub fn publish_p2m(top: Mfn, entries: u64) {
+/// Publishes the P2M. Whoever reads a list looks at `p2m_cr3` first, so it is written after the list's address.
+pub fn publish_p2m(p2m: PublishedP2m) {
+    let [root, at] = p2m.list_words();
     let fields = [
-        (offset_of!(SharedInfo, max_pfn), entries),
-        (offset_of!(SharedInfo, p2m_cr3), 0),
-        (offset_of!(SharedInfo, pfn_to_mfn_frame_list_list), top.raw()),
+        (offset_of!(SharedInfo, max_pfn), p2m.entries),
+        (offset_of!(SharedInfo, pfn_to_mfn_frame_list_list), p2m.frame_list_word()),
+        (offset_of!(SharedInfo, p2m_vaddr), at),
+        (offset_of!(SharedInfo, p2m_cr3), root),
     ];
-    // The list is plain memory: whoever finds its frame must find its content written.
+    // The P2M is plain memory: whoever finds its frame must find its content written.
     fence(Ordering::Release);
     for (offset, value) in fields {
-        // SAFETY: as in `time`; these fields are the domain's to write.
-        unsafe { volatile::write(at(offset), value) };
+        write(offset, value);
     }
+}
+
+/// Makes the generation odd, or even and higher than before. Changes of the mapping lie between the two.
+pub fn set_list_state(state: ListState) {
+    let generation = read(offset_of!(SharedInfo, p2m_generation)) | 1;
+    fence(Ordering::SeqCst);
+    let next = match state {
+        ListState::Changing => generation,
+        ListState::Stable => generation.wrapping_add(1),
+    };
+    write(offset_of!(SharedInfo, p2m_generation), next);
+    fence(Ordering::SeqCst);
+}
+
+fn read(offset: usize) -> u64 {
+    // SAFETY: as in `time`.
+    unsafe { volatile::read(at(offset)) }
+}
+
+fn write(offset: usize, value: u64) {
+    // SAFETY: as in `time`; these fields are the domain's to write.
+    unsafe { volatile::write(at(offset), value) };
 }

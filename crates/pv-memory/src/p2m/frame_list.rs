@@ -1,0 +1,170 @@
+//! The frame list: where the leaves are, by machine frame, for the toolstack.
+//!
+//! Tools cannot follow a tree of the domain's addresses, so they walk machine frames from
+//! `pfn_to_mfn_frame_list_list`: a top page, mid pages, leaves (the log calls this the machine-frame tree). They require
+//! a frame of the domain for each entry, so holes lead to a page of missing entries that they share.
+//!
+//! The P2M has an entry for each page of the domain, and the pages of the list are such pages. So a mid page over the
+//! builder's list is nothing but a part of that list, and is copied from it. Neighbours: `build` makes it; `physmap`
+//! changes it in one step with the pointers. Lineage: Linux `xen_build_mfn_list_list`.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::index::Index;
+use super::list::ListPages;
+use super::reader::{FrameReader, MappedLeaves};
+use crate::direct_map::by_slot;
+use crate::error::MmError;
+use crate::frames::{Frames, Run, Zone, give_back, part};
+use crate::memory::Resources;
+use crate::window::Window;
+use xen::addr::{ENTRIES, Mfn, Pfn};
+use xen::{Hypervisor, Words};
+
+/// The toolstack's tree.
+#[derive(Debug)]
+pub(super) struct FrameList {
+    /// The top page, and the mid page that leads to missing leaves only.
+    top: Run,
+    /// A mid page for each GiB.
+    mids: Vec<Run>,
+}
+
+impl FrameList {
+    const TOP: u64 = 0;
+    const MID_MISSING: u64 = 1;
+
+    /// Makes a frame list over the builder's list; `missing` is the page that holes lead to.
+    ///
+    /// # Errors
+    /// [`MmError`] if memory runs out.
+    pub(super) fn build<X: Hypervisor>(
+        list: &ListPages,
+        mids: u64,
+        missing: &Run,
+        window: &Window,
+        frames: &mut Frames,
+        xen: &mut X,
+    ) -> Result<Self, MmError> {
+        let zone = || Zone::Mapped(window);
+        let built = Self { top: frames.take(zone(), 2)?, mids: vec![frames.take(zone(), mids)?] };
+        let mut reader = FrameReader::new(list, window);
+        let missing = reader.frame(xen, missing.first())?;
+        for top in 0..mids {
+            built.fill_mid(top, list, missing, window, xen);
+        }
+        window.page_mut(xen, &built.top, Self::MID_MISSING).fill(missing.raw());
+        let mid_missing = reader.frame(xen, built.top.first().plus(Self::MID_MISSING))?;
+        window.page_mut(xen, &built.top, Self::TOP).fill(mid_missing.raw());
+        for (entry, mid) in built.mids.iter().flat_map(|run| run.pages().iter()).enumerate() {
+            let frame = reader.frame(xen, mid)?;
+            window.page_mut(xen, &built.top, Self::TOP)[entry] = frame.raw();
+        }
+        Ok(built)
+    }
+
+    /// Makes sure that there are `mids` mid pages; new ones lead to missing leaves.
+    ///
+    /// # Errors
+    /// [`MmError`] if memory runs out; nothing is changed then.
+    pub(super) fn extend<X: Hypervisor>(
+        &mut self,
+        mids: u64,
+        missing: Mfn,
+        resources: &mut Resources<'_>,
+        xen: &mut X,
+    ) -> Result<(), MmError> {
+        let now = count(&self.mids);
+        if mids <= now {
+            return Ok(());
+        }
+        let window = resources.tables.window();
+        let run = resources.frames.take(Zone::Mapped(window), mids - now)?;
+        // Below 512: fits any usize.
+        for (entry, mid) in (now as usize..).zip(run.pages().iter()) {
+            window.page_mut(xen, &run, mid.above(run.first())).fill(missing.raw());
+            let frame = resources.tables.shown(xen, mid)?.1.mfn();
+            window.page_mut(xen, &self.top, Self::TOP)[entry] = frame.raw();
+        }
+        self.mids.push(run);
+        Ok(())
+    }
+
+    /// Gives its pages back; nobody may find them any more.
+    ///
+    /// # Errors
+    /// [`MmError`] if one of them is free.
+    pub(super) fn give_back(self, frames: &mut Frames) -> Result<(), MmError> {
+        Ok(give_back(self.mids.into_iter().chain([self.top]), frames)?)
+    }
+
+    /// Copies the list's own entries for 512 of its pages. Each has a frame, because its mapping was walked.
+    fn fill_mid<X: Hypervisor>(
+        &self,
+        top: u64,
+        list: &ListPages,
+        missing: Mfn,
+        window: &Window,
+        xen: &mut X,
+    ) {
+        let (run, mid) = self.mid(top);
+        let mut filled = 0;
+        for pages in list.part(top * ENTRIES, ENTRIES).flat_map(|(_, pages)| by_slot(pages)) {
+            let slot = pages.start.slot_start();
+            if let Some(leaf) = list.leaf(window, xen, slot) {
+                // Each at most 512: fits any usize.
+                let (from, words) = (pages.start.above(slot) as usize, pages.pages() as usize);
+                window.copy_words(xen, leaf, from..from + words, run, mid, filled);
+                filled += words;
+            }
+        }
+        window.page_mut(xen, run, mid)[filled..].fill(missing.raw());
+    }
+
+    /// Returns the top page.
+    pub(super) const fn top(&self) -> Pfn {
+        self.top.first().plus(Self::TOP)
+    }
+
+    /// Returns the frame of the leaf at `index`.
+    pub(super) fn entry<X: Hypervisor>(&self, window: &Window, xen: &X, index: Index) -> Mfn {
+        let (run, mid) = self.mid(index.top as u64);
+        Mfn::new(window.word(xen, run.first().plus(mid), index.mid))
+    }
+
+    /// Borrows a mid page.
+    pub(super) fn mid_mut<'x, X: Hypervisor>(
+        &self,
+        top: u64,
+        window: &Window,
+        xen: &'x mut X,
+    ) -> &'x mut Words {
+        let (run, mid) = self.mid(top);
+        window.page_mut(xen, run, mid)
+    }
+
+    /// Returns the run that a mid page lies in, and its index there.
+    fn mid(&self, top: u64) -> (&Run, u64) {
+        mid_of(&self.mids, top)
+    }
+
+    /// Returns the number of pages that it takes.
+    pub(super) fn own_pages(&self) -> u64 {
+        self.top.pages().pages() + count(&self.mids)
+    }
+}
+
+/// Counts the mid pages in some runs.
+pub(super) fn count(mids: &[Run]) -> u64 {
+    mids.iter().map(|run| run.pages().pages()).sum()
+}
+
+/// Finds mid page number `top` in the runs that hold them, in order: its run, and its index there.
+///
+/// # Panics
+/// If there are not so many: `physmap` has checked that the domain has such pages.
+pub(super) fn mid_of(mids: &[Run], top: u64) -> (&Run, u64) {
+    let found = part(mids, top, 1).next().map(|(run, page)| (run, page.start.above(run.first())));
+    found.unwrap_or_else(|| panic!("mid page {top} of too few: a page after the last one of the domain"))
+}
