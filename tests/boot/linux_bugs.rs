@@ -76,8 +76,10 @@ fn a3_release_just_the_list_not_page_tables() {
     assert_ne!(rows.list.end.raw() % 512, 0, "the list must not end on a 2 MiB boundary");
     assert_eq!(freed, rows.list.pages());
     assert_eq!(world.frames.free_pages() - before, freed);
+    let tables = Walk::of(&world.built.xen).tables;
     for pfn in world.drain() {
-        assert!(!rows.tables.contains(pfn), "{pfn} is a page table");
+        let frame = world.built.xen.machine().mfn(pfn);
+        assert!(frame.is_none_or(|frame| !tables.contains_key(&frame)), "{pfn} is a page table");
         let mfn = world.built.xen.machine().mfn(pfn).unwrap();
         assert!(!matches!(world.built.xen.kind(mfn), Some((Kind::Table(_), _))), "{pfn} is a page table");
     }
@@ -146,9 +148,11 @@ fn a6_entering_frames_into_holes_until_memory_ends_is_an_error() {
 fn a8_tables_in_the_initial_domains_order_are_all_found_and_none_is_given_away() {
     let mut world = moved(&Domain { builder: Builder::Xen, ..odd() }, Strategy::Copy);
     world.clean();
-    let tables = world.built.rows.tables;
-    assert!(world.drain().iter().all(|pfn| !tables.contains(*pfn)));
+    let (tables, hooked) = (world.built.rows.tables, Walk::of(&world.built.xen).tables);
     assert_eq!(world.layout.pages(pv_memory::layout::Name::PageTables), tables);
+    let free: Vec<_> = world.drain().into_iter().filter(|pfn| tables.contains(*pfn)).collect();
+    assert!(matches!(free[..], [_]), "only the L2 table whose place a new one has taken: {free:?}");
+    assert!(!hooked.contains_key(&world.built.xen.machine().mfn(free[0]).unwrap()));
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl Planted {
     /// Changes the entry for a page.
     pub(crate) fn set(&mut self, pfn: Pfn, slot: Slot) -> Result<(), MmError> {
         let Self { built, tables, frames, p2m, .. } = self;
-        p2m.set(&mut Resources { tables, frames }, &mut built.xen, pfn, slot)
+        built.xen.run(|xen| p2m.set(&mut Resources { tables, frames }, xen, pfn, slot))
     }
 
     /// Runs stage 6; on an error, returns what is left of the domain.
@@ -122,7 +122,7 @@ impl World {
     /// Changes the entry for a page.
     pub(crate) fn set(&mut self, pfn: Pfn, slot: Slot) -> Result<(), MmError> {
         let Self { built, tables, frames, p2m, .. } = self;
-        p2m.set(&mut Resources { tables, frames }, &mut built.xen, pfn, slot)
+        built.xen.run(|xen| p2m.set(&mut Resources { tables, frames }, xen, pfn, slot))
     }
 
     /// Takes every free page out of the allocator.

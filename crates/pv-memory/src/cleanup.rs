@@ -1,9 +1,10 @@
 //! Stage 7 of 9: clears the high mapping of everything but the kernel image, and proves the module area empty.
 //!
 //! The builder's mapping continues without a gap after the image: ramdisk, P2M, start_info, rings, page tables,
-//! stack. Whatever lies at 0xffffffffa0000000 keeps modules out. An L2 entry that holds no part of the image is
-//! cleared as a whole (its L1 table stays hooked under the direct map); where the image shares a slot with something
-//! else, its L1 table is replaced by one that maps the image alone. A list with a mapping of its own (`INIT_P2M`) is unmapped by clearing the L4
+//! stack. Whatever lies at 0xffffffffa0000000 keeps modules out. Instead of clearing one entry after the other, the L2
+//! table over the image is replaced by one that leads to the image alone, and so is the L1 table in which the image
+//! shares 2 MiB with something else: Xen checks a table of 512 entries in the time of a few dozen changes, so the number
+//! of changes does not depend on the domain. (The L1 tables stay hooked under the direct map.) A list with a mapping of its own (`INIT_P2M`) is unmapped by clearing the L4
 //! entries that lead to it, last and in a batch of its own: such a mapping may have large pages, which only a builder
 //! can hook, so this cannot be undone. Its page tables are ordinary pages after that. Cleared means zero: a non-present
 //! entry that keeps an address is a way to read other domains' memory on processors with the L1TF flaw, and Xen crashes
@@ -15,18 +16,18 @@
 use alloc::vec::Vec;
 
 use crate::builder_list::OwnMapping;
-use crate::commit::{Batch, Slot};
+use crate::commit::Batch;
 use crate::error::MmError;
 use crate::frames::{Frames, give_back};
 use crate::growth::Growth;
 use crate::image;
 use crate::memory::Memory;
 use crate::p2m::Retired;
-use crate::tables::{Table, Tables, by_table, l4_slots, pages_of};
-use xen::Hypervisor;
-use xen::addr::{ENTRIES, L1_SPAN, L2_SPAN, PAGE_SIZE, VirtAddr, VirtRange};
+use crate::tables::{Table, by_table, l4_slots, pages_of};
+use xen::addr::{L1_SPAN, L2_SPAN, PAGE_SIZE, PfnRange, VirtAddr, VirtRange};
 use xen::area;
 use xen::pte::{Level, Pte, Reach};
+use xen::{Hypervisor, Words};
 
 /// The module area, known to be empty.
 #[derive(Debug)]
@@ -75,13 +76,17 @@ impl Retired {
     ) -> Result<(ModuleSpace, Cleaned), MmError> {
         let Memory { tables, frames, .. } = &mut *memory;
         let mut cleaned = Cleaned::default();
-        let mut replaced = Vec::new();
+        let mut alone = Alone { image, cleaned: &mut cleaned, replaced: Vec::new() };
         let mut growth = Growth::new(tables);
-        growth.reserve(image::slots(image).count(), most_entries(growth.tables()));
-        let filled = clear_high(&mut growth, image, &mut cleaned, &mut replaced, frames, xen);
+        let filled = alone.in_high_mapping(&mut growth, frames, xen);
         growth.commit(filled, frames, xen)?;
+        let replaced = alone.replaced;
         for table in replaced {
-            give_back(tables.disown(table), frames)?;
+            let page = match tables.disown(table) {
+                Some(own) => own,
+                None => frames.adopt(PfnRange::new(table.pfn, 1))?,
+            };
+            frames.give_back(page)?;
         }
         if let Some((at, level, entry)) = tables.first_entry(xen, area::MODULES)? {
             return Err(MmError::Leftover { at, level, entry: entry.word() });
@@ -123,76 +128,88 @@ fn drop_mapping<X: Hypervisor>(
     Ok(freed)
 }
 
-/// An entry for each of the builder's L1 tables, and three for each of the image's.
-const fn most_entries(tables: &Tables) -> usize {
-    // Bounded by the 2 GiB of the high mapping: fits any usize.
-    tables.l1_shared() as usize + 16
-}
-
 /// The high mapping's two L2 tables.
 const HIGH: VirtRange = VirtRange::new(area::HIGH, 2 * L2_SPAN - PAGE_SIZE);
 
-/// Clears all L2 entries but the image's; `replaced` gets the tables that the image's no longer lead to.
-fn clear_high<X: Hypervisor>(
-    growth: &mut Growth<'_>,
+/// An image in the high mapping, and what it is to be left alone with.
+struct Alone<'c> {
     image: VirtRange,
-    cleaned: &mut Cleaned,
-    replaced: &mut Vec<Table>,
-    frames: &mut Frames,
-    xen: &mut X,
-) -> Result<(), MmError> {
-    for part in by_table(HIGH, Level::L2) {
-        let Some(l2) = growth.tables().find(xen, part.start, Level::L2)? else { continue };
-        let words = growth.tables().window().page(xen, l2.pfn);
-        for (index, entry) in
-            (0..ENTRIES).zip(words.map(Pte::from_word)).filter(|(_, entry)| !entry.is_zero())
-        {
-            let at = part.start + index * L1_SPAN;
-            if image::slots(image).any(|slot| slot == at) {
-                let hook = Hook { slot: l2.slot(at), entry, at };
-                replaced.extend(keep_image(growth, hook, image, cleaned, frames, xen)?);
+    cleaned: &'c mut Cleaned,
+    /// Tables that nothing leads to afterwards.
+    replaced: Vec<Table>,
+}
+
+impl Alone<'_> {
+    /// Replaces the L2 table over the image by one that leads to nothing else, and drops the other.
+    fn in_high_mapping<X: Hypervisor>(
+        &mut self,
+        growth: &mut Growth<'_>,
+        frames: &mut Frames,
+        xen: &mut X,
+    ) -> Result<(), MmError> {
+        for part in by_table(HIGH, Level::L2) {
+            let Some(l3) = growth.tables().find(xen, part.start, Level::L3)? else { continue };
+            let Some(l2) = growth.tables().find(xen, part.start, Level::L2)? else { continue };
+            let before = growth.tables().entry(xen, l3, part.start);
+            let kept = self.l2_entries(part.start, l2, growth, frames, xen)?;
+            let after = if kept.iter().all(|word| *word == 0) {
+                Pte::ABSENT
             } else {
-                cleaned.slots += 1;
-                growth.batch.change(l2.slot(at), entry, Pte::ABSENT);
+                let own = growth.make(xen, frames, part.start, Level::L2)?;
+                growth.store_all(xen, own, &kept)?;
+                Pte::table(own.mfn, Reach::Inherit)
+            };
+            growth.batch.change(l3.slot(part.start), before, after);
+            self.replaced.push(l2);
+        }
+        self.replaced.iter().try_for_each(|old| growth.retire(xen, *old))
+    }
+
+    /// The entries of an L2 table that lead to the image, and to nothing else any more.
+    fn l2_entries<X: Hypervisor>(
+        &mut self,
+        start: VirtAddr,
+        l2: Table,
+        growth: &mut Growth<'_>,
+        frames: &mut Frames,
+        xen: &mut X,
+    ) -> Result<Words, MmError> {
+        let mut words = growth.tables().window().page(xen, l2.pfn);
+        for (slot, word) in (0..).zip(&mut words).filter(|(_, word)| **word != 0) {
+            let at = start + slot * L1_SPAN;
+            if !image::slots(self.image).any(|slot| slot == at) {
+                self.cleaned.slots += 1;
+                *word = 0;
+            } else if let Some(own) = self.own_l1(at, growth, frames, xen)? {
+                *word = Pte::table(own.mfn, Reach::Inherit).word();
             }
         }
+        Ok(words)
     }
-    Ok(())
-}
 
-/// An L2 entry that leads to a part of the image.
-struct Hook {
-    slot: Slot,
-    entry: Pte,
-    at: VirtAddr,
-}
-
-/// Replaces an L1 table by one that maps the image alone: Xen checks a table of 512 entries in the time that it takes
-/// for a few dozen changes of entries. Returns the old one, unless it maps nothing else.
-fn keep_image<X: Hypervisor>(
-    growth: &mut Growth<'_>,
-    hook: Hook,
-    image: VirtRange,
-    cleaned: &mut Cleaned,
-    frames: &mut Frames,
-    xen: &mut X,
-) -> Result<Option<Table>, MmError> {
-    let Hook { slot, entry, at } = hook;
-    let old = growth.tables().find(xen, at, Level::L1)?.ok_or(MmError::NotMapped { at })?;
-    let mut words = growth.tables().window().page(xen, old.pfn);
-    let mut others = 0;
-    for (word, page) in words.iter_mut().zip(pages_of(VirtRange::new(at, L1_SPAN))) {
-        if *word != 0 && !image.contains(page) {
-            (*word, others) = (0, others + 1);
+    /// Makes an L1 table that maps the image alone, if the present one maps something else as well.
+    fn own_l1<X: Hypervisor>(
+        &mut self,
+        at: VirtAddr,
+        growth: &mut Growth<'_>,
+        frames: &mut Frames,
+        xen: &mut X,
+    ) -> Result<Option<Table>, MmError> {
+        let old = growth.tables().find(xen, at, Level::L1)?.ok_or(MmError::NotMapped { at })?;
+        let mut words = growth.tables().window().page(xen, old.pfn);
+        let mut others = 0;
+        for (word, page) in words.iter_mut().zip(pages_of(VirtRange::new(at, L1_SPAN))) {
+            if *word != 0 && !self.image.contains(page) {
+                (*word, others) = (0, others + 1);
+            }
         }
+        if others == 0 {
+            return Ok(None);
+        }
+        self.cleaned.pages += others;
+        self.replaced.push(old);
+        let own = growth.make(xen, frames, at, Level::L1)?;
+        growth.store_all(xen, own, &words)?;
+        Ok(Some(own))
     }
-    if others == 0 {
-        return Ok(None);
-    }
-    cleaned.pages += others;
-    let own = growth.make(xen, frames, at, Level::L1)?;
-    growth.store_all(xen, own, &words)?;
-    growth.batch.change(slot, entry, Pte::table(own.mfn, Reach::Inherit));
-    growth.retire(xen, old)?;
-    Ok(Some(old))
 }

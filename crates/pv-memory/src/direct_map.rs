@@ -18,10 +18,10 @@ use crate::image;
 use crate::layout::Layout;
 use crate::memory::Memory;
 use crate::p2m::Leaves;
-use crate::tables::{Tables, confirm, l4_slots};
+use crate::tables::{Tables, by_table, confirm, l4_slots};
 use crate::walk::BootTables;
 use crate::window::Window;
-use xen::addr::{ENTRIES, L2_SPAN, Mfn, Pfn, PfnRange, VirtRange};
+use xen::addr::{ENTRIES, L1_SPAN, L2_SPAN, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtRange};
 use xen::area;
 use xen::pte::{Level, Pte, Reach};
 use xen::start_info::Facts;
@@ -70,7 +70,7 @@ fn prove_guarded<X: Hypervisor>(facts: &Facts, tables: &Tables, xen: &mut X) -> 
 }
 
 /// Hooks the builder's L1 tables under the direct map, and makes both views non-executable, except for the image's
-/// slots in the high mapping, which get tables of their own.
+/// slots in the high mapping, which get tables of their own. Both mappings start where an L2 table does.
 fn share_l1_tables<X: Hypervisor>(
     growth: &mut Growth<'_>,
     end: Pfn,
@@ -78,20 +78,25 @@ fn share_l1_tables<X: Hypervisor>(
     frames: &mut Frames,
     xen: &mut X,
 ) -> Result<(), MmError> {
-    let slots = end.raw().div_ceil(ENTRIES);
-    for first in (0..slots).map(|slot| Pfn::new(slot * ENTRIES)) {
-        let (high, direct) = (area::high(first), area::direct(first));
-        let l2 = growth.tables().find(xen, high, Level::L2)?.ok_or(MmError::NotMapped { at: high })?;
-        let before = growth.tables().entry(xen, l2, high);
-        let entry = Pte::table(before.mfn(), Reach::NeverExecute);
-        if !image::slots(image).any(|slot| slot == high) {
-            growth.batch.change(l2.slot(high), before, entry);
-        }
-        match growth.table(xen, frames, direct, Level::L2, Reach::Inherit)? {
-            Place::Fresh(l2) => growth.store(xen, l2, Level::L2.index(direct), entry)?,
-            Place::Hooked(l2) => {
-                let before = growth.tables().entry(xen, l2, direct);
-                growth.batch.change(l2.slot(direct), before, entry);
+    for part in by_table(VirtRange::new(area::HIGH, end.slot_end().raw() * PAGE_SIZE), Level::L2) {
+        let first = area::direct(area::high_pfn(part.start));
+        let high = growth.tables().find(xen, part.start, Level::L2)?;
+        let high = high.ok_or(MmError::NotMapped { at: part.start })?;
+        let place = growth.table(xen, frames, first, Level::L2, Reach::Inherit)?;
+        let words = growth.tables().window().page(xen, high.pfn);
+        for (slot, word) in (0..part.bytes / L1_SPAN).zip(words) {
+            let (at, before) = (part.start + slot * L1_SPAN, Pte::from_word(word));
+            let entry = Pte::table(before.mfn(), Reach::NeverExecute);
+            if !image::slots(image).any(|slot| slot == at) {
+                growth.batch.change(high.slot(at), before, entry);
+            }
+            let at = first + slot * L1_SPAN;
+            match place {
+                Place::Fresh(l2) => growth.store(xen, l2, Level::L2.index(at), entry)?,
+                Place::Hooked(l2) => {
+                    let before = growth.tables().entry(xen, l2, at);
+                    growth.batch.change(l2.slot(at), before, entry);
+                }
             }
         }
     }

@@ -56,11 +56,11 @@ impl FrameList {
         }
         window.page_mut(xen, &built.top, Self::MID_MISSING).fill(missing.raw());
         let mid_missing = reader.frame(xen, built.top.first().plus(Self::MID_MISSING))?;
-        window.page_mut(xen, &built.top, Self::TOP).fill(mid_missing.raw());
-        for (entry, mid) in built.mids.iter().flat_map(|run| run.pages().iter()).enumerate() {
-            let frame = reader.frame(xen, mid)?;
-            window.page_mut(xen, &built.top, Self::TOP)[entry] = frame.raw();
+        let mut top = [mid_missing.raw(); 512];
+        for (entry, mid) in top.iter_mut().zip(built.mids.iter().flat_map(|run| run.pages().iter())) {
+            *entry = reader.frame(xen, mid)?.raw();
         }
+        *window.page_mut(xen, &built.top, Self::TOP) = top;
         Ok(built)
     }
 

@@ -178,13 +178,18 @@ fn hook_again<X: Hypervisor>(
         let words = growth.tables().window().page(xen, from.pfn);
         // Below 512: fits any usize.
         let (first, slots) = (Level::L2.index(at), (part.bytes / L1_SPAN) as usize);
-        for word in &words[first..first + slots] {
+        let mut words = &words[first..first + slots];
+        while !words.is_empty() {
             let l2 = match growth.table(xen, frames, to, Level::L2, Reach::Inherit)? {
-                Place::Fresh(l2) => l2,
-                Place::Hooked(_) => return Err(MmError::Leftover { at: to, level: Level::L3, entry: *word }),
+                Place::Fresh(l2) => growth.words(xen, l2)?,
+                Place::Hooked(_) => {
+                    return Err(MmError::Leftover { at: to, level: Level::L3, entry: words[0] });
+                }
             };
-            growth.store(xen, l2, Level::L2.index(to), Pte::from_word(*word))?;
-            to += L1_SPAN;
+            let room = &mut l2[Level::L2.index(to)..];
+            let (now, later) = words.split_at(words.len().min(room.len()));
+            room[..now.len()].copy_from_slice(now);
+            (words, to) = (later, to + now.len() as u64 * L1_SPAN);
         }
     }
     Ok(())

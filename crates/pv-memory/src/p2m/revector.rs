@@ -32,8 +32,8 @@ use crate::error::MmError;
 use crate::frames::{Frames, Run, give_back};
 use crate::memory::Memory;
 use crate::tables::Tables;
-use xen::Hypervisor;
-use xen::addr::{ENTRIES, Pfn, PfnRange, VirtRange};
+use xen::addr::{ENTRIES, PAGE_SIZE, Pfn, PfnRange, VirtRange};
+use xen::{Hypervisor, Row};
 
 /// How the P2M is built and moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,21 +174,26 @@ fn alias<X: Hypervisor>(memory: &Memory<'_>, xen: &mut X) {
 }
 
 /// Re-points the leaves of one mid page that are reached at the builder's addresses to those that the direct map has for
-/// the same pages. Their frames stay what they are, and so does the frame list.
+/// the same pages: in nearly every mid page, all of them. Their frames stay what they are, and so does the frame list.
 fn readdress<X: Hypervisor>(top: u64, memory: &Memory<'_>, xen: &mut X) {
     let (p2m, window) = (memory.p2m, memory.window());
     let Some(tree) = p2m.tree() else { return };
-    let mid = tree.mid_mut(top, window, xen);
     let (mut slot, mut at) = (0, p2m.list.address(top * ENTRIES).as_u64());
+    let whole = tree.mid(window, top).differences(xen, Row { first: at, step: PAGE_SIZE }) == 0;
+    let mid = tree.mid_mut(top, window, xen);
     for (_, pages) in p2m.list.part(top * ENTRIES, ENTRIES) {
         // At most 512: fits any usize.
-        let (count, bytes) = (pages.pages() as usize, pages.pages() * xen::addr::PAGE_SIZE);
+        let (count, bytes) = (pages.pages() as usize, pages.pages() * PAGE_SIZE);
         let to = window.address(pages.start).as_u64();
-        for pointer in &mut mid[slot..slot + count] {
-            let offset = pointer.wrapping_sub(at);
-            if offset < bytes {
-                *pointer = to + offset;
-            }
+        let pointers = &mut mid[slot..slot + count];
+        if whole {
+            (0..).zip(pointers).for_each(|(page, pointer)| *pointer = to + page * PAGE_SIZE);
+        } else {
+            let own = |pointer: &u64| pointer.wrapping_sub(at) < bytes;
+            pointers
+                .iter_mut()
+                .filter(|pointer| own(pointer))
+                .for_each(|pointer| *pointer = *pointer - at + to);
         }
         (slot, at) = (slot + count, at + bytes);
     }

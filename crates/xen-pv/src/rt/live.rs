@@ -143,7 +143,7 @@ impl Pages for Live {
 
     unsafe fn copy_words(&mut self, from: VirtAddr, to: VirtAddr, words: usize) {
         // SAFETY: the caller's clause is the callee's.
-        unsafe { loops::copy_string(from, to, words) }
+        unsafe { loops::copy_part(from, to, words) }
     }
 
     unsafe fn fill_pages(&mut self, at: VirtAddr, pages: u64, word: u64) {

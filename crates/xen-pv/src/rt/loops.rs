@@ -114,11 +114,11 @@ unsafe fn copy_words(from: u64, to: u64, bytes: u64) {
     }
 }
 
-/// Copies a few words, for which no loop is worth choosing.
+/// Copies fewer words than a page has, from and to any word; too few for another loop to be worth choosing.
 ///
 /// # Safety
 /// As `Pages::copy_words`.
-pub(crate) unsafe fn copy_string(from: VirtAddr, to: VirtAddr, words: usize) {
+pub(crate) unsafe fn copy_part(from: VirtAddr, to: VirtAddr, words: usize) {
     // SAFETY: the caller's clause is the callee's.
     unsafe { copy_word_string(from.as_u64(), to.as_u64(), words as u64 * 8) }
 }

@@ -1,0 +1,269 @@
+//! The list in address space: what lookups and the toolstack read of it, how it grows, and what a refusal leaves.
+
+use std::cell::RefCell;
+
+use crate::support::list_reader::{read_list, walk_list};
+use crate::support::stages::{World, moved, plant_for};
+use crate::support::toolstack;
+use crate::support::walk::Walk;
+use crate::support::{self, checks};
+use proptest::prelude::*;
+use pv_memory::commit::{MmuError, Undone};
+use pv_memory::error::MmError;
+use pv_memory::memory::Resources;
+use pv_memory::p2m::verify::{Shown, Verify};
+use pv_memory::p2m::{Slot, Strategy as Move};
+use xen::addr::{Mfn, Pfn};
+use xen::area;
+use xen::{Errno, Platform, PublishedList};
+use xen_model::{Builder, Domain, Notes, Refusal, Xen};
+
+/// Pages of the domain: its last leaf is used in part.
+const PAGES: u64 = 64 * 256 + 3;
+
+fn domain() -> Domain {
+    Domain { pages: PAGES, ..Domain::guest(64) }
+}
+
+fn linear(domain: &Domain) -> World {
+    let mut world = moved(domain, Move::Linear);
+    world.clean();
+    world
+}
+
+impl World {
+    fn grow(&mut self, pages: u64) -> Result<(), MmError> {
+        let Self { built, tables, frames, p2m, .. } = self;
+        built.xen.run(|xen| p2m.grow(pages, &mut Resources { tables, frames }, xen))
+    }
+
+    /// What lookups say, from page 0 on.
+    fn entries(&self) -> Vec<u64> {
+        let get = |pfn| self.p2m.get(self.tables.window(), &self.built.xen, Pfn::new(pfn));
+        let word = |slot| if let Slot::Frame(mfn) = slot { mfn.raw() } else { u64::MAX };
+        (0..self.p2m.nr_pages()).map(|pfn| word(get(pfn))).collect()
+    }
+}
+
+/// Both of the toolstack's readers have what lookups say.
+fn assert_read(world: &World) {
+    let (own, xen) = (world.entries(), &world.built.xen);
+    let read = read_list(xen).unwrap();
+    assert!(read.p2m(xen) == own, "the list: {} pages of {}", read.pages, own.len());
+    assert!(toolstack::map_p2m(xen).unwrap().p2m == own, "the frame list");
+    assert_eq!(xen.generation() % 2, 0);
+}
+
+#[test]
+fn a_boot_by_the_list_succeeds_and_leaves_the_high_mapping_clean() {
+    for builder in [Builder::Toolstack, Builder::Xen] {
+        for notes in [Domain::guest(64).notes, Notes::BOTH] {
+            let domain = Domain { builder, notes, ..domain() };
+            let mut built = domain.build().unwrap();
+            support::boot(&mut built, "p2m=linear").unwrap();
+            if notes == Notes::BOTH {
+                checks::cleaned_but_for_the_list(&built);
+            } else {
+                checks::cleaned(&built);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_list_that_ends_anywhere_in_a_slot_and_a_gib_is_read_whole() {
+    for (mib, extra) in [(64, 0), (899, 1), (1024, 0), (1280, 511), (3584, 0), (3992, 1)] {
+        {
+            let world = linear(&Domain { pages: mib * 256 + extra, ..Domain::guest(mib) });
+            assert_read(&world);
+            let seen = world.p2m.verify(&world.tables, &world.built.xen, Verify::Full);
+            assert!(seen.is_good() && seen.shown == Shown::Both, "{seen}");
+        }
+    }
+}
+
+/// The control: published where the direct map shows it, the list is read in part, or not at all.
+#[test]
+fn a_list_published_at_its_direct_map_address_loses_pages() {
+    let mut lost = vec![];
+    for mib in [64, 1280, 3584] {
+        let mut world = linear(&Domain::guest(mib));
+        let first = world.p2m.list_pages()[0].start;
+        let mut published = world.built.xen.published().unwrap();
+        published.list = published.list.map(|list| PublishedList { at: area::direct(first), ..list });
+        world.built.xen.publish_p2m(published);
+        let (leaves, offset) = (mib / 2, first.raw() % 512);
+        let slots = (offset + leaves).div_ceil(512);
+        let read = read_list(&world.built.xen).map_or(0, |read| read.pages);
+        assert_eq!(read, (leaves * 512).min((slots - 1) * 512 * 512), "{mib} MiB");
+        lost.push(mib * 256 - read);
+    }
+    assert_eq!(lost, [16384, 65536, 0]);
+}
+
+#[test]
+fn a_list_with_a_mapping_of_its_own_stays_there_and_is_published_if_its_pages_are_small() {
+    for (builder, published) in [(Builder::Toolstack, true), (Builder::Xen, false)] {
+        let world = linear(&Domain { builder, notes: Notes::BOTH, ..Domain::guest(2048) });
+        let list = world.layout.mfn_list.start;
+        assert_eq!(world.p2m.published_list(), published.then_some(list), "{builder:?}");
+        assert_eq!(world.built.xen.published().unwrap().list.map(|list| list.at), published.then_some(list));
+        let seen = world.p2m.verify(&world.tables, &world.built.xen, Verify::Full);
+        assert!(seen.is_good(), "{seen}");
+        assert!(toolstack::map_p2m(&world.built.xen).unwrap().p2m == world.entries());
+    }
+}
+
+thread_local! {
+    /// The leaves that the toolstack would find, when it was last looked.
+    static SEEN: RefCell<Option<Vec<Mfn>>> = const { RefCell::new(None) };
+}
+
+/// Whenever the mapping has changed, the generation says so.
+fn generation_is_odd_while_the_mapping_changes(xen: &Xen, _: xen_model::Event) {
+    let frames = walk_list(xen).map_or_else(|_| Vec::new(), |read| read.leaves);
+    let before = SEEN.replace(Some(frames.clone()));
+    if before.is_some_and(|before| before != frames) {
+        assert_eq!(xen.generation() % 2, 1, "the mapping has changed, and nobody was warned");
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Grow(u64),
+    Set(u64, Slot),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let slot = prop_oneof![
+        3 => (1_u64..1 << 40).prop_map(|mfn| Slot::Frame(Mfn::new(mfn))),
+        1 => Just(Slot::Missing),
+        1 => Just(Slot::Identity),
+    ];
+    prop_oneof![
+        1 => (1_u64..20_000).prop_map(Step::Grow),
+        6 => (0_u64..1 << 20, slot).prop_map(|(pfn, slot)| Step::Set(pfn, slot)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(40) })]
+
+    #[test]
+    fn a_p2m_that_grows_is_a_flat_map(
+        strategy in prop_oneof![Just(Move::Linear), Just(Move::Alias), Just(Move::Copy)],
+        notes in prop_oneof![Just(Domain::guest(64).notes), Just(Notes::BOTH)],
+        steps in proptest::collection::vec(step(), 1..24),
+    ) {
+        let mut world = moved(&Domain { notes, ..domain() }, strategy);
+        world.clean();
+        let mut flat = world.entries();
+        SEEN.take();
+        world.built.xen.watch(generation_is_odd_while_the_mapping_changes);
+        for step in steps {
+            match step {
+                Step::Grow(pages) => {
+                    world.grow(flat.len() as u64 + pages).unwrap();
+                    flat.resize(flat.len() + pages as usize, u64::MAX);
+                }
+                // The builder's pages keep their frames: the kernel goes on living in them.
+                Step::Set(pfn, slot) => {
+                    let pfn = 0x1800 + pfn % (flat.len() as u64 - 0x1800);
+                    world.set(Pfn::new(pfn), slot).unwrap();
+                    flat[pfn as usize] = if let Slot::Frame(mfn) = slot { mfn.raw() } else { u64::MAX };
+                }
+            }
+        }
+        prop_assert!(world.entries() == flat);
+        prop_assert!(toolstack::map_p2m(&world.built.xen).unwrap().p2m == flat);
+        if strategy == Move::Linear {
+            prop_assert!(read_list(&world.built.xen).unwrap().p2m(&world.built.xen) == flat);
+        }
+    }
+}
+
+/// Refuses each element of the next hypercall in turn; `attempt` must leave everything as it was.
+fn refused_everywhere(mut attempt: impl FnMut(&mut World) -> Result<(), MmError>) {
+    for element in 0.. {
+        let mut world = linear(&domain());
+        // The first growth, so that there are holes.
+        world.grow(PAGES + 3000).unwrap();
+        let (before, free) = (world.entries(), world.frames.free_pages());
+        let hypercall = world.built.xen.issued();
+        world.built.xen.refuse(Refusal { hypercall, element, errno: Errno::EINVAL });
+        let of = elements(attempt(&mut world).unwrap_err());
+        assert!(world.entries() == before, "element {element}");
+        assert_eq!(world.frames.free_pages(), free, "element {element}");
+        assert_read(&world);
+        if element + 1 == of {
+            return;
+        }
+    }
+}
+
+/// How many elements the refused hypercall had.
+fn elements(error: MmError) -> usize {
+    match error {
+        MmError::Mmu(MmuError::Refused { of, undone: Undone::All, .. }) => of,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_growth_refused_anywhere_leaves_the_list_as_it_was() {
+    refused_everywhere(|world| world.grow(PAGES + 5000));
+}
+
+#[test]
+fn a_split_refused_anywhere_leaves_the_hole() {
+    let pfn = Pfn::new(PAGES + 2000);
+    refused_everywhere(|world| world.set(pfn, Slot::Frame(Mfn::new(0x1234))));
+}
+
+#[test]
+fn a_move_refused_anywhere_publishes_no_list() {
+    for element in 0.. {
+        let mut planted = plant_for(&domain(), Move::Linear);
+        let (free, hypercall) = (planted.frames.free_pages(), planted.built.xen.issued());
+        planted.built.xen.refuse(Refusal { hypercall, element, errno: Errno::EINVAL });
+        let failed = planted.revector().unwrap_err();
+        assert_eq!(failed.frames.free_pages(), free);
+        assert_eq!(failed.built.xen.published().unwrap().list, None);
+        // An L3 and an L2 table: each is made read-only, and hooked.
+        assert_eq!(elements(failed.error), 4);
+        if element == 3 {
+            return;
+        }
+    }
+}
+
+/// Tools map leaves writable, so one that is a page table would be refused to them.
+#[test]
+fn no_leaf_of_a_list_is_a_page_table_and_holes_are_read_only() {
+    let mut world = linear(&domain());
+    world.grow(PAGES + 5000).unwrap();
+    let read = read_list(&world.built.xen).unwrap();
+    let tables: Vec<Mfn> = Walk::of(&world.built.xen).tables.keys().copied().collect();
+    assert!(read.leaves.iter().all(|leaf| !tables.contains(leaf)));
+    let at = world.p2m.published_list().unwrap();
+    let hole = at + (PAGES + 4000) / 512 * 4096;
+    let (_, entry) = world.tables.leaf(&world.built.xen, hole).unwrap().unwrap();
+    assert!(entry.is_present() && !entry.is_writable() && !entry.is_executable());
+}
+
+#[test]
+fn a_tree_does_not_grow_beyond_512_gib_and_a_list_leaves_its_frame_list_there() {
+    let beyond = (1 << 27) + 1;
+    let mut world = moved(&domain(), Move::Alias);
+    let too_many = MmError::TooManyPages { pages: beyond, most: 1 << 27 };
+    assert_eq!(world.grow(beyond), Err(too_many));
+    assert!(too_many.to_string().contains("use p2m=linear"), "{too_many}");
+    let mut world = linear(&domain());
+    world.grow(beyond).unwrap();
+    let published = world.built.xen.published().unwrap();
+    assert_eq!((published.entries, published.frame_list), (beyond, None));
+    world.set(Pfn::new(beyond - 1), Slot::Frame(Mfn::new(7))).unwrap();
+    let leaves = read_list(&world.built.xen).unwrap().leaves;
+    assert_eq!(leaves.len() as u64, (1 << 18) + 1);
+    assert_eq!(world.built.xen.frame(leaves[1 << 18])[0], 7);
+}
