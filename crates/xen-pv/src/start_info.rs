@@ -16,8 +16,10 @@ pub use crate::mark::Mark;
 pub use crate::role::Role;
 use crate::{List, Lookup};
 
-/// Most pages that a three-level tree of 512 entries each can hold: 512 GiB.
-pub const MAX_PAGES: u64 = ENTRIES * ENTRIES * ENTRIES;
+/// Most pages of a domain: as many as the direct map has addresses for, 2^32 (16 TiB).
+pub const MAX_PAGES: u64 = area::DIRECT_MAP.pages();
+/// Most pages that a three-level tree of 512 entries each can hold: 2^27 (512 GiB). A larger domain has no tree.
+pub const TREE_PAGES: u64 = ENTRIES * ENTRIES * ENTRIES;
 
 /// What the image knows about itself before it has read anything.
 #[derive(Clone, Copy, Debug)]
@@ -162,16 +164,16 @@ fn after(field: &'static str, expected: &'static str, at: VirtAddr, end: u64) ->
     checked(field, expected, at.as_u64(), |at| at >= end).map(|_| ())
 }
 
-/// A domain that is too large for the tree is not the builder's fault.
+/// A domain that is too large for the direct map is not the builder's fault.
 const fn within_limit(pages: u64) -> Result<(), FieldError> {
     if pages <= MAX_PAGES {
         return Ok(());
     }
     Err(FieldError {
         field: "nr_pages",
-        expected: "2^27 pages (512 GiB) or fewer",
+        expected: "2^32 pages (16 TiB) or fewer",
         found: pages,
-        advice: "this kernel cannot do more: its P2M tree has three levels of 512; give the domain 512 GiB or less",
+        advice: "this kernel cannot do more: its direct map ends there; give the domain 16 TiB or less",
         fault: Fault::Limit,
     })
 }
