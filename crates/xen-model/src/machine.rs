@@ -18,6 +18,13 @@ struct Block {
     first: u64,
 }
 
+impl Block {
+    /// Tells whether large pages are one block: the list has 32 GiB at most. A page alone stays alone (`replaced`).
+    fn is_followed_by(self, pages: PfnRange, first: u64) -> bool {
+        pages.pages() > 1 && self.pages.end == pages.start && self.first + self.pages.pages() == first
+    }
+}
+
 /// The machine's memory, and the part of it that the domain owns.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -48,8 +55,11 @@ impl Machine {
     pub(crate) fn with_blocks(mut self, ranges: impl Iterator<Item = PfnRange>) -> Self {
         for pages in ranges {
             let first = self.end.next_multiple_of(pages.pages());
-            self.blocks.push(Block { pages, first });
             self.end = first + pages.pages();
+            match self.blocks.last_mut() {
+                Some(last) if last.is_followed_by(pages, first) => last.pages.end = pages.end,
+                _ => self.blocks.push(Block { pages, first }),
+            }
         }
         self
     }
