@@ -183,10 +183,10 @@ fn mfn_list(raw: &StartInfo, nr_pages: u64) -> Result<VirtRange, FieldError> {
     let bytes = nr_pages * 8;
     if raw.mfn_list >= area::HIGH.as_u64() {
         let start = high_page("mfn_list", raw.mfn_list)?;
+        let end = raw.mfn_list - area::HIGH.as_u64() + bytes;
         let expected = "a list that ends within 2 GiB of the high mapping's start";
-        checked("mfn_list", expected, raw.mfn_list, |at| {
-            at - area::HIGH.as_u64() + bytes <= 2 * L2_SPAN - L2_SPAN / 64
-        })?;
+        checked("mfn_list", expected, raw.mfn_list, |_| end <= 2 * L2_SPAN)?;
+        below_the_end(raw.mfn_list, end)?;
         return Ok(VirtRange::new(start, bytes));
     }
     let expected = "a page-aligned address, and canonical ones to the list's end";
@@ -199,6 +199,22 @@ fn mfn_list(raw: &StartInfo, nr_pages: u64) -> Result<VirtRange, FieldError> {
     let expected = "a list with L4 slots of its own: none of Xen, direct map, vmalloc and high mapping";
     checked("mfn_list", expected, raw.mfn_list, |_| has_slots_of_its_own(list))?;
     Ok(list)
+}
+
+/// A builder may use addresses to the last one; this kernel has nothing after the module area. Such a domain has about
+/// 1 TiB, or a ramdisk that takes as many addresses as a list of it.
+const fn below_the_end(at: u64, end: u64) -> Result<(), FieldError> {
+    if end <= area::MODULES.end_raw() - area::HIGH.as_u64() {
+        return Ok(());
+    }
+    Err(FieldError {
+        field: "mfn_list",
+        expected: "a list that ends below the module area's end, 0xffffffffff000000",
+        found: at,
+        advice: "this kernel cannot do more: give its image the note INIT_P2M, or the domain less memory or a smaller \
+                 ramdisk",
+        fault: Fault::Limit,
+    })
 }
 
 /// start_info's own page must be found in the list. If it is not, the list is wrong, whatever its address, and not the
