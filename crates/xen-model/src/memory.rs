@@ -124,6 +124,12 @@ impl Memory {
         self.contents.ramdisk_bytes
     }
 
+    /// Returns how many pages are stored.
+    #[cfg(test)]
+    pub(crate) fn stored(&self) -> usize {
+        self.written.values().filter(|content| matches!(content, Content::Own(_))).count()
+    }
+
     /// Stores what follows from a rule, but for single words.
     #[cfg(test)]
     pub(crate) fn store(&mut self) {

@@ -16,6 +16,7 @@ use xen::pte::Level;
 
 /// A list of more than three groups of 512 pages; the last page is not full.
 const PAGES: u64 = (3 << 18) + 1000 * 5;
+const PAGES_OF_15_TIB: u64 = 15 << 28;
 /// Start of the list's mapping: L4 slot 1. Slot 2 is for a second view.
 const LIST: u64 = 1 << 39;
 
@@ -68,6 +69,11 @@ impl Cast {
         cast
     }
 
+    fn tables_of(built: &Built, level: Level) -> impl Iterator<Item = Mfn> {
+        let of_level = built.rows.physmap.iter().filter(move |piece| piece.part == Part::Table(level));
+        of_level.map(|piece| built.xen.machine().mfn(piece.pages.start).unwrap())
+    }
+
     fn table(&self, level: Level, number: usize) -> Option<Mfn> {
         let of_level: Vec<_> = self.tables.iter().filter(|(at, _)| *at == level).collect();
         (!of_level.is_empty()).then(|| of_level[number % of_level.len()].1)
@@ -75,12 +81,12 @@ impl Cast {
 
     /// An entry for a table of a level: none, as it was, or another frame with other bits.
     fn entry(&self, old: u64, level: Level, value: usize) -> u64 {
-        let rights = if value % 2 == 0 { PRESENT | WRITABLE | USER } else { PRESENT | USER };
-        let of = |mfn: Mfn| mfn.raw() * PAGE_SIZE | rights;
+        let rights = if value.is_multiple_of(2) { PRESENT | WRITABLE | USER } else { PRESENT | USER };
+        let of = |mfn: Mfn| (mfn.raw() * PAGE_SIZE) | rights;
         let below = level.below().and_then(|below| self.table(below, value / 8));
         match value % 8 {
             0 => 0,
-            1 => old ^ NO_EXECUTE * (old & PRESENT),
+            1 => old ^ (NO_EXECUTE * (old & PRESENT)),
             2 => old & !WRITABLE,
             3 | 4 if level > Level::L1 => below.map_or(0, of),
             3 => of(self.list[value / 8 % self.list.len()]),
@@ -158,6 +164,41 @@ fn assert_alike([sparse, dense]: &[Built; 2]) {
             assert_eq!(sparse.xen.frame(mfn), dense.xen.frame(mfn), "{pfn}");
         }
     }
+}
+
+/// The list of 15 TiB, moved to other addresses as a kernel without a tree may do: its L1 tables are hooked a second time,
+/// under tables of the kernel's own, and the builder's mapping is dropped.
+#[test]
+fn a_list_of_30_gib_is_moved_and_takes_no_memory() {
+    let mut built = Domain { notes: Notes::BOTH, ..Domain::guest(15 << 20) }.build().unwrap();
+    let l1: Vec<_> = Cast::tables_of(&built, Level::L1).collect();
+    assert_eq!(l1.len(), 15 << 10);
+    let xen = &mut built.xen;
+    let frame = |xen: &Xen, page: u64| xen.machine().mfn(built.rows.end.plus(page)).unwrap();
+    let entry = |mfn: Mfn| (mfn.raw() * PAGE_SIZE) | PRESENT | WRITABLE | USER;
+    let l3 = frame(xen, 100);
+    xen.frame_mut(l3).fill(0);
+    for (number, tables) in l1.chunks(512).enumerate() {
+        let l2 = frame(xen, number as u64);
+        xen.frame_mut(l2).fill(0);
+        xen.frame_mut(l2)[..tables.len()]
+            .copy_from_slice(&tables.iter().copied().map(entry).collect::<Vec<_>>());
+        xen.frame_mut(l3)[number] = entry(l2);
+    }
+    let change = |slot: u64, val| MmuUpdate { ptr: xen.root().raw() * PAGE_SIZE + slot * 8, val };
+    let (hook, drop) = (change(300, entry(l3)), change(1, 0));
+    xen.update(&[hook]).unwrap();
+    assert_eq!(xen.kind(l1[0]), Some((Kind::Table(Level::L1), 2)));
+    xen.update(&[drop]).unwrap();
+    assert_eq!(xen.stale().map(|stale| stale.at), Some(VirtAddr::new(LIST)));
+    xen.flush();
+    assert_eq!(xen.stale(), None);
+    let last = PAGES_OF_15_TIB - 1;
+    let at = VirtAddr::new_truncate((300 << 39) + last / 512 * PAGE_SIZE);
+    let mfn = xen.translate(at, Use::Read).unwrap();
+    assert_eq!(xen.memory.word(mfn, (last % 512) as usize), xen.machine().mfn(Pfn::new(last)).unwrap().raw());
+    assert_eq!(xen.kind(mfn), Some((Kind::Writable, 1)));
+    assert!(xen.memory.stored() < 100, "{} pages stored", xen.memory.stored());
 }
 
 proptest! {
