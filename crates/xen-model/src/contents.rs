@@ -75,10 +75,12 @@ impl Contents {
 
     /// Makes up all words.
     pub(crate) fn words(&self, machine: &Machine, rule: Rule) -> Words {
-        match rule {
-            Rule::Same(word) => [word; 512],
-            _ => core::array::from_fn(|index| self.word(machine, rule, index)),
-        }
+        let scattered = match rule {
+            Rule::Same(word) => return [word; 512],
+            Rule::List(page) => machine.scattered(Pfn::new(page * ENTRIES)),
+            Rule::ListTable(_) | Rule::Ramdisk(_) => None,
+        };
+        scattered.unwrap_or_else(|| core::array::from_fn(|index| self.word(machine, rule, index)))
     }
 
     /// Returns the frame of a page of the list.

@@ -31,10 +31,8 @@ impl Xen {
 
     /// Returns a frame's type and count for a change of them; `kind` is its type if it never had one.
     pub(crate) fn typed(&mut self, mfn: Mfn, kind: Kind) -> &mut Typed {
-        if self.uses.own(mfn).is_none() {
-            self.uses.split(mfn, self.memory.list_number(mfn), kind);
-        }
-        self.uses.own(mfn).expect("it was given one")
+        let memory = &self.memory;
+        self.uses.entry(mfn, || memory.list_number(mfn), kind)
     }
 
     /// Mirrors `_get_page_type`: one more use of the frame as `kind`, validating it if it is the first.

@@ -48,15 +48,16 @@ impl Uses {
         self.single.get(&mfn.raw()).copied().or_else(together)
     }
 
-    /// Gives a frame an entry of its own, which it has not yet; `kind` is its type if it has none.
-    pub(crate) fn split(&mut self, mfn: Mfn, number: Option<u64>, kind: Kind) -> &mut Typed {
-        let group = number.and_then(|number| self.groups.get_mut((number / ENTRIES) as usize));
-        let before = group.and_then(|group| {
-            group.is_split = true;
-            group.typed()
-        });
-        let typed = before.unwrap_or(Typed { kind, count: 0, pin: Pin::Loose });
-        self.single.entry(mfn.raw()).or_insert(typed)
+    /// Returns a frame's entry for a change, one of its own from now on; `kind` is its type if it never had one.
+    pub(crate) fn entry(&mut self, mfn: Mfn, number: impl FnOnce() -> Option<u64>, kind: Kind) -> &mut Typed {
+        self.single.entry(mfn.raw()).or_insert_with(|| {
+            let group = number().and_then(|number| self.groups.get_mut((number / ENTRIES) as usize));
+            let before = group.and_then(|group| {
+                group.is_split = true;
+                group.typed()
+            });
+            before.unwrap_or(Typed { kind, count: 0, pin: Pin::Loose })
+        })
     }
 
     /// One more use as writable of each page of a group, if they can be counted together.
