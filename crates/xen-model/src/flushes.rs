@@ -110,7 +110,9 @@ impl Xen {
             }
             return;
         };
-        let Some(table) = self.table_at(VirtAddr::new_truncate(base), below) else { return };
+        let Some(table) = self.table_at(VirtAddr::new_truncate(base), below) else {
+            return self.remember_large(base, level);
+        };
         if below == Level::L1
             && let Some(slot) = self.slot(base)
         {
@@ -123,12 +125,25 @@ impl Xen {
         }
     }
 
-    /// Returns what the 2 MiB from `base` on show, if that is a group of the list's pages by the rule.
+    /// Xen makes large pages for the list alone.
+    fn remember_large(&self, base: u64, level: Level) {
+        for base in (base..base + level.span()).step_by(Level::L2.span() as usize) {
+            if let Some(slot) = self.slot(base) {
+                self.tlb.borrow_mut().keep_slot(base / PAGE_SIZE, slot, &self.memory);
+            }
+        }
+    }
+
+    /// Returns what the 2 MiB from `base` on show, if that is a group of the list's pages: in an L1 table as the builder
+    /// made it, or in a large page.
     fn slot(&self, base: u64) -> Option<Slot> {
         let at = VirtAddr::new_truncate(base);
-        let table = self.memory.list_table(self.table_at(at, Level::L1)?)?;
-        let Mapping { writable, executable, .. } = self.mapping(at)?;
-        Some(Slot { group: table.group, writable, executable })
+        let Mapping { mfn, writable, executable } = self.mapping(at)?;
+        let group = match self.table_at(at, Level::L1) {
+            Some(table) => self.memory.list_table(table)?.group,
+            None => self.group_at(&(mfn.raw()..mfn.raw() + ENTRIES))?,
+        };
+        Some(Slot { group, writable, executable })
     }
 
     /// Returns the addresses that a table covers from, wherever it is hooked.
@@ -155,7 +170,7 @@ impl Xen {
         let Some(below) = at.below() else { return };
         for (index, word) in (0..ENTRIES).zip(self.memory.words(table).iter()) {
             let is_xens = at == Level::L4 && entry::XEN_SLOTS.contains(&(index as usize));
-            if entry::is_present(*word) && !is_xens {
+            if entry::is_present(*word) && !is_xens && !entry::is_large(*word, at) {
                 self.collect(entry::frame(*word), below, base + index * at.span(), wanted, all);
             }
         }

@@ -201,6 +201,21 @@ fn a_list_of_30_gib_is_moved_and_takes_no_memory() {
     assert!(xen.memory.stored() < 100, "{} pages stored", xen.memory.stored());
 }
 
+/// Large pages are remembered as well: a flush that is left out after the list's mapping is dropped shows.
+#[test]
+fn a_large_page_of_the_list_may_be_remembered() {
+    for gib in [2, 1024] {
+        let domain = Domain { builder: Builder::Xen, notes: Notes::BOTH, ..Domain::guest(gib << 10) };
+        let mut xen = domain.build().unwrap().xen;
+        let drop = MmuUpdate { ptr: xen.root().raw() * PAGE_SIZE + 8, val: 0 };
+        xen.update(&[drop]).unwrap();
+        let stale = xen.stale().unwrap();
+        assert_eq!((stale.at, stale.now), (VirtAddr::new(LIST), None));
+        xen.flush();
+        assert_eq!(xen.stale(), None);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 

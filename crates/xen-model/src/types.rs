@@ -203,7 +203,7 @@ impl Xen {
     }
 
     /// Returns which 512 pages of the list frames back, which are a part of a large page.
-    fn group_at(&self, frames: &Range<u64>) -> Option<u64> {
+    pub(crate) fn group_at(&self, frames: &Range<u64>) -> Option<u64> {
         let number = |mfn| self.memory.list_number(Mfn::new(mfn));
         let (first, last) = (number(frames.start)?, number(frames.end - 1)?);
         (first.is_multiple_of(ENTRIES) && last == first + ENTRIES - 1).then_some(first / ENTRIES)
