@@ -3,6 +3,7 @@
 //! The model makes up what nobody has written, so each takes milliseconds and some MiB. No stage may take heap that
 //! grows with the domain: [`reached`] runs them in a heap of the image's size.
 
+use crate::support::list_reader::ListClaim;
 use pv_memory::direct_map;
 use pv_memory::frames::Frames;
 use pv_memory::layout::{Layout, Name};
@@ -31,7 +32,8 @@ struct Reached {
 /// Boots as far as there is something for domains without a tree: up to the direct map.
 ///
 /// This is the place for the strategy that such domains have, `p2m=linear`: with it, the whole boot is
-/// `support::boot(built, "verify=off")`, and `checks::cleaned` needs a reader of `p2m_cr3` beside that of the frame list.
+/// `support::boot(built, "verify=off")`, and what it published is read by [`ListClaim`]. (`checks::cleaned` looks at each
+/// page of the list and each entry: that is for domains of some GiB.)
 fn reached(built: &mut Built) -> Reached {
     let Built { xen, start_info, facts, .. } = built;
     xen.run(|xen| {
@@ -165,6 +167,27 @@ fn a_list_that_would_reach_into_an_area_of_the_kernels_is_refused() {
         let error = parse(&mut built).unwrap_err();
         assert_eq!(error.field, "mfn_list", "{end:#x}");
     }
+}
+
+/// What a linear list is for: the toolstack finds all pages through the builder's own tables, if they map small pages.
+#[test]
+fn the_toolstack_reads_the_builders_own_mapping_of_15_tib() {
+    let at = 1 << 39;
+    for builder in [Builder::Toolstack, Builder::Grub] {
+        let built = Domain { builder, notes: Notes::BOTH, ..Domain::guest(15 * TIB) }.build().unwrap();
+        let claim = ListClaim { root: built.xen.root(), at, entries: built.start_info.nr_pages };
+        let leaves = claim.read(&built.xen).unwrap();
+        let list = built.rows.list_runs().flat_map(PfnRange::iter);
+        assert!(leaves.iter().copied().map(Some).eq(list.map(|pfn| built.xen.machine().mfn(pfn))));
+        claim.check(&built.xen, &leaves).unwrap();
+        // Were it 2 MiB further, the last of its slots would be lost without a word.
+        let later = ListClaim { at: at + (2 << 20), entries: claim.entries - (1 << 18), ..claim };
+        assert_eq!(later.read(&built.xen).unwrap(), leaves[512..leaves.len() - 512]);
+    }
+    let built = Domain { builder: Builder::Xen, notes: Notes::BOTH, ..Domain::guest(TIB) }.build().unwrap();
+    let claim = ListClaim { root: built.xen.root(), at, entries: built.start_info.nr_pages };
+    let wrong = claim.read(&built.xen).and_then(|leaves| claim.check(&built.xen, &leaves));
+    assert!(wrong.is_err(), "the toolstack takes pages of the list for page tables");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 pub(crate) mod checks;
 pub(crate) mod generator;
+pub(crate) mod list_reader;
 pub(crate) mod stages;
 pub(crate) mod toolstack;
 pub(crate) mod walk;
