@@ -64,9 +64,9 @@ fn the_area_ends_where_it_ends() {
 fn a_cleanup_that_leaves_something_in_the_module_area_is_an_error_that_names_it() {
     let ramdisk = Some(Ramdisk::blank(520 << 20));
     let mut world = moved(&Domain { ramdisk, ..Domain::guest(1024) }, Strategy::Copy);
-    // An image that would reach into the area keeps its slots.
+    // An image that would fill a slot of the area keeps it.
     let mut image = world.built.facts.image;
-    image.bytes = MODULES + 5000 - image.start.as_u64();
+    image.bytes = MODULES + SLOT - image.start.as_u64();
     let retired = world.retired.take().unwrap();
     let outcome = world.run(|memory, xen| retired.clean(image, memory, xen));
     let error = outcome.unwrap_err();

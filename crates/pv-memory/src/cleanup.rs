@@ -2,8 +2,8 @@
 //!
 //! The builder's mapping continues without a gap after the image: ramdisk, P2M, start_info, rings, page tables,
 //! stack. Whatever lies at 0xffffffffa0000000 keeps modules out. An L2 entry that holds no part of the image is
-//! cleared as a whole (its L1 table stays hooked under the direct map); in the image's last slot, the L1 entries after
-//! the image are cleared one by one. A list with a mapping of its own (`INIT_P2M`) is unmapped by clearing the L4
+//! cleared as a whole (its L1 table stays hooked under the direct map); where the image shares a slot with something
+//! else, its L1 table is replaced by one that maps the image alone. A list with a mapping of its own (`INIT_P2M`) is unmapped by clearing the L4
 //! entries that lead to it, last and in a batch of its own: such a mapping may have large pages, which only a builder
 //! can hook, so this cannot be undone. Its page tables are ordinary pages after that. Cleared means zero: a non-present
 //! entry that keeps an address is a way to read other domains' memory on processors with the L1TF flaw, and Xen crashes
@@ -12,19 +12,21 @@
 //! Takes [`Retired`] from `p2m::revector`, gives [`ModuleSpace`] to `vmalloc`; the controls, which must fail, take it
 //! without proof. Lineage: Linux `cleanup_highmap`, `xen_cleanhighmap`.
 
+use alloc::vec::Vec;
+
 use crate::builder_list::OwnMapping;
-use crate::commit::Batch;
+use crate::commit::{Batch, Slot};
 use crate::error::MmError;
-use crate::frames::give_back;
+use crate::frames::{Frames, give_back};
+use crate::growth::Growth;
 use crate::image;
-use crate::l1_entries::L1Entries;
 use crate::memory::Memory;
 use crate::p2m::Retired;
-use crate::tables::{Tables, l4_slots, pages_of};
+use crate::tables::{Table, Tables, by_table, l4_slots, pages_of};
 use xen::Hypervisor;
-use xen::addr::{ENTRIES, L1_SPAN, L2_SPAN, Pfn, VirtAddr, VirtRange};
+use xen::addr::{ENTRIES, L1_SPAN, L2_SPAN, PAGE_SIZE, VirtAddr, VirtRange};
 use xen::area;
-use xen::pte::{Level, Pte};
+use xen::pte::{Level, Pte, Reach};
 
 /// The module area, known to be empty.
 #[derive(Debug)]
@@ -71,14 +73,16 @@ impl Retired {
         memory: &mut Memory<'_>,
         xen: &mut X,
     ) -> Result<(ModuleSpace, Cleaned), MmError> {
-        let tables = &*memory.tables;
-        let mut batch = Batch::new();
-        batch.reserve(most_entries(image, tables));
+        let Memory { tables, frames, .. } = &mut *memory;
         let mut cleaned = Cleaned::default();
-        for at in high_slots() {
-            clear_slot(at, image, tables, xen, &mut batch, &mut cleaned)?;
+        let mut replaced = Vec::new();
+        let mut growth = Growth::new(tables);
+        growth.reserve(image::slots(image).count(), most_entries(growth.tables()));
+        let filled = clear_high(&mut growth, image, &mut cleaned, &mut replaced, frames, xen);
+        growth.commit(filled, frames, xen)?;
+        for table in replaced {
+            give_back(tables.disown(table), frames)?;
         }
-        batch.commit(xen)?;
         if let Some((at, level, entry)) = tables.first_entry(xen, area::MODULES)? {
             return Err(MmError::Leftover { at, level, entry: entry.word() });
         }
@@ -119,42 +123,76 @@ fn drop_mapping<X: Hypervisor>(
     Ok(freed)
 }
 
-/// An entry for each of the builder's L1 tables, and one for each page that shares a slot with the image.
-fn most_entries(image: VirtRange, tables: &Tables) -> usize {
-    let beside_image = image::slots(image).count() as u64 * ENTRIES - image.pages();
-    // Both are bounded by the 2 GiB of the high mapping: fit any usize.
-    (tables.l1_shared() + beside_image) as usize
+/// An entry for each of the builder's L1 tables, and three for each of the image's.
+const fn most_entries(tables: &Tables) -> usize {
+    // Bounded by the 2 GiB of the high mapping: fits any usize.
+    tables.l1_shared() as usize + 16
 }
 
-/// The 2 MiB slots of the high mapping's two L2 tables, except the very last, whose end would wrap around.
-fn high_slots() -> impl Iterator<Item = VirtAddr> {
-    (0..2 * L2_SPAN / L1_SPAN).map(|slot| area::high(Pfn::new(slot * ENTRIES)))
-}
+/// The high mapping's two L2 tables.
+const HIGH: VirtRange = VirtRange::new(area::HIGH, 2 * L2_SPAN - PAGE_SIZE);
 
-fn clear_slot<X: Hypervisor>(
-    at: VirtAddr,
+/// Clears all L2 entries but the image's; `replaced` gets the tables that the image's no longer lead to.
+fn clear_high<X: Hypervisor>(
+    growth: &mut Growth<'_>,
     image: VirtRange,
-    tables: &Tables,
-    xen: &X,
-    batch: &mut Batch,
     cleaned: &mut Cleaned,
+    replaced: &mut Vec<Table>,
+    frames: &mut Frames,
+    xen: &mut X,
 ) -> Result<(), MmError> {
-    let Some(l2) = tables.find(xen, at, Level::L2)? else { return Ok(()) };
-    let before = tables.entry(xen, l2, at);
-    if before.is_zero() {
-        return Ok(());
-    }
-    if !image::slots(image).any(|slot| slot == at) {
-        cleaned.slots += 1;
-        batch.change(l2.slot(at), before, Pte::ABSENT);
-        return Ok(());
-    }
-    let mut entries = L1Entries::new(tables);
-    for page in pages_of(VirtRange::new(at, L1_SPAN)).filter(|page| !image.contains(*page)) {
-        if let Some((slot, before)) = entries.get(xen, page)?.filter(|(_, entry)| !entry.is_zero()) {
-            cleaned.pages += 1;
-            batch.change(slot, before, Pte::ABSENT);
+    for part in by_table(HIGH, Level::L2) {
+        let Some(l2) = growth.tables().find(xen, part.start, Level::L2)? else { continue };
+        let words = growth.tables().window().page(xen, l2.pfn);
+        for (index, entry) in
+            (0..ENTRIES).zip(words.map(Pte::from_word)).filter(|(_, entry)| !entry.is_zero())
+        {
+            let at = part.start + index * L1_SPAN;
+            if image::slots(image).any(|slot| slot == at) {
+                let hook = Hook { slot: l2.slot(at), entry, at };
+                replaced.extend(keep_image(growth, hook, image, cleaned, frames, xen)?);
+            } else {
+                cleaned.slots += 1;
+                growth.batch.change(l2.slot(at), entry, Pte::ABSENT);
+            }
         }
     }
     Ok(())
+}
+
+/// An L2 entry that leads to a part of the image.
+struct Hook {
+    slot: Slot,
+    entry: Pte,
+    at: VirtAddr,
+}
+
+/// Replaces an L1 table by one that maps the image alone: Xen checks a table of 512 entries in the time that it takes
+/// for a few dozen changes of entries. Returns the old one, unless it maps nothing else.
+fn keep_image<X: Hypervisor>(
+    growth: &mut Growth<'_>,
+    hook: Hook,
+    image: VirtRange,
+    cleaned: &mut Cleaned,
+    frames: &mut Frames,
+    xen: &mut X,
+) -> Result<Option<Table>, MmError> {
+    let Hook { slot, entry, at } = hook;
+    let old = growth.tables().find(xen, at, Level::L1)?.ok_or(MmError::NotMapped { at })?;
+    let mut words = growth.tables().window().page(xen, old.pfn);
+    let mut others = 0;
+    for (word, page) in words.iter_mut().zip(pages_of(VirtRange::new(at, L1_SPAN))) {
+        if *word != 0 && !image.contains(page) {
+            (*word, others) = (0, others + 1);
+        }
+    }
+    if others == 0 {
+        return Ok(None);
+    }
+    cleaned.pages += others;
+    let own = growth.make(xen, frames, at, Level::L1)?;
+    growth.store_all(xen, own, &words)?;
+    growth.batch.change(slot, entry, Pte::table(own.mfn, Reach::Inherit));
+    growth.retire(xen, old)?;
+    Ok(Some(old))
 }

@@ -25,7 +25,7 @@ use xen::addr::{ENTRIES, L2_SPAN, Mfn, Pfn, PfnRange, VirtRange};
 use xen::area;
 use xen::pte::{Level, Pte, Reach};
 use xen::start_info::Facts;
-use xen::{Hypervisor, Words};
+use xen::{Hypervisor, Row, Words};
 
 /// Builds the direct map from the builder's L1 tables and gives the image its own tables, all in one hypercall.
 ///
@@ -208,7 +208,9 @@ fn frames_to_entries<X: Hypervisor>(
     xen: &X,
 ) -> Result<(), MmError> {
     let slot = part.start.slot_start();
-    let agrees = xen.m2p_confirms(words, slot);
+    let first = words[0];
+    let agrees =
+        Row::of_frames(Mfn::new(first)).differences(words) == 0 && xen.m2p_names_row(Mfn::new(first), slot);
     for pfn in part.iter() {
         // Below 512: fits any usize.
         let index = pfn.above(slot) as usize;

@@ -8,10 +8,10 @@
 use core::fmt;
 
 use crate::error::MmError;
-use crate::tables::{Table, Tables};
-use xen::addr::{ENTRIES, VirtAddr, VirtRange};
+use crate::tables::{Table, Tables, below};
+use xen::Hypervisor;
+use xen::addr::{VirtAddr, VirtRange};
 use xen::pte::{Level, Pte};
-use xen::{Hypervisor, Words};
 
 /// Rights of a mapping, combined over all levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ impl<F: FnMut(Line)> Merger<F> {
     }
 }
 
-/// Emits the mappings within `range`, which starts and ends on a 2 MiB boundary, as lines.
+/// Emits the mappings within `range` as lines.
 ///
 /// # Errors
 /// [`MmError`] if a table cannot be read.
@@ -120,41 +120,31 @@ pub fn dump<X: Hypervisor>(
     emit: impl FnMut(Line),
 ) -> Result<(), MmError> {
     let mut merger = Merger::new(emit);
-    let mut at = range.start.as_u64();
-    while at < range.end_raw() && at >= range.start.as_u64() {
-        let here = VirtAddr::new_truncate(at);
-        let step = match lowest(tables, xen, here)? {
-            Some((rights, l1)) => {
-                add_table(&mut merger, here, rights, &tables.window().page(xen, l1.pfn));
-                Level::L2.span()
-            }
-            None if tables.find(xen, here, Level::L2)?.is_some() => Level::L2.span(),
-            None => Level::L3.span(),
-        };
-        at = (at / step + 1).saturating_mul(step);
-    }
+    add_table(&mut merger, tables, xen, tables.root(), range, Rights::ALL)?;
     merger.finish();
     Ok(())
 }
 
-/// The L1 table that covers `at`, and the rights that the levels above leave it.
-fn lowest<X: Hypervisor>(tables: &Tables, xen: &X, at: VirtAddr) -> Result<Option<(Rights, Table)>, MmError> {
-    let Some(l1) = tables.find(xen, at, Level::L1)? else { return Ok(None) };
-    let mut rights = Rights::ALL;
-    for level in [Level::L4, Level::L3, Level::L2] {
-        if let Some(table) = tables.find(xen, at, level)? {
-            rights = rights.and(tables.entry(xen, table, at));
+/// Adds what a table and those below it map within `range`.
+fn add_table<X: Hypervisor, F: FnMut(Line)>(
+    merger: &mut Merger<F>,
+    tables: &Tables,
+    xen: &X,
+    table: Table,
+    range: VirtRange,
+    above: Rights,
+) -> Result<(), MmError> {
+    let span = table.level.span();
+    for (at, entry) in tables.entries(xen, table, range).filter(|(_, entry)| entry.is_present()) {
+        let rights = above.and(entry);
+        if table.level == Level::L1 {
+            merger.add(at, span, rights);
+            continue;
         }
+        let first = at.as_u64().max(range.start.as_u64());
+        let last = (at.as_u64() + (span - 1)).min(range.end_raw() - 1);
+        let part = VirtRange::new(VirtAddr::new_truncate(first), last - first + 1);
+        add_table(merger, tables, xen, below(xen, table, at, entry)?, part, rights)?;
     }
-    Ok(Some((rights, l1)))
-}
-
-fn add_table<F: FnMut(Line)>(merger: &mut Merger<F>, at: VirtAddr, above: Rights, words: &Words) {
-    for (index, &word) in (0..ENTRIES).zip(words) {
-        let entry = Pte::from_word(word);
-        if entry.is_present() {
-            let page = VirtAddr::new_truncate(at.as_u64() + index * Level::L1.span());
-            merger.add(page, Level::L1.span(), above.and(entry));
-        }
-    }
+    Ok(())
 }

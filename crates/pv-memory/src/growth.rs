@@ -125,6 +125,14 @@ impl<'t> Growth<'t> {
         Ok(table)
     }
 
+    /// Adds the change after which the page of an old table is ordinary memory; must follow the one that unhooks it.
+    ///
+    /// # Errors
+    /// As for [`Tables::find`].
+    pub(crate) fn retire<X: Hypervisor>(&mut self, xen: &X, old: Table) -> Result<(), MmError> {
+        self.tables.release_alias(xen, &mut self.batch, old.pfn)
+    }
+
     fn pending(&self, at: VirtAddr, level: Level) -> Option<Table> {
         let reach = level.span() * ENTRIES;
         let same = |other: VirtAddr| other.as_u64() / reach == at.as_u64() / reach;

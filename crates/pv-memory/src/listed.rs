@@ -6,7 +6,7 @@
 
 use crate::error::MmError;
 use crate::p2m::Leaves;
-use crate::window::{ShownPage, Window};
+use crate::window::{ShownPage, Stretch, Window};
 use xen::addr::{ENTRIES, Mfn, Pfn};
 use xen::{Hypervisor, List, Words};
 
@@ -39,6 +39,25 @@ impl<'x, X: Hypervisor> Listed<'x, X> {
         // At most 512: fits any usize.
         words[used as usize..].fill(NONE);
         Ok(words)
+    }
+
+    /// Returns the first of 512 contiguous frames of the pages from `first` on, if both the list and M2P say that they
+    /// are such.
+    ///
+    /// # Errors
+    /// As for [`Listed::page`].
+    pub(crate) fn contiguous_frames(&mut self, first: Pfn) -> Result<Option<Mfn>, MmError> {
+        if first.raw().saturating_add(ENTRIES) > self.list.entries() {
+            return Ok(None);
+        }
+        let (slot, page) = (first.slot_start(), self.find(first.slot_start())?);
+        let stretch = if first == slot {
+            Some(page.into())
+        } else {
+            // Below 512: fits any usize.
+            Stretch::across(page, first.above(slot) as usize, self.find(slot.plus(ENTRIES))?)
+        };
+        Ok(stretch.and_then(|stretch| stretch.contiguous_frames(self.xen, first)))
     }
 
     /// Returns the entry of a page, all ones after the last.

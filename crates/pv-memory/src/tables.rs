@@ -12,7 +12,7 @@ use crate::frames::{Frames, Run, give_back};
 use crate::ranges::Ranges;
 use crate::window::Window;
 use xen::Hypervisor;
-use xen::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
+use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
 use xen::pte::{Level, Pte};
 
 /// A page table: its page of the domain, and its machine frame.
@@ -110,6 +110,17 @@ impl Tables {
         }
     }
 
+    /// Lets go of a table's page, which is hooked nowhere any more; `None` if it is one of the builder's.
+    pub(crate) fn disown(&mut self, table: Table) -> Option<Run> {
+        let at = self.owned.iter().position(|run| run.pages().contains(table.pfn))?;
+        let mut page = self.owned.swap_remove(at);
+        let before = page.split_front(table.pfn.above(page.first()));
+        let mut after = page;
+        let page = after.split_front(1);
+        self.owned.extend([before, after].into_iter().filter(|run| !run.pages().is_empty()));
+        Some(page)
+    }
+
     /// Returns the number of L1 tables among those added.
     #[must_use]
     pub const fn l1_built(&self) -> u64 {
@@ -162,7 +173,25 @@ impl Tables {
         Ok(table.map(|table| (table.slot(at), self.entry(xen, table, at))))
     }
 
-    /// Finds the first entry of any level that has a bit set and whose span lies entirely within `range`.
+    /// Returns the entries of `table` that cover a part of `range`, lowest first, each with the first address that it
+    /// covers; the range starts within the table's span.
+    pub(crate) fn entries<X: Hypervisor>(
+        &self,
+        xen: &X,
+        table: Table,
+        range: VirtRange,
+    ) -> impl Iterator<Item = (VirtAddr, Pte)> {
+        let (page, span) = (self.window.shown_page(table.pfn), table.level.span());
+        let (first, last) = (range.start.as_u64() / span, (range.end_raw() - 1) / span);
+        let base = first - first % ENTRIES;
+        (first..=last.min(base + ENTRIES - 1)).map(move |number| {
+            // Below 512: fits any usize.
+            let word = page.word(xen, (number - base) as usize);
+            (VirtAddr::new_truncate(number * span), Pte::from_word(word))
+        })
+    }
+
+    /// Finds the first L2 entry in `range` that has a bit set, or L3 entry where there is no L2 table.
     ///
     /// # Errors
     /// As for [`Tables::find`].
@@ -171,22 +200,15 @@ impl Tables {
         xen: &X,
         range: VirtRange,
     ) -> Result<Option<(VirtAddr, Level, Pte)>, MmError> {
-        let mut at = range.start.as_u64();
-        while at < range.end_raw() && at >= range.start.as_u64() {
-            let here = VirtAddr::new_truncate(at);
-            let mut level = Level::L2;
-            let mut table = self.find(xen, here, Level::L2)?;
-            if table.is_none() {
-                level = Level::L3;
-                table = self.find(xen, here, Level::L3)?;
+        for part in by_table(range, Level::L2) {
+            let l2 = self.find(xen, part.start, Level::L2)?;
+            let Some(table) = l2.map_or_else(|| self.find(xen, part.start, Level::L3), |l2| Ok(Some(l2)))?
+            else {
+                continue;
+            };
+            if let Some((at, entry)) = self.entries(xen, table, part).find(|(_, entry)| !entry.is_zero()) {
+                return Ok(Some((at, table.level, entry)));
             }
-            if let Some(table) = table {
-                let entry = self.entry(xen, table, here);
-                if !entry.is_zero() {
-                    return Ok(Some((here, level, entry)));
-                }
-            }
-            at = (at / level.span() + 1).saturating_mul(level.span());
         }
         Ok(None)
     }
@@ -213,7 +235,15 @@ pub(crate) fn confirm<X: Hypervisor>(xen: &X, pfn: Pfn, mfn: Mfn) -> Result<Mfn,
 }
 
 /// Follows an upper-level entry to the table that it points to.
-fn below<X: Hypervisor>(xen: &X, table: Table, at: VirtAddr, entry: Pte) -> Result<Table, MmError> {
+///
+/// # Errors
+/// [`MmError::StrangeTable`] if the entry leads to a large page or to a frame that is not the domain's.
+pub(crate) fn below<X: Hypervisor>(
+    xen: &X,
+    table: Table,
+    at: VirtAddr,
+    entry: Pte,
+) -> Result<Table, MmError> {
     let strange = MmError::StrangeTable { at, level: table.level, entry: entry.word() };
     let level = table.level.below().ok_or(strange)?;
     if entry.is_large() {
@@ -229,6 +259,17 @@ pub(crate) fn l4_slots(range: VirtRange) -> impl Iterator<Item = VirtAddr> {
     let span = Level::L4.span();
     let (first, last) = (range.start.as_u64() / span, (range.end_raw() - 1) / span);
     (first..=last).map(move |slot| VirtAddr::new_truncate(slot * span))
+}
+
+/// Cuts a range where one table of a level ends and the next begins.
+pub(crate) fn by_table(range: VirtRange, level: Level) -> impl Iterator<Item = VirtRange> {
+    let span = level.span() * ENTRIES;
+    let (start, last) = (range.start.as_u64(), range.end_raw() - 1);
+    (start / span..=last / span).map(move |table| {
+        let first = (table * span).max(start);
+        let end = (table * span).saturating_add(span - 1).min(last);
+        VirtRange::new(VirtAddr::new_truncate(first), end - first + 1)
+    })
 }
 
 /// Returns the addresses of the pages in `range`, lowest first.

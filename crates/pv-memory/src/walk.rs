@@ -23,12 +23,12 @@ use crate::error::MmError;
 use crate::layout::{Layout, Name, Shown};
 use crate::listed::Listed;
 use crate::tables::{Table, Tables};
-use crate::window::Window;
+use crate::window::{ShownPage, Window};
 use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
 use xen::area;
 use xen::pte::{Level, Pte};
 use xen::start_info::Facts;
-use xen::{Hypervisor, Words};
+use xen::{Hypervisor, Row};
 
 /// Returns the index of an address's L4 entry.
 const fn l4_slot(at: u64) -> u64 {
@@ -141,9 +141,9 @@ struct Walk<'w, X, F: FnMut(Line)> {
 impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
     fn table(&mut self, table: Table, base: u64, above: Rights) -> Result<(), WalkError> {
         self.counts.add(table.level);
-        let words = self.window.page(self.xen, table.pfn);
-        let Some(level) = table.level.below() else { return self.pages(&words, base, above) };
-        for (index, &word) in (0..ENTRIES).zip(&words) {
+        let page = self.window.shown_page(table.pfn);
+        let Some(level) = table.level.below() else { return self.pages(page, base, above) };
+        for (index, word) in (0..ENTRIES).zip(page.iter(self.xen)) {
             let entry = Pte::from_word(word);
             let at = VirtAddr::new_truncate(base + index * table.level.span());
             if entry.is_present() && !(table.level == Level::L4 && self.is_skipped(index)) {
@@ -170,48 +170,45 @@ impl<X: Hypervisor, F: FnMut(Line)> Walk<'_, X, F> {
         }
     }
 
-    /// Checks the entries of an L1 table. Where possible, the frames of the whole table are compared with the P2M and
-    /// confirmed by M2P at once.
-    fn pages(&mut self, words: &Words, base: u64, above: Rights) -> Result<(), WalkError> {
-        let first = self.next.slot_start();
-        let listed = self.listed.page(first).map_err(WalkError::Unreadable)?;
-        let differences = words
-            .iter()
-            .zip(&listed)
-            .fold(0, |sum, (word, listed)| sum | (Pte::from_word(*word).mfn().raw() ^ listed));
-        let confirmed = differences == 0 && self.xen.m2p_confirms(&listed, first);
-        if confirmed && self.whole_table(words, base, above) {
+    /// Checks the entries of an L1 table, all at once where possible.
+    fn pages(&mut self, table: ShownPage<'_>, base: u64, above: Rights) -> Result<(), WalkError> {
+        if self.whole_table(table, base, above)? {
             return Ok(());
         }
-        for (index, &word) in (0..ENTRIES).zip(words) {
+        for (index, word) in (0..ENTRIES).zip(table.iter(self.xen)) {
             let entry = Pte::from_word(word);
             let at = VirtAddr::new_truncate(base + index * Level::L1.span());
             if entry.is_present() {
                 self.in_place(at)?;
-                if !confirmed {
-                    self.frame(at, entry.mfn())?;
-                }
+                self.frame(at, entry.mfn())?;
                 self.page(at, entry, above.and(entry))?;
             }
         }
         Ok(())
     }
 
-    /// Takes 512 confirmed pages at once if they are the next ones, ordinary, and mapped with equal rights. Most of a
-    /// large domain's mapping is its P2M, and the walk would cost it the most.
-    fn whole_table(&mut self, words: &Words, base: u64, above: Rights) -> bool {
-        let (all, any) = words.iter().fold((u64::MAX, 0), |(all, any), word| (all & word, any | word));
-        let (all, any) = (Pte::from_word(all), Pte::from_word(any));
+    /// Takes 512 pages at once if they are the next ones, ordinary, mapped with equal rights to contiguous frames, and
+    /// both the P2M and M2P have these frames for them. Most of a large domain's mapping is its P2M, and the walk would
+    /// cost it the most.
+    fn whole_table(&mut self, table: ShownPage<'_>, base: u64, above: Rights) -> Result<bool, WalkError> {
+        let entry = Pte::from_word(table.word(self.xen, 0));
         let pages = PfnRange::new(self.next, ENTRIES);
         let at = VirtAddr::new_truncate(base);
-        let alike = all.is_present() && all.is_writable() && above.and(all) == above.and(any);
-        let has_tables = self.row.start < pages.end && pages.start < self.row.end;
-        if !alike || has_tables || at != area::high(self.next) {
-            return false;
+        let ordinary = entry.is_present() && entry.is_writable() && !self.row.overlaps(pages);
+        if !ordinary || at != area::high(self.next) {
+            return Ok(false);
         }
-        self.merger.add(at, ENTRIES * PAGE_SIZE, above.and(all));
+        let differences = table.differences(self.xen, Row::of_entries(entry)) & !Pte::USED;
+        if differences != 0 {
+            return Ok(false);
+        }
+        let listed = self.listed.contiguous_frames(self.next).map_err(WalkError::Unreadable)?;
+        if listed != Some(entry.mfn()) {
+            return Ok(false);
+        }
+        self.merger.add(at, ENTRIES * PAGE_SIZE, above.and(entry));
         self.next = pages.end;
-        true
+        Ok(true)
     }
 
     /// Pages are mapped in order: the next one mapped must be the next one of the domain.

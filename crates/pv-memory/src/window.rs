@@ -3,66 +3,20 @@
 //! Two mappings of RAM exist in a boot: the builder's high mapping, which shows the first pages, and the direct
 //! map, which takes its place. Both put page n at `base + n * 4096`; both are a [`Window`], which knows which pages
 //! it shows: exactly those that are mapped. This is the only record of what is mapped; the allocator uses it too.
-//! Reading a page needs a window that shows it; writing needs the page's [`Run`] as well. This file, `commit`,
+//! Reading a page needs a window that shows it; writing needs the page's [`Run`] as well. This file, `shown`, `commit`,
 //! `vmalloc::span` and `module::call` are where the boot calls unsafe methods of the seam.
 //!
 //! Neighbours: `walk` makes the first window, `direct_map` the second; everybody reads through one.
 
-use core::marker::PhantomData;
+mod shown;
 
-use crate::error::MmError;
 use crate::frames::Run;
 use crate::ranges::Ranges;
+pub use shown::ShownPage;
+pub(crate) use shown::Stretch;
 use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use xen::area;
 use xen::{Gauge, Hypervisor, Loop, Words};
-
-/// A page that a window shows, or that was found by reading it. It is read, never borrowed: it may be a page table,
-/// which the processor and Xen write to.
-#[derive(Clone, Copy, Debug)]
-pub struct ShownPage<'w> {
-    at: VirtAddr,
-    window: PhantomData<&'w Window>,
-}
-
-impl<'x> ShownPage<'x> {
-    /// Finds a page by reading it. It stays mapped while `xen` is borrowed: nobody can change page tables meanwhile.
-    ///
-    /// # Errors
-    /// [`MmError::NotMapped`] if reading it faults.
-    pub(crate) fn probe<X: Hypervisor>(at: VirtAddr, xen: &'x X) -> Result<Self, MmError> {
-        xen.probe(at).map_err(|_| MmError::NotMapped { at })?;
-        Ok(Self { at, window: PhantomData })
-    }
-}
-
-impl ShownPage<'_> {
-    /// Copies the page out: 4 KiB, so by value only where all of it is needed at once; the stack has 64.
-    #[expect(unsafe_code, reason = "reads through the seam")]
-    #[inline]
-    pub fn words<X: Hypervisor>(self, xen: &X) -> Words {
-        // SAFETY: mapped, because a window shows it, which is dropped before its mapping goes, or because reading it did
-        // not fault and no page table has changed since (`probe`).
-        unsafe { xen.page(self.at) }
-    }
-
-    /// Reads the word with index `index`.
-    ///
-    /// # Panics
-    /// If a page has no such word.
-    #[expect(unsafe_code, reason = "reads through the seam")]
-    #[inline]
-    pub fn word<X: Hypervisor>(self, xen: &X, index: usize) -> u64 {
-        assert!(index < 512, "word {index} of a page");
-        // SAFETY: mapped, as in `words`; within the page and aligned, by the assertion.
-        unsafe { xen.word(VirtAddr::new_truncate(self.at.as_u64() + index as u64 * 8)) }
-    }
-
-    /// Reads the words one after the other.
-    pub(crate) fn iter<X: Hypervisor>(self, xen: &X) -> impl Iterator<Item = u64> {
-        (0..512).map(move |index| self.word(xen, index))
-    }
-}
 
 /// Linear mapping `pfn -> base + pfn * 4096`, for the pages it shows.
 #[derive(Clone, Debug)]
@@ -135,7 +89,7 @@ impl Window {
     /// If the window does not show it: that is the caller's mistake, not the domain's.
     #[must_use]
     pub fn shown_page(&self, pfn: Pfn) -> ShownPage<'_> {
-        ShownPage { at: self.checked(PfnRange::new(pfn, 1)), window: PhantomData }
+        ShownPage::new(self.checked(PfnRange::new(pfn, 1)))
     }
 
     fn checked(&self, pages: PfnRange) -> VirtAddr {

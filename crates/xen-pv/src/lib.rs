@@ -43,6 +43,7 @@ pub mod notes;
 pub mod output;
 pub mod pte;
 mod role;
+mod row;
 #[cfg(feature = "runtime")]
 #[expect(unsafe_code, reason = "the hardware side: assembly, raw pointers and hypercalls")]
 pub mod rt;
@@ -58,6 +59,7 @@ pub use errno::Errno;
 pub use list::List;
 pub use loops::Loop;
 pub use notes::Notes;
+pub use row::Row;
 pub use seam::{
     Faulted, Gauge, Hypervisor, Lookup, ModuleFunction, ModuleNames, PageTables, Pages, Platform, Stopped,
     Trapped, Words,

@@ -97,6 +97,9 @@ impl Pte {
     /// Entry that maps nothing: all bits zero.
     pub const ABSENT: Self = Self(0);
 
+    /// Bits that the processor sets when it uses an entry; no two entries have them for the same reason.
+    pub const USED: u64 = Flags::ACCESSED.union(Flags::DIRTY).bits();
+
     /// Wraps a word read from a table.
     #[must_use]
     pub const fn from_word(word: u64) -> Self {

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use crate::abi::{MmuExtOp, MmuUpdate};
 use crate::addr::{Mfn, Pfn, VirtAddr, VirtRange};
-use crate::{Claim, Counters, Errno, Loop};
+use crate::{Claim, Counters, Errno, Loop, Row};
 
 /// Content of one page, as words: a page table, or a page of P2M.
 pub type Words = [u64; 512];
@@ -113,14 +113,14 @@ pub trait Lookup {
     /// Looks up a machine frame in Xen's M2P; `None` where Xen has no entry or does not map that part of the array.
     fn m2p(&self, mfn: Mfn) -> Option<Claim>;
 
-    /// Tells whether a page of P2M holds contiguous frames that M2P assigns, in order, to the pages from `first` on:
-    /// the usual case, checked as fast as both arrays can be read. `false` proves nothing: then [`Lookup::m2p`]
-    /// decides.
-    fn m2p_confirms(&self, frames: &Words, first: Pfn) -> bool {
-        let confirms = |(page, &word): (u64, &u64)| {
-            self.m2p(Mfn::new(word)).is_some_and(|claim| claim.names(first.plus(page)))
+    /// Tells whether M2P gives the 512 frames from `first` on, in order, to the pages from `page` on: the usual case,
+    /// checked as fast as M2P can be read. `false` proves nothing: then [`Lookup::m2p`] decides.
+    fn m2p_names_row(&self, first: Mfn, page: Pfn) -> bool {
+        let names = |offset| {
+            let mfn = first.raw().checked_add(offset).map(Mfn::new);
+            mfn.and_then(|mfn| self.m2p(mfn)).is_some_and(|claim| claim.names(page.plus(offset)))
         };
-        (0..).zip(frames).all(confirms)
+        (0..512).all(names)
     }
 
     /// Reads the word at `at`, surviving the fault if nothing is mapped there.
@@ -145,6 +145,16 @@ pub trait Pages {
     /// # Safety
     /// `at` must be page-aligned, and mapped.
     unsafe fn page(&self, at: VirtAddr) -> Words;
+
+    /// Compares the 512 words from `at` on with words that count up: the bits in which any of them differs.
+    ///
+    /// # Safety
+    /// They must be mapped; `at` is a multiple of 8.
+    unsafe fn differences(&self, at: VirtAddr, row: Row) -> u64 {
+        let word = |index| at + index * 8;
+        // SAFETY: the caller's clause is the callee's.
+        row.differences(&core::array::from_fn(|index| unsafe { self.word(word(index as u64)) }))
+    }
 
     /// Borrows `len` bytes from `at` on, for a lifetime that the caller chooses.
     ///

@@ -18,9 +18,10 @@ use crate::listed::Listed;
 use crate::ranges::Ranges;
 use crate::tables::{Tables, l4_slots};
 use crate::walk::Counts;
+use crate::window::ShownPage;
 use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
 use xen::pte::{Level, Pte};
-use xen::{Hypervisor, List, Words};
+use xen::{Hypervisor, List, Row};
 
 /// A table of the list's mapping, and the first address that it maps.
 #[derive(Clone, Copy)]
@@ -116,12 +117,12 @@ impl Search {
     ) -> Result<Vec<Found>, ListError> {
         let mut next = Vec::new();
         for table in found {
-            let words = tables.window().page(xen, table.pfn);
+            let page = tables.window().shown_page(table.pfn);
             if level == Level::L1 {
-                self.small_pages(table.base, &words, xen)?;
+                self.small_pages(page, table.base, xen)?;
                 continue;
             }
-            for (index, &word) in (0..ENTRIES).zip(&words) {
+            for (index, word) in (0..ENTRIES).zip(page.iter(xen)) {
                 let (at, entry) = (table.base + index * level.span(), Pte::from_word(word));
                 match level.below() {
                     Some(below) if entry.is_present() && !entry.is_large() => {
@@ -148,22 +149,26 @@ impl Search {
         Ok(Found { pfn, base })
     }
 
-    /// Pages of the list that an L1 table maps: the whole table at once if its frames are contiguous.
+    /// Pages of the list that an L1 table maps.
     fn small_pages<X: Hypervisor>(
         &mut self,
+        table: ShownPage<'_>,
         base: VirtAddr,
-        words: &Words,
         xen: &X,
     ) -> Result<(), ListError> {
-        let mut frames = [u64::MAX; 512];
-        for (index, (frame, &word)) in (0..).zip(frames.iter_mut().zip(words)) {
+        let first = Pte::from_word(table.word(xen, 0));
+        let alike = table.differences(xen, Row::of_entries(first)) & !Pte::USED == 0;
+        if alike && first.is_present() && first.is_writable() && self.whole(base, first.mfn(), xen)? {
+            return Ok(());
+        }
+        for (index, word) in (0..ENTRIES).zip(table.iter(xen)) {
             let (at, entry) = (base + index * PAGE_SIZE, Pte::from_word(word));
             if entry.is_present() {
                 writable(at, entry)?;
-                *frame = entry.mfn().raw();
+                self.one(at, entry.mfn(), xen)?;
             }
         }
-        self.pages(base, &frames, xen)
+        Ok(())
     }
 
     /// Pages of the list that one entry of a higher level maps: contiguous frames.
@@ -176,47 +181,30 @@ impl Search {
     ) -> Result<(), ListError> {
         writable(at, entry)?;
         for first in (0..level.span() / PAGE_SIZE).step_by(512) {
-            let mut frame = entry.mfn().raw() + first;
-            let frames = core::array::from_fn(|_| {
-                frame += 1;
-                frame - 1
-            });
-            self.pages(at + first * PAGE_SIZE, &frames, xen)?;
+            let (at, frame) = (at + first * PAGE_SIZE, Mfn::new(entry.mfn().raw() + first));
+            if !self.whole(at, frame, xen)? {
+                for page in 0..ENTRIES {
+                    self.one(at + page * PAGE_SIZE, Mfn::new(frame.raw() + page), xen)?;
+                }
+            }
         }
         Ok(())
     }
 
-    /// Finds the pages of 512 frames that are mapped from `base` on; all ones stands for no frame.
-    fn pages<X: Hypervisor>(&mut self, base: VirtAddr, frames: &Words, xen: &X) -> Result<(), ListError> {
-        if let Some(first) = self.all_in_order(base, frames, xen)? {
-            return self.list_pages(Piece { at: base, pages: PfnRange::new(first, ENTRIES) });
+    /// Takes the pages of 512 contiguous frames, mapped from `at` on, at once if they are contiguous too, by M2P and by
+    /// the list; tells whether they are.
+    fn whole<X: Hypervisor>(&mut self, at: VirtAddr, frame: Mfn, xen: &X) -> Result<bool, ListError> {
+        let first = self.page_of(at, frame, xen)?;
+        if Listed::new(self.list, xen).contiguous_frames(first) != Ok(Some(frame)) {
+            return Ok(false);
         }
-        for (index, mfn) in (0..).zip(frames).filter_map(|(index, &word)| Some((index, Mfn::from_p2m(word)?)))
-        {
-            let at = base + index * PAGE_SIZE;
-            let pfn = self.page_of(at, mfn, xen)?;
-            self.list_pages(Piece { at, pages: PfnRange::new(pfn, 1) })?;
-        }
-        Ok(())
+        self.list_pages(Piece { at, pages: PfnRange::new(first, ENTRIES) })?;
+        Ok(true)
     }
 
-    /// Returns the first of 512 contiguous pages whose frames are contiguous too, by M2P and by the list.
-    fn all_in_order<X: Hypervisor>(
-        &mut self,
-        base: VirtAddr,
-        frames: &Words,
-        xen: &X,
-    ) -> Result<Option<Pfn>, ListError> {
-        if frames.contains(&u64::MAX) {
-            return Ok(None);
-        }
-        let first = self.page_of(base, Mfn::new(frames[0]), xen)?;
-        if !xen.m2p_confirms(frames, first) {
-            return Ok(None);
-        }
-        let mut list = Listed::new(self.list, xen);
-        let listed = (0..).zip(frames).all(|(page, &mfn)| list.frame(first.plus(page)) == Ok(Mfn::new(mfn)));
-        Ok(listed.then_some(first))
+    fn one<X: Hypervisor>(&mut self, at: VirtAddr, frame: Mfn, xen: &X) -> Result<(), ListError> {
+        let pfn = self.page_of(at, frame, xen)?;
+        self.list_pages(Piece { at, pages: PfnRange::new(pfn, 1) })
     }
 
     fn list_pages(&mut self, piece: Piece) -> Result<(), ListError> {

@@ -8,9 +8,9 @@ use core::fmt;
 
 use super::index::{self, INVALID, Index, PER_LEAF};
 use super::plan::Plan;
-use super::reader::{FrameReader, Leaves};
+use super::reader::{FrameReader, MappedLeaves};
 use super::tree::Tree;
-use crate::window::Window;
+use crate::window::{Stretch, Window};
 use xen::Hypervisor;
 use xen::addr::{Mfn, Pfn};
 
@@ -112,13 +112,14 @@ impl Tree {
     }
 
     fn verify_leaf<X: Hypervisor>(&self, window: &Window, xen: &X, first: Pfn, seen: &mut Verified) {
-        let words = self.leaf_words(window, xen, first);
-        if xen.m2p_confirms(&words, first) {
+        let Some(leaf) = self.leaf(window, xen, first) else { return };
+        let whole = first.raw() + PER_LEAF <= self.nr_pages;
+        if whole && Stretch::from(leaf).contiguous_frames(xen, first).is_some() {
             seen.good += PER_LEAF;
             seen.looked_at += PER_LEAF;
             return;
         }
-        for (pfn, word) in (first.raw()..self.nr_pages).map(Pfn::new).zip(words.iter().copied()) {
+        for (pfn, word) in (first.raw()..self.nr_pages).map(Pfn::new).zip(leaf.iter(xen)) {
             if word == INVALID {
                 seen.missing += 1;
                 continue;

@@ -6,8 +6,8 @@ use crate::abi::{MACH2PHYS_START, MmuExtOp, MmuUpdate};
 use crate::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use crate::mmuext;
 use crate::{
-    Claim, Counters, Errno, Faulted, Gauge, Lookup, Loop, ModuleNames, PageTables, Pages, Platform, Stopped,
-    Trapped, Words,
+    Claim, Counters, Errno, Faulted, Gauge, Lookup, Loop, ModuleNames, PageTables, Pages, Platform, Row,
+    Stopped, Trapped, Words,
 };
 
 use super::{
@@ -92,8 +92,8 @@ impl Lookup for Live {
         Some(Claim::new(mfn, Pfn::new(pfn)))
     }
 
-    fn m2p_confirms(&self, frames: &Words, first: Pfn) -> bool {
-        let start = frames[0];
+    fn m2p_names_row(&self, first: Mfn, page: Pfn) -> bool {
+        let start = first.raw();
         if start >= MFN_LIMIT.load(Ordering::Relaxed).saturating_sub(511) {
             return false;
         }
@@ -101,12 +101,8 @@ impl Lookup for Live {
         if [start, start + 511].iter().any(|mfn| probe::read(m2p_address(*mfn)).is_err()) {
             return false;
         }
-        let wrong = (0..).zip(frames).fold(0, |wrong, (page, word)| {
-            // SAFETY: mapped (probed above); Xen writes entries at any time, so the read is volatile.
-            let pfn: u64 = unsafe { volatile::read(m2p_address(start + page)) };
-            wrong | (word ^ (start + page)) | (pfn ^ (first.raw() + page))
-        });
-        wrong == 0
+        // SAFETY: mapped (probed above).
+        unsafe { loops::differences(m2p_address(start), Row::of_pages(page)) == 0 }
     }
 
     fn probe(&self, at: VirtAddr) -> Result<u64, Faulted> {
@@ -123,6 +119,11 @@ impl Pages for Live {
     unsafe fn page(&self, at: VirtAddr) -> Words {
         // SAFETY: the caller's clause; any bit pattern is a word.
         unsafe { volatile::read_page(at) }
+    }
+
+    unsafe fn differences(&self, at: VirtAddr, row: Row) -> u64 {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { loops::differences(at, row) }
     }
 
     unsafe fn bytes<'r>(&self, at: VirtAddr, len: usize) -> &'r [u8] {
@@ -195,7 +196,7 @@ impl Gauge for Live {
             return 0;
         }
         (first..first + 512).fold(0, |sum: u64, mfn| {
-            // SAFETY: as in `m2p_confirms`.
+            // SAFETY: as in `m2p_names_row`, and read one by one, because Xen writes entries at any time.
             sum.wrapping_add(unsafe { volatile::read(m2p_address(mfn)) })
         })
     }
