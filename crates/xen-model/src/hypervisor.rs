@@ -106,6 +106,18 @@ impl Pages for Xen {
         self.memory.words(self.must_translate(at, Use::Read)).into_owned()
     }
 
+    unsafe fn differences(&self, at: VirtAddr, row: xen::Row) -> u64 {
+        let _host = Running::host();
+        let index = (at.as_u64() % PAGE_SIZE / 8) as usize;
+        let mut words = self.memory.words(self.must_translate(at, Use::Read)).into_owned();
+        if index > 0 {
+            let next = self.must_translate(at.align_down(PAGE_SIZE) + PAGE_SIZE, Use::Read);
+            words.rotate_left(index);
+            words[512 - index..].copy_from_slice(&self.memory.words(next)[..index]);
+        }
+        row.differences(&words)
+    }
+
     /// The ramdisk lies in one piece here; anything else is copied, and the copy kept forever.
     unsafe fn bytes<'r>(&self, at: VirtAddr, len: usize) -> &'r [u8] {
         let _host = Running::host();
