@@ -31,7 +31,7 @@ use pv_memory::layout::Layout;
 use pv_memory::limits;
 use pv_memory::memory::Memory;
 use pv_memory::p2m::verify::Verified;
-use pv_memory::p2m::{self, P2m, Retired, Strategy};
+use pv_memory::p2m::{self, Fate, P2m, Retired, Strategy};
 use pv_memory::vmalloc::Vmalloc;
 use pv_memory::walk::BootTables;
 use xen::abi::StartInfo;
@@ -115,9 +115,12 @@ fn clean<X: Hypervisor>(
         report::not_cleaned();
         return Ok(ModuleSpace::unproved());
     }
+    let fate = retired.fate;
     let (space, cleaned) = retired.clean(setup.facts.image, memory, xen).stage(Stage::Cleanup)?;
     report::cleaned(&cleaned, memory.frames);
-    prove_unmapped(layout, xen)?;
+    if fate == Fate::Unmapped {
+        prove_unmapped(layout, xen)?;
+    }
     report::high_mapping(memory.tables, xen).stage(Stage::Cleanup)?;
     Ok(space)
 }

@@ -18,7 +18,7 @@ use pv_memory::limits::Limit;
 use pv_memory::p2m::digest::Digest;
 use pv_memory::p2m::misname::WrongFrame;
 use pv_memory::p2m::verify::{Verified, Verify};
-use pv_memory::p2m::{Form, Outcome, OwnMapping, Physmap, Strategy};
+use pv_memory::p2m::{Fate, Form, Outcome, OwnMapping, Physmap, Strategy};
 use pv_memory::tables::Tables;
 use pv_memory::vmalloc::Area;
 use pv_memory::walk::BootTables;
@@ -125,8 +125,8 @@ pub(crate) fn revectored(outcome: &Outcome) {
     };
     let from = retired.addresses;
     match (p2m.strategy(), p2m.published_list()) {
-        (Strategy::Linear, Some(at)) if at == from.start => {
-            info!(target: Stage::Revector.name(), "leaves stay at {from}, and are published there");
+        (Strategy::Linear, Some(_)) if retired.fate == Fate::Stays => {
+            info!(target: Stage::Revector.name(), "leaves stay at {from}, published as a list");
         }
         (Strategy::Linear, Some(at)) => {
             info!(target: Stage::Revector.name(), "leaves moved from {from} to {at:#018x}: the same frames, published as a list");

@@ -3,7 +3,7 @@
 use arbitrary::{Result, Unstructured};
 use xen::abi::{SIF_INITDOMAIN, SIF_MOD_START_PFN, StartInfo};
 use xen::addr::{PAGE_SIZE, VirtAddr, VirtRange, pages_for};
-use xen::start_info::{Facts, MAX_PAGES};
+use xen::start_info::Facts;
 
 use super::stub::Stub;
 
@@ -12,6 +12,8 @@ const HIGH: u64 = 0xffff_ffff_8000_0000;
 const IMAGE_PFN: u64 = 0x1000;
 /// Machine frame of page 0.
 const FIRST_MFN: u64 = 0x12_3000;
+/// Most pages of a domain: 700 GiB, whose list still fits the high mapping beside the largest image and ramdisk.
+const MOST_PAGES: u64 = 700 << 18;
 
 /// A domain: its start_info, its image, and the machine it is on.
 #[derive(Clone, Copy, Debug)]
@@ -32,12 +34,12 @@ impl Domain {
         let (initial, unmapped) = (flags & 1 != 0, flags & 2 != 0);
         let image_pages = u.int_in_range(1..=0xfff)?;
         let ramdisk_bytes = u.int_in_range(0..=512_u64 << 20)?;
-        let extra_pages = u.int_in_range(0..=MAX_PAGES)?;
+        let extra_pages = u.int_in_range(0..=MOST_PAGES)?;
         let ramdisk_pages = pages_for(ramdisk_bytes);
         let list_at = IMAGE_PFN + image_pages + if unmapped { 0 } else { ramdisk_pages };
         // Four pages and at most 1100 tables after the list, and the list must hold itself.
         let least = list_at + ramdisk_pages + 4 + 1100;
-        let nr_pages = (least + least / 511 + 2 + extra_pages).min(MAX_PAGES);
+        let nr_pages = (least + least / 511 + 2 + extra_pages).min(MOST_PAGES);
         let own_page = list_at + pages_for(nr_pages * 8);
         let tables_at = own_page + if initial { 1 } else { 3 };
         let nr_pt_frames = 5 + (tables_at + 1100) / 512;
@@ -72,6 +74,8 @@ impl Domain {
         Ok(Self { info, facts, machine })
     }
 }
+
+const _: () = assert!(IMAGE_PFN + 0xfff + (512 << 20 >> 12) + MOST_PAGES / 512 + 4 + 1100 <= 2 << 18);
 
 const fn address(pfn: u64) -> u64 {
     HIGH + pfn * PAGE_SIZE

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use crate::support::list_reader::{read_list, walk_list};
+use crate::support::list_reader::{ListClaim, read_list};
 use crate::support::stages::{World, moved, plant_for};
 use crate::support::toolstack;
 use crate::support::walk::Walk;
@@ -94,7 +94,8 @@ fn a_list_published_at_its_direct_map_address_loses_pages() {
         world.built.xen.publish_p2m(published);
         let (leaves, offset) = (mib / 2, first.raw() % 512);
         let slots = (offset + leaves).div_ceil(512);
-        let read = read_list(&world.built.xen).map_or(0, |read| read.pages);
+        let read = ListClaim::published(&world.built.xen).and_then(|claim| claim.walk(&world.built.xen));
+        let read = read.map_or(0, |read| read.pages);
         assert_eq!(read, (leaves * 512).min((slots - 1) * 512 * 512), "{mib} MiB");
         lost.push(mib * 256 - read);
     }
@@ -121,7 +122,8 @@ thread_local! {
 
 /// Whenever the mapping has changed, the generation says so.
 fn generation_is_odd_while_the_mapping_changes(xen: &Xen, _: xen_model::Event) {
-    let frames = walk_list(xen).map_or_else(|_| Vec::new(), |read| read.leaves);
+    let read = ListClaim::published(xen).and_then(|claim| claim.walk(xen));
+    let frames = read.map_or_else(|_| Vec::new(), |read| read.leaves);
     let before = SEEN.replace(Some(frames.clone()));
     if before.is_some_and(|before| before != frames) {
         assert_eq!(xen.generation() % 2, 1, "the mapping has changed, and nobody was warned");

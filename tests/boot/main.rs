@@ -11,6 +11,7 @@ mod flushes;
 mod foreign_frames;
 mod generated;
 mod heap;
+mod large;
 mod linear;
 mod linux_bugs;
 mod list_tables;

@@ -36,7 +36,7 @@ fn each_false_field_of_start_info_is_named() {
     let cases: [(&str, Change); 20] = [
         ("start_info.magic", |info| info.magic[0] = b'X'),
         ("start_info.nr_pages", |info| info.nr_pages = 0),
-        ("start_info.nr_pages", |info| info.nr_pages = (1 << 27) + 1),
+        ("start_info.nr_pages", |info| info.nr_pages = (1 << 32) + 1),
         ("start_info.nr_pages", |info| info.nr_pages = u64::MAX),
         ("start_info.shared_info", |info| info.shared_info += 8),
         ("start_info.shared_info", |info| info.shared_info = 0),
@@ -79,8 +79,9 @@ fn fields_that_are_plausible_alone_but_not_together_are_refused() {
 #[test]
 fn a_list_where_something_else_belongs_or_nothing_can_be_is_refused() {
     let notes = Notes { p2m: P2mNote::InitP2m, ramdisk: RamdiskNote::None };
-    let direct_map = 0xffff_8800_0000_0000;
-    for at in [direct_map, 0xffff_8000_0000_0000, 0xffff_c900_0000_0000, 0x8000_0000_0000, 0x80_0000_0001] {
+    let [direct_map, its_last_slot] = [0xffff_8800_0000_0000, 0xffff_97ff_ffff_f000];
+    let [xen, vmalloc] = [0xffff_8000_0000_0000, 0xffff_c900_0000_0000];
+    for at in [xen, direct_map, its_last_slot, vmalloc, 0x8000_0000_0000, 0x80_0000_0001] {
         let mut built = Domain { notes, ..domain() }.build().unwrap();
         built.start_info.mfn_list = at;
         let text = boot(&mut built, "").unwrap_err().to_string();
@@ -89,17 +90,18 @@ fn a_list_where_something_else_belongs_or_nothing_can_be_is_refused() {
 }
 
 #[test]
-fn a_domain_larger_than_the_tree_is_refused() {
-    for pages in [(1 << 27) + 1, 513 << 18, 900 << 18] {
-        let mut built = Domain { pages, ..Domain::guest(0) }.build().unwrap();
+fn a_domain_larger_than_the_direct_map_is_refused() {
+    for pages in [(1 << 32) + 1, 17 << 28, 1 << 40] {
+        let mut built = domain().build().unwrap();
+        built.start_info.nr_pages = pages;
         let error = boot(&mut built, "").unwrap_err();
         assert_eq!((error.verdict(), error.stage()), (Verdict::Skip, Stage::StartInfo));
         let text = error.to_string();
         assert!(
-            text.starts_with("start_info.nr_pages: expected 2^27 pages (512 GiB) or fewer, found 0x"),
+            text.starts_with("start_info.nr_pages: expected 2^32 pages (16 TiB) or fewer, found 0x"),
             "{text}"
         );
-        let limit = "this kernel cannot do more: its P2M tree has three levels of 512; give the domain 512 GiB or less";
+        let limit = "this kernel cannot do more: its direct map ends there; give the domain 16 TiB or less";
         assert!(text.ends_with(limit), "{text}");
         assert!(!text.contains("builder"), "{text}");
     }

@@ -102,8 +102,8 @@ fn is_nearly_enough(domain: &Domain, plan: &Plan, needed: u64) -> bool {
 /// Memory around every power of two, where rounding goes wrong, and anywhere else.
 fn memory_pages() -> impl Strategy<Value = u64> {
     let near_power =
-        (13..27_u32, -3..=3_i64).prop_map(|(power, off)| (1_u64 << power).saturating_add_signed(off));
-    prop_oneof![near_power, 0x1000..0x800_0000_u64]
+        (13..33_u32, -3..=3_i64).prop_map(|(power, off)| (1_u64 << power).saturating_add_signed(off));
+    prop_oneof![near_power, 0x1000..0x800_0000_u64, 0x800_0000..1_u64 << 32]
 }
 
 fn any_domain() -> impl Strategy<Value = Domain> {

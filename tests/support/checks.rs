@@ -9,7 +9,7 @@ use super::toolstack::{self, Saved};
 use super::walk::Walk;
 
 const DIRECT: u64 = 0xffff_8800_0000_0000;
-const DIRECT_END: u64 = 0xffff_8880_0000_0000;
+const DIRECT_END: u64 = 0xffff_9800_0000_0000;
 const VMALLOC: u64 = 0xffff_c900_0000_0000;
 const P2M: u64 = 0xffff_ea00_0000_0000;
 const HIGH: u64 = 0xffff_ffff_8000_0000;

@@ -34,7 +34,7 @@ pub(crate) fn map_p2m(xen: &Xen) -> Result<Saved, String> {
         let mid = valid(xen.frame(top)[index as usize], "top", index)?;
         directory.push(mid);
         let needed = (max_pfn / 512 - index * 512).min(511);
-        for (number, word) in (0..=needed).zip(xen.frame(mid)) {
+        for (number, word) in (0..=needed).zip(xen.frame(mid).iter()) {
             leaves.push(valid(*word, "mid", index * 512 + number)?);
         }
     }

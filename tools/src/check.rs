@@ -26,7 +26,7 @@ pub(crate) enum Format {
 #[command(
     after_help = "Reads an ELF file or a bzImage (gzip, lzma, xz, lzo, lz4, zstd): its Xen notes, who can boot it, where the\n\
     toolstack and Xen (with --builder: pv-shim, GRUB) put its P2M and ramdisk, and from which ramdisk on\n\
-    they reach the module area, for memory from 64 MiB to 512 GiB.\n\n\
+    they reach the module area, for memory from 64 MiB to 16 TiB.\n\n\
     Exit codes: 0 nothing reaches it at any size (with --e820: no conflict), 5 something does; 1 and 2 are\n\
     the command's own.\n\n\
     Example: does Debian's kernel keep the module area free?\n  \

@@ -15,6 +15,7 @@ use crate::entry;
 use crate::ledger::{Flushes, Ledger};
 use crate::mapping::Mapping;
 use crate::state::Xen;
+use crate::tlb::Slot;
 use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, VirtAddr};
 use xen::pte::Level;
 
@@ -90,7 +91,7 @@ impl Xen {
         if self.flushes.get_mut().mode == Flushes::AlsoImplied {
             return;
         }
-        if entry::is_present(self.memory.words(table)[index]) {
+        if entry::is_present(self.memory.word(table, index)) {
             for base in self.places(table, level) {
                 self.remember_below(base + index as u64 * level.span(), level);
             }
@@ -105,16 +106,44 @@ impl Xen {
         let Some(below) = level.below() else {
             let at = VirtAddr::new_truncate(base);
             if let Some(mapping) = self.mapping(at) {
-                self.tlb.borrow_mut().entry(at.as_u64() / PAGE_SIZE).or_insert(mapping);
+                self.tlb.borrow_mut().keep(at.as_u64() / PAGE_SIZE, mapping, &self.memory);
             }
             return;
         };
-        let Some(table) = self.table_at(VirtAddr::new_truncate(base), below) else { return };
-        for (index, word) in (0..ENTRIES).zip(self.memory.words(table)) {
+        let Some(table) = self.table_at(VirtAddr::new_truncate(base), below) else {
+            return self.remember_large(base, level);
+        };
+        if below == Level::L1
+            && let Some(slot) = self.slot(base)
+        {
+            return self.tlb.borrow_mut().keep_slot(base / PAGE_SIZE, slot, &self.memory);
+        }
+        for (index, word) in (0..ENTRIES).zip(self.memory.words(table).iter()) {
             if entry::is_present(*word) {
                 self.remember_below(base + index * below.span(), below);
             }
         }
+    }
+
+    /// Xen makes large pages for the list alone.
+    fn remember_large(&self, base: u64, level: Level) {
+        for base in (base..base + level.span()).step_by(Level::L2.span() as usize) {
+            if let Some(slot) = self.slot(base) {
+                self.tlb.borrow_mut().keep_slot(base / PAGE_SIZE, slot, &self.memory);
+            }
+        }
+    }
+
+    /// Returns what the 2 MiB from `base` on show, if that is a group of the list's pages: in an L1 table as the builder
+    /// made it, or in a large page.
+    fn slot(&self, base: u64) -> Option<Slot> {
+        let at = VirtAddr::new_truncate(base);
+        let Mapping { mfn, writable, executable } = self.mapping(at)?;
+        let group = match self.table_at(at, Level::L1) {
+            Some(table) => self.memory.list_table(table)?.group,
+            None => self.group_at(&(mfn.raw()..mfn.raw() + ENTRIES))?,
+        };
+        Some(Slot { group, writable, executable })
     }
 
     /// Returns the addresses that a table covers from, wherever it is hooked.
@@ -139,9 +168,9 @@ impl Xen {
             return;
         }
         let Some(below) = at.below() else { return };
-        for (index, word) in (0..ENTRIES).zip(self.memory.words(table)) {
+        for (index, word) in (0..ENTRIES).zip(self.memory.words(table).iter()) {
             let is_xens = at == Level::L4 && entry::XEN_SLOTS.contains(&(index as usize));
-            if entry::is_present(*word) && !is_xens {
+            if entry::is_present(*word) && !is_xens && !entry::is_large(*word, at) {
                 self.collect(entry::frame(*word), below, base + index * at.span(), wanted, all);
             }
         }
@@ -154,10 +183,12 @@ impl Xen {
             return None;
         }
         let tlb = self.tlb.borrow();
-        let mut stale = tlb.iter().filter_map(|(page, remembered)| {
+        let changed = tlb.slots().filter(|(page, slot)| self.slot(page * PAGE_SIZE) != Some(*slot));
+        let in_slots = changed.flat_map(|(page, _)| tlb.of_slot(page, &self.memory));
+        let mut stale = tlb.pages().chain(in_slots).filter_map(|(page, remembered)| {
             let at = VirtAddr::new_truncate(page * PAGE_SIZE);
             let now = self.mapping(at);
-            (now != Some(*remembered)).then_some(Stale { at, remembered: *remembered, now })
+            (now != Some(remembered)).then_some(Stale { at, remembered, now })
         });
         let found = stale.next();
         // The lowest, so that a test's message is the same each time.

@@ -88,7 +88,7 @@ impl Lookup for Xen {
             return Ok(word);
         }
         let mfn = self.translate(at, Use::Read).map_err(|_| Faulted)?;
-        Ok(self.memory.words(mfn)[(at.as_u64() % PAGE_SIZE / 8) as usize])
+        Ok(self.memory.word(mfn, (at.as_u64() % PAGE_SIZE / 8) as usize))
     }
 }
 
@@ -97,13 +97,25 @@ impl Pages for Xen {
     unsafe fn word(&self, at: VirtAddr) -> u64 {
         let _host = Running::host();
         assert!(at.as_u64().is_multiple_of(8), "{at:#x} is not aligned for a word");
-        self.memory.words(self.must_translate(at, Use::Read))[(at.as_u64() % PAGE_SIZE / 8) as usize]
+        self.memory.word(self.must_translate(at, Use::Read), (at.as_u64() % PAGE_SIZE / 8) as usize)
     }
 
     unsafe fn page(&self, at: VirtAddr) -> Words {
         let _host = Running::host();
         assert!(at.as_u64().is_multiple_of(PAGE_SIZE), "{at:#x} is not the start of a page");
-        *self.memory.words(self.must_translate(at, Use::Read))
+        self.memory.words(self.must_translate(at, Use::Read)).into_owned()
+    }
+
+    unsafe fn differences(&self, at: VirtAddr, row: xen::Row) -> u64 {
+        let _host = Running::host();
+        let index = (at.as_u64() % PAGE_SIZE / 8) as usize;
+        let mut words = self.memory.words(self.must_translate(at, Use::Read)).into_owned();
+        if index > 0 {
+            let next = self.must_translate(at.align_down(PAGE_SIZE) + PAGE_SIZE, Use::Read);
+            words.rotate_left(index);
+            words[512 - index..].copy_from_slice(&self.memory.words(next)[..index]);
+        }
+        row.differences(&words)
     }
 
     /// The ramdisk lies in one piece here; anything else is copied, and the copy kept forever.
@@ -116,7 +128,7 @@ impl Pages for Xen {
         if frames.iter().enumerate().all(is_ramdisk) {
             return &self.memory.ramdisk()[first * PAGE_SIZE as usize..][..len];
         }
-        let words = frames.iter().flat_map(|mfn| self.memory.words(*mfn));
+        let words = frames.iter().flat_map(|mfn| self.memory.words(*mfn).into_owned());
         let bytes: Vec<u8> = words.flat_map(|word| word.to_le_bytes()).take(len).collect();
         Vec::leak(bytes)
     }

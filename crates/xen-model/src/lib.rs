@@ -1,8 +1,8 @@
 //! A model of Xen for the host: the whole boot runs as an ordinary program, and whatever Xen refuses is refused.
 //!
 //! [`Domain`] is what a person would write in a guest's configuration; [`Domain::build`] does the domain builder's
-//! work and gives a [`Xen`], which implements [`xen::Hypervisor`]. Memory is sparse: a frame that nobody has
-//! written is described by a word or two, so a guest of 512 GiB fits into a test.
+//! work and gives a [`Xen`], which implements [`xen::Hypervisor`]. Memory is sparse: what nobody has written follows
+//! from a rule, the list and the tables of its own mapping too, so a guest of 15 TiB fits into a test.
 //!
 //! # What is faithful
 //!
@@ -35,6 +35,7 @@
 extern crate alloc;
 
 mod builder;
+mod contents;
 mod entry;
 mod extended;
 mod faults;
@@ -44,14 +45,19 @@ mod heap;
 mod hypervisor;
 mod kind;
 mod ledger;
+mod list_pages;
 mod machine;
 mod mapping;
 mod memory;
 mod run;
+#[cfg(test)]
+mod sparse_tests;
 mod state;
+mod tlb;
 mod translate;
 mod types;
 mod update;
+mod uses;
 mod watch;
 
 pub use builder::{

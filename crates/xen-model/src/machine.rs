@@ -9,6 +9,7 @@
 
 use alloc::vec::Vec;
 
+use xen::Words;
 use xen::addr::{Mfn, Pfn, PfnRange};
 
 /// Adjacent frames, aligned to their number.
@@ -16,6 +17,13 @@ use xen::addr::{Mfn, Pfn, PfnRange};
 struct Block {
     pages: PfnRange,
     first: u64,
+}
+
+impl Block {
+    /// Tells whether large pages are one block: the list has 32 GiB at most. A page alone stays alone (`replaced`).
+    fn is_followed_by(self, pages: PfnRange, first: u64) -> bool {
+        pages.pages() > 1 && self.pages.end == pages.start && self.first + self.pages.pages() == first
+    }
 }
 
 /// The machine's memory, and the part of it that the domain owns.
@@ -35,7 +43,8 @@ pub struct Machine {
 
 impl Machine {
     /// Scatters `pages` pages, without those in `holes`, over the frames from `first` on.
-    pub(crate) fn new(pages: u64, first: Mfn, seed: u64, holes: Vec<PfnRange>) -> Self {
+    pub(crate) fn new(pages: u64, first: Mfn, seed: u64, mut holes: Vec<PfnRange>) -> Self {
+        holes.sort_by_key(|hole| hole.start);
         let mask = (pages * 2).next_power_of_two() - 1;
         let factor = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let offset = seed.rotate_left(17) & mask;
@@ -48,8 +57,11 @@ impl Machine {
     pub(crate) fn with_blocks(mut self, ranges: impl Iterator<Item = PfnRange>) -> Self {
         for pages in ranges {
             let first = self.end.next_multiple_of(pages.pages());
-            self.blocks.push(Block { pages, first });
             self.end = first + pages.pages();
+            match self.blocks.last_mut() {
+                Some(last) if last.is_followed_by(pages, first) => last.pages.end = pages.end,
+                _ => self.blocks.push(Block { pages, first }),
+            }
         }
         self
     }
@@ -67,6 +79,23 @@ impl Machine {
         is_ours.then(|| match self.blocks.iter().find(|block| block.pages.contains(pfn)) {
             Some(block) => Mfn::new(block.first + pfn.above(block.pages.start)),
             None => self.frame(pfn.raw()),
+        })
+    }
+
+    /// Returns the frames of 512 pages, if each of them has a scattered one.
+    pub(crate) fn scattered(&self, first: Pfn) -> Option<Words> {
+        let pages = PfnRange::new(first, 512);
+        let holes = self.holes.iter().skip(self.holes.partition_point(|hole| hole.end <= first));
+        let others = self.blocks.iter().map(|block| block.pages).chain(holes.take(1).copied());
+        let is_plain =
+            pages.end.raw() <= self.pages && !others.into_iter().any(|other| other.overlaps(pages));
+        let mut number = first.raw().wrapping_mul(self.factor).wrapping_add(self.offset);
+        is_plain.then(|| {
+            core::array::from_fn(|_| {
+                let frame = self.first + (number & self.mask);
+                number = number.wrapping_add(self.factor);
+                frame
+            })
         })
     }
 
@@ -128,7 +157,7 @@ impl Machine {
         Mfn::new(self.first + number)
     }
 
-    /// Returns the pages without a frame.
+    /// Returns the pages without a frame, lowest first.
     #[must_use]
     pub fn holes(&self) -> &[PfnRange] {
         &self.holes
@@ -154,8 +183,10 @@ impl Machine {
         Some(block.pages.start.plus(offset(block)))
     }
 
+    /// Holes may touch, but none lies in another.
     fn is_hole(&self, pfn: Pfn) -> bool {
-        self.holes.iter().any(|hole| hole.contains(pfn))
+        let before = self.holes.partition_point(|hole| hole.start <= pfn);
+        before > 0 && self.holes[before - 1].contains(pfn)
     }
 }
 
@@ -186,6 +217,11 @@ mod tests {
                 let mfn = machine.mfn(pfn).unwrap();
                 assert!(seen.insert(mfn));
                 assert_eq!(machine.pfn(mfn), Some(pfn));
+            }
+            for first in (0..5000).map(Pfn::new) {
+                let one_by_one = (0..512).map(|page| machine.mfn(first.plus(page)).map(Mfn::raw));
+                let all: Option<Vec<_>> = one_by_one.collect();
+                assert_eq!(machine.scattered(first).map(Vec::from), all, "{first}");
             }
             assert_eq!(machine.mfn(Pfn::new(700)), None);
             assert_eq!(machine.pfn(machine.foreign()), None);

@@ -1,44 +1,24 @@
-//! Content of machine frames, generated when it is read.
+//! Content of machine frames: stored once it is written, made up by a rule before.
 //!
-//! A frame's content is a description until it is written: one repeated word, a page of the builder's P2M list, or
-//! a page of the ramdisk. Copying and filling move descriptions, so that moving 1 GiB of list costs nothing; a
-//! described page is made real once, where a reader can borrow it for as long as nobody writes.
+//! Copying and filling move rules, so that moving 1 GiB of list costs nothing. `contents` has the rules.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
+#[cfg(test)]
 use alloc::vec::Vec;
-use core::cell::OnceCell;
 use core::hash::{BuildHasherDefault, Hasher};
 use std::collections::HashMap;
 
+use crate::contents::{Contents, ListTable, Rule};
 use crate::machine::Machine;
 use xen::Words;
-use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, PfnRange};
+use xen::addr::Mfn;
 
-/// What free RAM holds under a debug Xen (`xen/common/page_alloc.c:scrub_one_page`).
-pub(crate) const SCRUB: u64 = 0xc2c2_c2c2_c2c2_c2c2;
-
-/// Where the builder put what this file generates.
-#[derive(Clone)]
-pub(crate) struct Contents {
-    /// The P2M list, in runs of pages, first entries first.
-    pub(crate) list: Vec<PfnRange>,
-    /// Word after the list's last entry, in its last page.
-    pub(crate) list_tail: u64,
-    /// The ramdisk.
-    pub(crate) ramdisk: PfnRange,
-    /// Its bytes, whole pages.
-    pub(crate) ramdisk_bytes: &'static [u8],
-    /// What the builder cleared.
-    pub(crate) zeroed: PfnRange,
-}
-
-/// Content of one frame.
+/// Content of a frame that was written.
 #[derive(Clone, Debug)]
 enum Content {
     Own(Box<Words>),
-    Same(u64),
-    List(usize),
-    Ramdisk(usize),
+    By(Rule),
 }
 
 /// The frames of the machine.
@@ -46,47 +26,35 @@ pub(crate) struct Memory {
     pub(crate) machine: Machine,
     contents: Contents,
     written: FrameMap<Content>,
-    lists: Vec<OnceCell<Box<Words>>>,
-    ramdisks: Vec<OnceCell<Box<Words>>>,
-    same: Vec<(u64, Box<Words>)>,
 }
 
 impl Memory {
     pub(crate) fn new(machine: Machine, contents: Contents) -> Self {
-        let mut memory = Self {
-            machine,
-            lists: contents.list.iter().flat_map(|run| run.iter().map(|_| OnceCell::new())).collect(),
-            ramdisks: contents.ramdisk.iter().map(|_| OnceCell::new()).collect(),
-            contents,
-            written: FrameMap::default(),
-            same: Vec::new(),
-        };
-        memory.know(0);
-        memory.know(SCRUB);
-        memory
+        Self { machine, contents, written: FrameMap::default() }
     }
 
     /// Reads a frame.
-    pub(crate) fn words(&self, mfn: Mfn) -> &Words {
-        if let Some(Content::Own(words)) = self.written.get(&mfn.raw()) {
-            return words;
+    pub(crate) fn words(&self, mfn: Mfn) -> Cow<'_, Words> {
+        match self.written.get(&mfn.raw()) {
+            Some(Content::Own(words)) => Cow::Borrowed(words),
+            Some(Content::By(rule)) => Cow::Owned(self.contents.words(&self.machine, *rule)),
+            None => Cow::Owned(self.contents.words(&self.machine, self.contents.rule(&self.machine, mfn))),
         }
-        match self.content(mfn) {
-            // Written frames with own words were returned above.
-            Content::Own(_) => unreachable!("own words are in `written`"),
-            Content::Same(word) => match self.same.iter().find(|(known, _)| *known == word) {
-                Some((_, words)) => words,
-                None => panic!("word {word:#x} was not made known"),
-            },
-            Content::List(page) => self.lists[page].get_or_init(|| Box::new(self.list_page(page))),
-            Content::Ramdisk(page) => self.ramdisks[page].get_or_init(|| Box::new(self.ramdisk_page(page))),
+    }
+
+    /// Reads one word of a frame.
+    pub(crate) fn word(&self, mfn: Mfn, index: usize) -> u64 {
+        match self.written.get(&mfn.raw()) {
+            Some(Content::Own(words)) => words[index],
+            Some(Content::By(rule)) => self.contents.word(&self.machine, *rule, index),
+            None => self.contents.word(&self.machine, self.contents.rule(&self.machine, mfn), index),
         }
     }
 
     /// Reads a frame for writing.
     pub(crate) fn words_mut(&mut self, mfn: Mfn) -> &mut Words {
         if !matches!(self.written.get(&mfn.raw()), Some(Content::Own(_))) {
-            let words = Box::new(*self.words(mfn));
+            let words = Box::new(self.words(mfn).into_owned());
             self.written.insert(mfn.raw(), Content::Own(words));
         }
         match self.written.get_mut(&mfn.raw()) {
@@ -97,20 +65,56 @@ impl Memory {
 
     /// Copies a frame.
     pub(crate) fn copy(&mut self, from: Mfn, to: Mfn) {
-        let content = self.content(from);
+        let content = match self.written.get(&from.raw()) {
+            Some(content) => content.clone(),
+            None => Content::By(self.contents.rule(&self.machine, from)),
+        };
         self.written.insert(to.raw(), content);
     }
 
     /// Fills a frame with one word.
     pub(crate) fn fill(&mut self, mfn: Mfn, word: u64) {
-        self.know(word);
-        self.written.insert(mfn.raw(), Content::Same(word));
+        self.written.insert(mfn.raw(), Content::By(Rule::Same(word)));
+    }
+
+    /// Makes a frame a table that shows pages of the list.
+    pub(crate) fn show_list(&mut self, mfn: Mfn, table: ListTable) {
+        self.written.insert(mfn.raw(), Content::By(Rule::ListTable(table)));
+    }
+
+    /// Returns which pages of the list a table shows, if it is as the builder made it, or a copy of that.
+    pub(crate) fn list_table(&self, mfn: Mfn) -> Option<ListTable> {
+        match self.written.get(&mfn.raw()) {
+            Some(Content::By(Rule::ListTable(table))) => Some(*table),
+            _ => None,
+        }
+    }
+
+    /// Returns which page of the list a frame backs, if the list has a mapping of its own.
+    pub(crate) fn list_number(&self, mfn: Mfn) -> Option<u64> {
+        let pfn = self.machine.pfn(mfn).filter(|_| self.contents.list.groups() > 0)?;
+        self.contents.list.number(pfn)
+    }
+
+    /// Returns the frame of a page of the list.
+    pub(crate) fn list_frame(&self, number: u64) -> Option<Mfn> {
+        self.contents.list_frame(&self.machine, number)
+    }
+
+    /// Returns how many groups of 512 pages the list has; none without a mapping of its own.
+    pub(crate) fn list_groups(&self) -> u64 {
+        self.contents.list.groups()
     }
 
     /// Returns which page of the ramdisk a frame holds, if it holds one unchanged.
     pub(crate) fn ramdisk_number(&self, mfn: Mfn) -> Option<usize> {
-        match self.content(mfn) {
-            Content::Ramdisk(page) => Some(page),
+        let rule = match self.written.get(&mfn.raw()) {
+            Some(Content::Own(_)) => return None,
+            Some(Content::By(rule)) => *rule,
+            None => self.contents.rule(&self.machine, mfn),
+        };
+        match rule {
+            Rule::Ramdisk(page) => Some(page),
             _ => None,
         }
     }
@@ -120,59 +124,20 @@ impl Memory {
         self.contents.ramdisk_bytes
     }
 
-    fn know(&mut self, word: u64) {
-        if !self.same.iter().any(|(known, _)| *known == word) {
-            self.same.push((word, Box::new([word; 512])));
-        }
+    /// Returns how many pages are stored.
+    #[cfg(test)]
+    pub(crate) fn stored(&self) -> usize {
+        self.written.values().filter(|content| matches!(content, Content::Own(_))).count()
     }
 
-    fn content(&self, mfn: Mfn) -> Content {
-        if let Some(content) = self.written.get(&mfn.raw()) {
-            return content.clone();
-        }
-        let Contents { ramdisk, zeroed, .. } = self.contents;
-        let pfn = self.machine.pfn(mfn);
-        if let Some(page) = pfn.and_then(|pfn| self.list_number(pfn)) {
-            return Content::List(page as usize);
-        }
-        match pfn {
-            Some(pfn) if ramdisk.contains(pfn) => Content::Ramdisk(pfn.above(ramdisk.start) as usize),
-            Some(pfn) if !zeroed.contains(pfn) => Content::Same(SCRUB),
-            _ => Content::Same(0),
-        }
-    }
-
-    /// Returns which page of the list a page is.
-    fn list_number(&self, pfn: Pfn) -> Option<u64> {
-        let mut before = 0;
-        for run in &self.contents.list {
-            if run.contains(pfn) {
-                return Some(before + pfn.above(run.start));
-            }
-            before += run.pages();
-        }
-        None
-    }
-
-    fn list_page(&self, page: usize) -> Words {
-        let first = page as u64 * ENTRIES;
-        core::array::from_fn(|index| {
-            let pfn = Pfn::new(first + index as u64);
-            if pfn.raw() >= self.machine.pages() {
-                self.contents.list_tail
-            } else {
-                self.machine.mfn(pfn).map_or(u64::MAX, Mfn::raw)
-            }
-        })
-    }
-
-    fn ramdisk_page(&self, page: usize) -> Words {
-        let bytes = &self.contents.ramdisk_bytes[page * PAGE_SIZE as usize..][..PAGE_SIZE as usize];
-        let mut words = [0; 512];
-        for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
-            *word = bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-        }
-        words
+    /// Stores what follows from a rule, but for single words.
+    #[cfg(test)]
+    pub(crate) fn store(&mut self) {
+        let frames: Vec<_> = self.written.keys().copied().map(Mfn::new).collect();
+        let list: Vec<_> = (0..).map_while(|number| self.list_frame(number)).collect();
+        frames.into_iter().chain(list).for_each(|mfn| {
+            self.words_mut(mfn);
+        });
     }
 }
 

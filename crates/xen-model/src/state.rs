@@ -3,6 +3,7 @@
 //! The rules are in the files that share this state: `types`, `update`, `extended`, `translate`, `flushes`, `guest`;
 //! the guest reaches them through `hypervisor`.
 
+use alloc::borrow::Cow;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -12,11 +13,12 @@ use std::time::Instant;
 use crate::builder::{Builder, Hardware};
 use crate::faults::{Refusal, Script};
 use crate::heap::Lease;
-use crate::kind::{Kind, Pin, Typed};
+use crate::kind::Kind;
 use crate::ledger::Ledger;
 use crate::machine::Machine;
-use crate::mapping::Mapping;
-use crate::memory::{FrameMap, Memory};
+use crate::memory::Memory;
+use crate::tlb::Tlb;
+use crate::uses::Uses;
 use crate::watch::{Event, Watchers};
 use xen::addr::{Mfn, Pfn, VirtAddr};
 use xen::start_info::Facts;
@@ -25,12 +27,12 @@ use xen::{Counters, ModuleNames, PublishedP2m, Trapped, Words};
 /// One domain on a modelled Xen.
 pub struct Xen {
     pub(crate) memory: Memory,
-    pub(crate) types: FrameMap<Typed>,
+    pub(crate) uses: Uses,
     pub(crate) builder: Builder,
     pub(crate) hardware: Hardware,
     pub(crate) root: Mfn,
     pub(crate) shared_info: Mfn,
-    pub(crate) tlb: RefCell<FrameMap<Mapping>>,
+    pub(crate) tlb: RefCell<Tlb>,
     pub(crate) flushes: RefCell<Ledger>,
     pub(crate) facts: Option<Facts>,
     pub(crate) script: Script,
@@ -60,8 +62,8 @@ impl Xen {
     pub(crate) fn new(memory: Memory, builder: Builder, hardware: Hardware, root: Mfn) -> Self {
         let shared_info = memory.machine.limit();
         let mut xen = Self {
+            uses: Uses::new(memory.list_groups()),
             memory,
-            types: FrameMap::default(),
             builder,
             hardware,
             root,
@@ -93,7 +95,7 @@ impl Xen {
 
     /// Mirrors `share_xen_page_with_guest`: Xen holds the frame as writable, it can never be a table.
     fn hold(&mut self, mfn: Mfn) {
-        self.types.insert(mfn.raw(), Typed { kind: Kind::Writable, count: 1, pin: Pin::Loose });
+        self.typed(mfn, Kind::Writable).count += 1;
     }
 
     /// Plans to refuse a hypercall, besides those planned before.
@@ -155,13 +157,30 @@ impl Xen {
 
     /// Reads a frame from outside the domain, as a toolstack does.
     #[must_use]
-    pub fn frame(&self, mfn: Mfn) -> &Words {
+    pub fn frame(&self, mfn: Mfn) -> Cow<'_, Words> {
         self.memory.words(mfn)
+    }
+
+    /// Reads one word of a frame from outside the domain: cheaper than the frame if nobody has written it.
+    #[must_use]
+    pub fn word(&self, mfn: Mfn, index: usize) -> u64 {
+        self.memory.word(mfn, index)
     }
 
     /// Damages a frame from outside the domain, past all checks.
     pub fn frame_mut(&mut self, mfn: Mfn) -> &mut Words {
         self.memory.words_mut(mfn)
+    }
+
+    /// Stores what follows from a rule, as if somebody had written it; nothing else changes.
+    #[cfg(test)]
+    pub(crate) fn store_everything(&mut self) {
+        self.memory.store();
+        for number in 0..self.memory.list_groups() * xen::addr::ENTRIES {
+            if let Some(mfn) = self.memory.list_frame(number).filter(|mfn| self.kind(*mfn).is_some()) {
+                self.typed(mfn, Kind::Writable);
+            }
+        }
     }
 
     /// Tells whether the domain may map a frame.

@@ -34,7 +34,7 @@ impl Xen {
         let mut mapping = Mapping { mfn: self.root, writable: true, executable: true };
         for level in [Level::L4, Level::L3, Level::L2, Level::L1] {
             let index = level.index(at);
-            let word = self.memory.words(mapping.mfn)[index];
+            let word = self.memory.word(mapping.mfn, index);
             if !entry::is_present(word) || (level == Level::L4 && XEN_SLOTS.contains(&index)) {
                 return None;
             }
@@ -54,7 +54,7 @@ impl Xen {
     pub fn table_at(&self, at: VirtAddr, level: Level) -> Option<Mfn> {
         let mut table = (self.root, Level::L4);
         while table.1 > level {
-            let word = self.memory.words(table.0)[table.1.index(at)];
+            let word = self.memory.word(table.0, table.1.index(at));
             let is_table = entry::is_present(word) && !entry::is_large(word, table.1);
             table = (entry::frame(word), table.1.below().filter(|_| is_table)?);
         }
@@ -66,8 +66,8 @@ impl Xen {
         self.check_stale();
         let page = at.as_u64() >> 12;
         let mut tlb = self.tlb.borrow_mut();
-        let mapping = match tlb.get(&page) {
-            Some(mapping) => *mapping,
+        let mapping = match tlb.get(page, &self.memory) {
+            Some(mapping) => mapping,
             None => {
                 let mapping = self.mapping(at).ok_or(Fault::NotPresent)?;
                 tlb.insert(page, mapping);
@@ -82,7 +82,7 @@ impl Xen {
         if allowed {
             return Ok(mapping.mfn);
         }
-        tlb.remove(&page);
+        tlb.forget(page, &self.memory);
         Err(Fault::Forbidden)
     }
 
@@ -99,12 +99,12 @@ impl Xen {
 
     /// Forgets one translation.
     pub(crate) fn forget(&self, at: VirtAddr) {
-        self.tlb.borrow_mut().remove(&(at.as_u64() >> 12));
+        self.tlb.borrow_mut().forget(at.as_u64() >> 12, &self.memory);
     }
 
     /// Forgets the translations that lead to a frame.
     pub(crate) fn forget_frame(&self, mfn: Mfn) {
-        self.tlb.borrow_mut().retain(|_, mapping| mapping.mfn != mfn);
+        self.tlb.borrow_mut().forget_frame(mfn, &self.memory);
     }
 
     /// Forgets every translation.

@@ -66,7 +66,7 @@ impl Xen {
         match self.kind(table) {
             Some((Kind::Table(level), _)) => {
                 let keep = if element.ptr & 7 == PRESERVE_AD { entry::ACCESSED | entry::DIRTY } else { 0 };
-                let old = self.memory.words(table)[index];
+                let old = self.memory.word(table, index);
                 self.modify(table, index, level, element.val | old & keep)?;
                 Ok(Some(level))
             }
@@ -82,7 +82,7 @@ impl Xen {
         if level == Level::L4 && XEN_SLOTS.contains(&index) {
             return Err(Errno::EINVAL);
         }
-        let old = self.memory.words(table)[index];
+        let old = self.memory.word(table, index);
         if entry::is_present(new) && entry::is_present(old) && entry::differs_in_harmless_bits(old, new) {
             if entry::has_disallowed_bits(new, level, self.hardware) {
                 return Err(Errno::EINVAL);
@@ -118,16 +118,13 @@ impl Xen {
             return Err(Errno::EINVAL);
         }
         self.get_type(mfn, Kind::Table(level))?;
-        match self.types.get_mut(&mfn.raw()) {
-            Some(typed) if typed.pin == Pin::Loose => {
-                typed.pin = Pin::Pinned;
-                Ok(())
-            }
-            _ => {
-                self.put_type(mfn);
-                Err(Errno::EINVAL)
-            }
+        let typed = self.typed(mfn, Kind::Table(level));
+        if typed.pin == Pin::Loose {
+            typed.pin = Pin::Pinned;
+            return Ok(());
         }
+        self.put_type(mfn);
+        Err(Errno::EINVAL)
     }
 
     /// Mirrors `MMUEXT_UNPIN_TABLE`.
@@ -135,7 +132,7 @@ impl Xen {
     /// # Errors
     /// `EINVAL` if the frame is not pinned.
     pub fn unpin(&mut self, mfn: Mfn) -> Result<(), Errno> {
-        match self.types.get_mut(&mfn.raw()) {
+        match self.uses.own(mfn) {
             Some(typed) if typed.pin == Pin::Pinned => {
                 typed.pin = Pin::Loose;
                 self.put_type(mfn);

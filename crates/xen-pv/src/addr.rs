@@ -46,12 +46,14 @@ impl Pfn {
 
     /// Wraps a raw page number.
     #[must_use]
+    #[inline]
     pub const fn new(raw: u64) -> Self {
         Self(raw)
     }
 
     /// Returns the raw page number.
     #[must_use]
+    #[inline]
     pub const fn raw(self) -> u64 {
         self.0
     }
@@ -64,6 +66,7 @@ impl Pfn {
 
     /// Returns how many pages `self` lies above `base`; zero if below.
     #[must_use]
+    #[inline]
     pub const fn above(self, base: Self) -> u64 {
         self.0.saturating_sub(base.0)
     }
@@ -94,12 +97,14 @@ impl Mfn {
 
     /// Wraps a raw frame number.
     #[must_use]
+    #[inline]
     pub const fn new(raw: u64) -> Self {
         Self(raw)
     }
 
     /// Returns the raw frame number.
     #[must_use]
+    #[inline]
     pub const fn raw(self) -> u64 {
         self.0
     }
@@ -165,6 +170,7 @@ impl PfnRange {
 
     /// Tells whether `pfn` lies in the range.
     #[must_use]
+    #[inline]
     pub const fn contains(self, pfn: Pfn) -> bool {
         pfn.0 >= self.start.0 && pfn.0 < self.end.0
     }

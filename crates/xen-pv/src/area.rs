@@ -5,7 +5,9 @@
 //!                    | Xen's own (M2P at start) | never touched
 //! 0xffff880000000000 +--------------------------+ L4 272
 //!                    | direct map    __va       | pfn n at DIRECT + n * 4096, built by stage 4
-//! 0xffffc90000000000 +--------------------------+
+//! 0xffff980000000000 +--------------------------+ L4 304
+//!                    | not used                 |
+//! 0xffffc90000000000 +--------------------------+ L4 402
 //!                    | vmalloc                  |
 //! 0xffffe90000000000 +--------------------------+
 //! 0xffffea0000000000 | P2M list, if it is linear| entry of pfn n at n * 8, or up to 2 MiB further
@@ -29,8 +31,8 @@ use crate::addr::{L3_SPAN, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
 pub const XEN: VirtRange = VirtRange::between(VirtAddr::new(0xffff_8000_0000_0000), DIRECT);
 /// Start of the direct map.
 pub const DIRECT: VirtAddr = VirtAddr::new(0xffff_8800_0000_0000);
-/// The direct map: as large as the memory that a P2M tree can describe.
-pub const DIRECT_MAP: VirtRange = VirtRange::new(DIRECT, L3_SPAN);
+/// The direct map, for domains of up to 16 TiB: 32 L4 slots. Linux gives its own 64 TiB at the same place.
+pub const DIRECT_MAP: VirtRange = VirtRange::new(DIRECT, 32 * L3_SPAN);
 /// Address space for areas outside the module area.
 pub const VMALLOC: VirtRange = VirtRange::new(VirtAddr::new(0xffff_c900_0000_0000), 32 << 40);
 /// Address space for a P2M list: 8 bytes for each page of 16 TiB, from the start of an L4 slot.
@@ -69,6 +71,7 @@ pub const fn linear(base: VirtAddr, pfn: Pfn) -> VirtAddr {
 }
 
 const _: () = assert!(HIGH_MAP.bytes == 512 << 20);
+const _: () = assert!(DIRECT_MAP.end_raw() == 0xffff_9800_0000_0000);
 const _: () = assert!(DIRECT_MAP.end_raw() <= VMALLOC.start.as_u64());
 const _: () = assert!(VMALLOC.end_raw() <= P2M.start.as_u64() && P2M.end_raw() < HIGH.as_u64());
 const _: () = assert!(P2M.start.as_u64().is_multiple_of(L3_SPAN));

@@ -22,12 +22,14 @@ pub struct Claim {
 
 impl Claim {
     /// Records that M2P has `pfn` for `mfn`.
+    #[inline]
     pub const fn new(mfn: Mfn, pfn: Pfn) -> Self {
         Self { mfn, pfn }
     }
 
     /// Tells whether M2P names this page: enough for a caller that has the frame from `P2M[pfn]`.
     #[must_use]
+    #[inline]
     pub fn names(self, pfn: Pfn) -> bool {
         self.pfn == pfn
     }

@@ -4,7 +4,6 @@
 //! hold a first word and 511 that follow it at equal steps. Whether they do is all that a boot needs to know of most of
 //! its memory, and it can be asked as fast as memory can be read ([`Pages::differences`](crate::Pages::differences)).
 
-use crate::Words;
 use crate::addr::{Mfn, PAGE_SIZE, Pfn};
 use crate::pte::Pte;
 
@@ -38,7 +37,7 @@ impl Row {
 
     /// Returns the bits in which any word differs from the one that it should be; zero if the words are this row.
     #[must_use]
-    pub fn differences(self, words: &Words) -> u64 {
+    pub fn differences(self, words: &[u64; 512]) -> u64 {
         let mut expected = self.first;
         words.iter().fold(0, |differences, word| {
             let found = word ^ expected;
@@ -54,7 +53,7 @@ mod tests {
 
     const ROW: Row = Row { first: 0x1000, step: 3 };
 
-    fn words() -> Words {
+    fn words() -> [u64; 512] {
         core::array::from_fn(|index| 0x1000 + 3 * index as u64)
     }
 

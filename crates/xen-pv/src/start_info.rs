@@ -7,7 +7,7 @@
 //! Sources: xen/include/public/xen.h, "Start-of-day memory layout".
 
 use crate::abi::{SIF_MOD_START_PFN, StartInfo};
-use crate::addr::{ENTRIES, L2_SPAN, L3_SPAN, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange, pages_for};
+use crate::addr::{L2_SPAN, L3_SPAN, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange, pages_for};
 use crate::area;
 use crate::early::Early;
 pub use crate::field::{Fault, FieldError};
@@ -16,8 +16,8 @@ pub use crate::mark::Mark;
 pub use crate::role::Role;
 use crate::{List, Lookup};
 
-/// Most pages that a three-level tree of 512 entries each can hold: 512 GiB.
-pub const MAX_PAGES: u64 = ENTRIES * ENTRIES * ENTRIES;
+/// Most pages of a domain: as many as the direct map has addresses for, 2^32 (16 TiB).
+pub const MAX_PAGES: u64 = area::DIRECT_MAP.pages();
 
 /// What the image knows about itself before it has read anything.
 #[derive(Clone, Copy, Debug)]
@@ -162,16 +162,16 @@ fn after(field: &'static str, expected: &'static str, at: VirtAddr, end: u64) ->
     checked(field, expected, at.as_u64(), |at| at >= end).map(|_| ())
 }
 
-/// A domain that is too large for the tree is not the builder's fault.
+/// A domain that is too large for the direct map is not the builder's fault.
 const fn within_limit(pages: u64) -> Result<(), FieldError> {
     if pages <= MAX_PAGES {
         return Ok(());
     }
     Err(FieldError {
         field: "nr_pages",
-        expected: "2^27 pages (512 GiB) or fewer",
+        expected: "2^32 pages (16 TiB) or fewer",
         found: pages,
-        advice: "this kernel cannot do more: its P2M tree has three levels of 512; give the domain 512 GiB or less",
+        advice: "this kernel cannot do more: its direct map ends there; give the domain 16 TiB or less",
         fault: Fault::Limit,
     })
 }
@@ -181,10 +181,10 @@ fn mfn_list(raw: &StartInfo, nr_pages: u64) -> Result<VirtRange, FieldError> {
     let bytes = nr_pages * 8;
     if raw.mfn_list >= area::HIGH.as_u64() {
         let start = high_page("mfn_list", raw.mfn_list)?;
+        let end = raw.mfn_list - area::HIGH.as_u64() + bytes;
         let expected = "a list that ends within 2 GiB of the high mapping's start";
-        checked("mfn_list", expected, raw.mfn_list, |at| {
-            at - area::HIGH.as_u64() + bytes <= 2 * L2_SPAN - L2_SPAN / 64
-        })?;
+        checked("mfn_list", expected, raw.mfn_list, |_| end <= 2 * L2_SPAN)?;
+        below_the_end(raw.mfn_list, end)?;
         return Ok(VirtRange::new(start, bytes));
     }
     let expected = "a page-aligned address, and canonical ones to the list's end";
@@ -197,6 +197,22 @@ fn mfn_list(raw: &StartInfo, nr_pages: u64) -> Result<VirtRange, FieldError> {
     let expected = "a list with L4 slots of its own: none of Xen, direct map, vmalloc and high mapping";
     checked("mfn_list", expected, raw.mfn_list, |_| has_slots_of_its_own(list))?;
     Ok(list)
+}
+
+/// A builder may use addresses to the last one; this kernel has nothing after the module area. Such a domain has about
+/// 1 TiB, or a ramdisk that takes as many addresses as a list of it.
+const fn below_the_end(at: u64, end: u64) -> Result<(), FieldError> {
+    if end <= area::MODULES.end_raw() - area::HIGH.as_u64() {
+        return Ok(());
+    }
+    Err(FieldError {
+        field: "mfn_list",
+        expected: "a list that ends below the module area's end, 0xffffffffff000000",
+        found: at,
+        advice: "this kernel cannot do more: give its image the note INIT_P2M, or the domain less memory or a smaller \
+                 ramdisk",
+        fault: Fault::Limit,
+    })
 }
 
 /// start_info's own page must be found in the list. If it is not, the list is wrong, whatever its address, and not the

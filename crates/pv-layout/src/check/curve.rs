@@ -9,19 +9,22 @@ use crate::{
     sizes::Size,
 };
 
-/// Steps for each doubling of the memory.
-const STEPS: u64 = 4;
-/// Doublings from 64 MiB to 512 GiB.
-const DOUBLINGS: u64 = 13;
+/// Steps for each doubling of the memory, in characters and in the picture.
+const CHARACTERS: u64 = 3;
+const POINTS: u64 = 4;
+/// Doublings from 64 MiB to 16 TiB.
+const DOUBLINGS: u64 = 18;
+/// Doublings from one number on the axis to the next.
+const NUMBERED: u64 = 3;
 /// Height of the terminal's curve in characters, and MiB of ramdisk that a character stands for.
 const ROWS: u64 = 16;
 const ROW_MIB: u64 = 40;
 
-/// Memory sizes along the lower axis.
-fn memories() -> impl Iterator<Item = Size> {
-    (0..=DOUBLINGS * STEPS).map(|step| {
-        let whole = (64 << 20) << (step / STEPS);
-        Size((whole + whole / STEPS * (step % STEPS)) / PAGE * PAGE)
+/// Memory sizes along the lower axis, so many for each doubling.
+fn memories(steps: u64) -> impl Iterator<Item = Size> {
+    (0..=DOUBLINGS * steps).map(move |step| {
+        let whole = (64 << 20) << (step / steps);
+        Size((whole + whole / steps * (step % steps)) / PAGE * PAGE)
     })
 }
 
@@ -35,14 +38,15 @@ pub(super) fn text(question: &Question) -> String {
             _ if row % 4 == 0 => ramdisk.to_string(),
             _ => String::new(),
         };
-        let line: String = memories().map(|memory| letter(question.fate(memory, ramdisk))).collect();
+        let line: String =
+            memories(CHARACTERS).map(|memory| letter(question.fate(memory, ramdisk))).collect();
         out += format!("{label:>8} |{line}").trim_end();
         out.push('\n');
     }
-    let axis: String = (0..=DOUBLINGS).map(|_| format!("{:4}", "|")).collect();
+    let axis: String = (0..=DOUBLINGS).map(|_| format!("{:3}", "|")).collect();
     out += &format!("{:8} +{}\n{:10}", "", axis.trim_end().replace(' ', "-"), "");
-    for doubling in (0..=DOUBLINGS).step_by(2) {
-        out += &format!("{:8}", Size::of_mib(64 << doubling).to_string());
+    for doubling in (0..=DOUBLINGS).step_by(NUMBERED as usize) {
+        out += &format!("{:9}", Size::of_mib(64 << doubling).to_string());
     }
     format!(
         "{}  memory\n\n  #  P2M in the module area   +  only other rows   .  free   blank: refused\n",
@@ -61,7 +65,7 @@ const fn letter(fate: Fate) -> char {
 
 /// The curve as SVG.
 pub(super) fn svg(question: &Question, title: &str) -> String {
-    let points = memories().map(|memory| {
+    let points = memories(POINTS).map(|memory| {
         let limits = question.limits(memory);
         chart::Point { memory, collides: limits.collides_from, refused: limits.refused_from }
     });

@@ -13,6 +13,9 @@ use crate::{
     sizes::Size,
 };
 
+/// The largest memory that is asked about: 16 TiB.
+const MOST_GIB: u64 = 1 << 14;
+
 /// What happens to a domain of some size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -66,9 +69,21 @@ impl Question {
         }
     }
 
-    /// The limits for every power of two from 64 MiB to 512 GiB.
+    /// The limits for every power of two from 64 MiB to 16 TiB.
     pub fn table(&self) -> Vec<Limits> {
-        (6..=19).map(|power| self.limits(Size::of_mib(1 << power))).collect()
+        (6..=24).map(|power| self.limits(Size::of_mib(1 << power))).collect()
+    }
+
+    /// The largest memory in whole GiB that the builder can give without a ramdisk; none if it is not less than 16 TiB.
+    #[must_use]
+    pub fn largest(&self) -> Option<Size> {
+        let (mut fits, mut refused) = (0, MOST_GIB + 1);
+        while refused - fits > 1 {
+            let middle = u64::midpoint(fits, refused);
+            let fate = self.fate(Size::of_mib(middle << 10), Size(0));
+            if fate == Fate::Refused { refused = middle } else { fits = middle }
+        }
+        (fits < MOST_GIB).then_some(Size::of_mib(fits << 10))
     }
 
     /// Whether there is a size at which something is in the way of modules.
@@ -152,6 +167,23 @@ mod tests {
         assert_eq!(limits(Kernel { list_at: None, ..both }).p2m_from, Some(Size(0)));
         let mapped = limits(Kernel { ramdisk: RamdiskPlace::Mapped, ..both });
         assert!(mapped.collides_from.is_some() && mapped.p2m_from.is_none());
+    }
+
+    /// The list and its page tables take all of the 2 GiB that the high mapping has addresses for.
+    #[test]
+    fn without_its_note_the_p2m_ends_a_domain_below_1_tib_and_with_it_16_tib_are_built() {
+        let plain = Kernel::of_pages(0xe43);
+        let noted = Kernel { list_at: Some(0x80_0000_0000), ..plain };
+        for builder in Builder::ALL {
+            let question = |kernel| Question { builder, ..question(kernel) };
+            let largest = question(plain).largest().unwrap();
+            assert!(largest > Size::of_mib(1000 << 10) && largest < Size::of_mib(1 << 20), "{largest}");
+            let next = Size(largest.0 + (1 << 30));
+            assert_ne!(question(plain).fate(largest, Size(0)), Fate::Refused);
+            assert_eq!(question(plain).fate(next, Size(0)), Fate::Refused);
+            assert_eq!(question(noted).largest(), None);
+            assert_eq!(question(noted).fate(Size::of_mib(16 << 20), Size(0)), Fate::Fits);
+        }
     }
 
     #[test]

@@ -93,6 +93,9 @@ pub fn answer(question: &Question) -> String {
     for limits in &table {
         out += &row(limits);
     }
+    if let Some(largest) = question.largest() {
+        out += &format!("  {}\n", most_in_words(question, largest));
+    }
     if !question.collides() {
         return out + "  (ramdisk sizes) No ramdisk collides at any of these sizes.\n";
     }
@@ -124,6 +127,17 @@ fn list_in_words(question: &Question) -> String {
         ),
         (None, None) => "P2M: after the ramdisk, in the initial mapping (no INIT_P2M note)".to_owned(),
     }
+}
+
+/// Only a P2M in the initial mapping limits the memory: that mapping has 2 GiB at most, and the list 2 MiB for each GiB.
+fn most_in_words(question: &Question, largest: Size) -> String {
+    let Question { kernel, builder, .. } = *question;
+    let domain = Domain { builder, pages: 0, kernel, ramdisk: None };
+    let note = match domain.list_address() {
+        None => "; for more, the image needs the note INIT_P2M",
+        Some(_) => "",
+    };
+    format!("Largest memory, without a ramdisk: {} GiB{note}.", largest.mib() >> 10)
 }
 
 const fn ramdisk_in_words(question: &Question) -> &'static str {

@@ -51,6 +51,7 @@ pub(super) fn all() -> Vec<(&'static str, Scene)> {
                 ..predicted(Builder::Toolstack, 524_288, Kernel::of_pages(0x1000), None)
             },
         ),
+        ("terabytes", predicted(Builder::Toolstack, 15 << 20, linux, Some(600 << 20))),
         ("memory-map", with_map(predicted(Builder::Xen, 1024, Kernel::of_pages(0x2000), Some(64 << 20)))),
         ("unknown-sizes", unknown()),
         (

@@ -144,6 +144,21 @@ fn pv_shim_builds_as_xen_does_with_two_rings() {
     assert_eq!((row(&plan, Kind::P2m).pfn, row(&toolstacks, Kind::P2m).pfn), (0x2002, 0x1400));
 }
 
+/// As the list grows to 30 GiB, so do its own tables, and nothing in the initial mapping.
+#[test]
+fn with_its_note_the_largest_domains_list_is_in_nobodys_way() {
+    let kernel = Kernel { list_at: Some(0x80_0000_0000), ..Kernel::of_pages(0x65) };
+    let plan = |tib: u64| Domain { kernel, ..guest(tib << 20, 0, None) }.plan().unwrap();
+    let (small, large) = (plan(1), plan(15));
+    assert_eq!((small.alloc_end, small.mapped_end), (large.alloc_end, large.mapped_end));
+    let list = row(&large, Kind::P2m);
+    assert_eq!((list.pages, list.address), (15 << 19, Some(0x80_0000_0000)));
+    assert_eq!(large.list_tables, Some(TableCounts([15 << 10, 30, 1, 0])));
+    let without = Domain { kernel: Kernel::of_pages(0x65), ..guest(1 << 20, 0, None) }.plan();
+    assert_eq!(without, Err(Refusal::NoAddresses));
+    assert!(Refusal::NoAddresses.to_string().contains("INIT_P2M"));
+}
+
 #[test]
 fn a_mapping_that_ends_on_its_boundary_with_all_its_padding_is_not_made_larger() {
     // 4 + 2 tables and a stack after `used`, then exactly 128 pages up to 4 MiB.

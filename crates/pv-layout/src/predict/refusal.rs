@@ -25,8 +25,9 @@ impl fmt::Display for Refusal {
                 Size::of_pages(*found)
             ),
             Self::NoAddresses => f.write_str(
-                "image, ramdisk, P2M and page tables end after the last address of the address space: give the domain \
-                 a smaller ramdisk or less memory",
+                "image, ramdisk, P2M and page tables end after the last address of the address space: give the image \
+                 the note INIT_P2M (each 512 GiB of memory take 1 GiB of P2M), or the domain a smaller ramdisk or less \
+                 memory",
             ),
             Self::BadImage { base, start, end } => write!(
                 f,

@@ -14,8 +14,8 @@ use crate::{
 const BY: Option<Writer> = Some(Writer::Revector);
 /// Pages below this number are a count; the log's other hexadecimal numbers are addresses.
 const MOST_PAGES: u64 = 1 << 40;
-/// More pages than a direct map shows: 1 TiB.
-const MOST_DIRECT: u64 = 1 << 28;
+/// More pages than the guest's direct map shows: 16 TiB.
+const MOST_DIRECT: u64 = 1 << 32;
 
 pub(super) const WORDS: &[Word] = &[
     // The time in front of these may have been taken out, so they stand without its bracket.

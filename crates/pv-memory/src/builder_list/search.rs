@@ -23,11 +23,32 @@ use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange};
 use xen::pte::{Level, Pte};
 use xen::{Hypervisor, List, Row};
 
-/// A table of the list's mapping, and the first address that it maps.
+/// Tables of the list's mapping whose pages follow each other, and what they map, too. A list for terabytes has
+/// thousands of tables, in a few such runs.
 #[derive(Clone, Copy)]
 struct Found {
-    pfn: Pfn,
+    pages: PfnRange,
+    /// The first address that the first of them maps.
     base: VirtAddr,
+}
+
+impl Found {
+    /// Each table with the first address that it maps.
+    fn each(self, level: Level) -> impl Iterator<Item = (Pfn, VirtAddr)> {
+        self.pages.iter().zip(0..).map(move |(pfn, table)| (pfn, self.base + table * level.span() * ENTRIES))
+    }
+
+    /// Adds a table of `level` to those found, as part of the last run if it can be.
+    fn push(found: &mut Vec<Self>, pfn: Pfn, base: VirtAddr, level: Level) {
+        match found.last_mut() {
+            Some(Self { pages, base: first })
+                if pages.end == pfn && *first + pages.pages() * level.span() * ENTRIES == base =>
+            {
+                pages.end = pfn.plus(1);
+            }
+            _ => found.push(Self { pages: PfnRange::new(pfn, 1), base }),
+        }
+    }
 }
 
 pub(super) struct Search {
@@ -87,7 +108,7 @@ impl Search {
             if !entry.is_present() {
                 return Err(ListError::Hole { at });
             }
-            found.push(self.table(at, entry, Level::L3, xen)?);
+            Found::push(&mut found, self.table(at, entry, Level::L3, xen)?, at, Level::L3);
         }
         Ok(found)
     }
@@ -101,7 +122,7 @@ impl Search {
         xen: &mut X,
     ) -> Result<(), MmError> {
         let mut pages = Ranges::new();
-        found.iter().for_each(|table| pages.insert(PfnRange::new(table.pfn, 1)));
+        found.iter().for_each(|tables| pages.insert(tables.pages));
         let pages: Vec<PfnRange> = pages.within(self.row).collect();
         pages.iter().for_each(|range| tables.seal(*range));
         direct_map::extend_by(&self.list, tables, &pages, frames, xen)?;
@@ -118,17 +139,17 @@ impl Search {
         xen: &X,
     ) -> Result<Vec<Found>, ListError> {
         let mut next = Vec::new();
-        for table in found {
-            let page = tables.window().shown_page(table.pfn);
+        for (pfn, base) in found.iter().flat_map(|tables| tables.each(level)) {
+            let page = tables.window().shown_page(pfn);
             if level == Level::L1 {
-                self.small_pages(page, table.base, xen)?;
+                self.small_pages(page, base, xen)?;
                 continue;
             }
             for (index, word) in (0..ENTRIES).zip(page.iter(xen)) {
-                let (at, entry) = (table.base + index * level.span(), Pte::from_word(word));
+                let (at, entry) = (base + index * level.span(), Pte::from_word(word));
                 match level.below() {
                     Some(below) if entry.is_present() && !entry.is_large() => {
-                        next.push(self.table(at, entry, below, xen)?);
+                        Found::push(&mut next, self.table(at, entry, below, xen)?, at, below);
                     }
                     _ if entry.is_present() => self.large_page(at, entry, level, xen)?,
                     _ => {}
@@ -144,11 +165,11 @@ impl Search {
         entry: Pte,
         level: Level,
         xen: &X,
-    ) -> Result<Found, ListError> {
+    ) -> Result<Pfn, ListError> {
         self.counts.add(level);
         let pfn = self.page_of(base, entry.mfn(), xen)?;
         self.take(PfnRange::new(pfn, 1), base)?;
-        Ok(Found { pfn, base })
+        Ok(pfn)
     }
 
     /// Pages of the list that an L1 table maps.

@@ -38,5 +38,5 @@ pub use crate::builder_list::{OwnMapping, PageSize};
 pub use physmap::{Physmap, Slot};
 pub(crate) use reader::FrameReader;
 pub use reader::Leaves;
-pub use revector::{Form, Outcome, Retired, Strategy, revector};
+pub use revector::{Fate, Form, Outcome, Retired, Strategy, revector};
 pub use state::{Initial, Moved, P2m, State};

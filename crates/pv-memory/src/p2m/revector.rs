@@ -83,10 +83,21 @@ impl Strategy {
 pub struct Retired {
     /// Where the list was.
     pub addresses: VirtRange,
+    /// What becomes of that mapping.
+    pub fate: Fate,
     /// Its pages, if the P2M no longer uses them.
     pub(crate) pages: Vec<Run>,
     /// The list's own mapping, if it had one that is of no use any more.
     pub(crate) own_mapping: Option<OwnMapping>,
+}
+
+/// What becomes of the mapping that the builder gave its list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Nothing is mapped there any more, once the high mapping is clean.
+    Unmapped,
+    /// It is where the list stays.
+    Stays,
 }
 
 /// The outcome of revectoring.
@@ -147,14 +158,15 @@ fn linear<X: Hypervisor>(
     xen: &mut X,
 ) -> Result<Outcome, MmError> {
     let addresses = p2m.list.range();
-    if p2m.list.own_mapping().is_none() {
+    let fate = if p2m.list.own_mapping().is_some() { Fate::Stays } else { Fate::Unmapped };
+    if fate == Fate::Unmapped {
         // In the high mapping the list is one run: page after page.
         let list = p2m.list.runs().first().map_or(PfnRange::new(Pfn::ZERO, 0), Run::pages);
         p2m.lookup = Lookup::Linear(Linear::hook(list, tables, frames, xen)?);
         p2m.list.leave();
         p2m.publish(tables, xen)?;
     }
-    let retired = Retired { addresses, pages: Vec::new(), own_mapping: None };
+    let retired = Retired { addresses, fate, pages: Vec::new(), own_mapping: None };
     Ok(Outcome::Moved(P2m::new(p2m), retired))
 }
 
@@ -259,7 +271,8 @@ fn repoint<X: Hypervisor>(
 /// there is a new one. The old list's pages are given back when they are unmapped.
 fn retire(mut p2m: Physmap, new_list: Option<Vec<Run>>, frames: &mut Frames) -> Result<Outcome, MmError> {
     let addresses = p2m.list.range();
-    let mut retired = Retired { addresses, pages: Vec::new(), own_mapping: p2m.list.leave() };
+    let (fate, own_mapping) = (Fate::Unmapped, p2m.list.leave());
+    let mut retired = Retired { addresses, fate, pages: Vec::new(), own_mapping };
     if let Some(runs) = new_list {
         retired.pages = p2m.list.replace(runs);
         // Leaves that were split off before have been copied like the others.

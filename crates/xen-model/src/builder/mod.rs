@@ -20,8 +20,10 @@ mod tables;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::contents::{Contents, SCRUB};
+use super::list_pages::{ListPages, MappedBy};
 use super::machine::Machine;
-use super::memory::{Contents, Memory, SCRUB};
+use super::memory::Memory;
 use crate::state::Xen;
 pub use domain::{BuildError, Builder, Domain, Hardware, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
 pub use fault::Fault;
@@ -58,8 +60,8 @@ impl Built {
     /// # Panics
     /// If the list ends before.
     pub fn list_entry(&mut self, pfn: Pfn) -> &mut u64 {
-        let mut pages = self.rows.list_runs().flat_map(PfnRange::iter);
-        let page = pages.nth((pfn.raw() / ENTRIES) as usize).expect("the list has an entry for the page");
+        let list = ListPages::new(self.rows.list_runs(), MappedBy::HighMapping);
+        let page = list.page(pfn.raw() / ENTRIES).expect("the list has an entry for the page");
         let frame = self.xen.machine().mfn(page).expect("builders place nothing in a hole");
         &mut self.xen.frame_mut(frame)[(pfn.raw() % ENTRIES) as usize]
     }
@@ -117,8 +119,9 @@ impl Domain {
             Builder::Xen | Builder::Shim => rows.tables.end,
             Builder::Grub => rows.image.end,
         };
+        let mapped_by = if self.list_is_mapped() { MappedBy::HighMapping } else { MappedBy::OwnMapping };
         Contents {
-            list: rows.list_runs().collect(),
+            list: ListPages::new(rows.list_runs(), mapped_by),
             list_tail: if self.builder == Builder::Toolstack { 0 } else { SCRUB },
             ramdisk: rows.ramdisk,
             ramdisk_bytes: self.ramdisk.map_or(&[], Ramdisk::pages),

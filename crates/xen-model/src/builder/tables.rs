@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use super::physmap::{INIT_P2M, Part, Piece};
 use super::table_count::{GRUB_LOW_TABLES, tables_for};
 use super::{Builder, Domain, Rows};
+use crate::contents::ListTable;
 use crate::entry::{ACCESSED, DIRTY, GUEST_KERNEL, LARGE, PRESENT, USER, WRITABLE};
 use crate::memory::Memory;
 use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr};
@@ -100,17 +101,29 @@ pub(super) fn fill_physmap(memory: &mut Memory, physmap: &[Piece], builder: Buil
     }
     for piece in physmap {
         if let Part::List(level) = piece.part {
-            let large = if level == Level::L1 { 0 } else { LARGE };
+            if level == Level::L1 {
+                show_small_pages(memory, piece, &tables, bits.list);
+                continue;
+            }
             for number in 0..piece.pages.pages() / (level.span() / PAGE_SIZE) {
                 let at = piece.at + number * level.span();
                 let page = piece.pages.start.plus(number * level.span() / PAGE_SIZE);
-                let word = entry(frame(memory, page), bits.list | large);
+                let word = entry(frame(memory, page), bits.list | LARGE);
                 let table = tables[&(level, covering(level.above(), at))];
                 memory.words_mut(table)[level.index(at)] = word;
             }
         }
     }
     entry(tables[&(Level::L3, covering(Level::L4, INIT_P2M))], bits.table)
+}
+
+/// Small pages of the list follow from a rule, 512 at a time.
+fn show_small_pages(memory: &mut Memory, piece: &Piece, tables: &BTreeMap<(Level, u64), Mfn>, bits: u64) {
+    for first in (0..piece.pages.pages()).step_by(ENTRIES as usize) {
+        let at = piece.at + first * PAGE_SIZE;
+        let table = tables[&(Level::L1, covering(Level::L2, at))];
+        memory.show_list(table, ListTable { group: (at - INIT_P2M) / Level::L2.span(), bits });
+    }
 }
 
 /// Start of what an entry of `level` spans around `at`: that is where the table below it begins.
