@@ -18,6 +18,7 @@ use crate::image;
 use crate::layout::Layout;
 use crate::memory::Memory;
 use crate::p2m::Leaves;
+use crate::ranges::by_slot;
 use crate::tables::{Tables, by_table, confirm, l4_slots};
 use crate::walk::BootTables;
 use crate::window::Window;
@@ -224,15 +225,6 @@ fn frames_to_entries<X: Hypervisor>(
         words[index] = tables.entry_to_show(pfn, frame).word();
     }
     Ok(())
-}
-
-/// Cuts a range at the borders of the 2 MiB slots that it touches.
-pub(crate) fn by_slot(pages: PfnRange) -> impl Iterator<Item = PfnRange> {
-    let first = pages.start.slot_start().raw();
-    (first..pages.end.raw()).step_by(ENTRIES as usize).map(move |slot| {
-        let end = Pfn::new(slot + ENTRIES).min(pages.end);
-        PfnRange::between(Pfn::new(slot).max(pages.start), end)
-    })
 }
 
 /// Returns the direct map's L1 entry for a page that it shows.

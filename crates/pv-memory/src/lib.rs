@@ -39,6 +39,7 @@ mod listed;
 pub mod memory;
 pub mod p2m;
 mod ranges;
+pub mod resources;
 mod seal;
 pub mod tables;
 pub mod vmalloc;

@@ -37,15 +37,6 @@ pub struct Memory<'m> {
     pub frames: &'m mut Frames,
 }
 
-/// What changing the P2M itself may take: page tables and free pages.
-#[derive(Debug)]
-pub struct Resources<'m> {
-    /// The page tables, and the window through which pages are reached.
-    pub tables: &'m mut Tables,
-    /// The free pages.
-    pub frames: &'m mut Frames,
-}
-
 impl Memory<'_> {
     /// Returns the window through which pages are read and written.
     #[must_use]

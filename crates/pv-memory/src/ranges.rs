@@ -6,7 +6,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use xen::addr::{Pfn, PfnRange};
+use xen::addr::{ENTRIES, Pfn, PfnRange};
 
 /// Sorted, disjoint, never adjacent, never empty ranges: pages that lie together are one range.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,6 +79,15 @@ impl Ranges {
         self.ranges =
             self.ranges.iter().flat_map(|range| rest(*range)).filter(|part| !part.is_empty()).collect();
     }
+}
+
+/// Cuts a range at the borders of the 2 MiB slots that it touches.
+pub(crate) fn by_slot(pages: PfnRange) -> impl Iterator<Item = PfnRange> {
+    let first = pages.start.slot_start().raw();
+    (first..pages.end.raw()).step_by(ENTRIES as usize).map(move |slot| {
+        let end = Pfn::new(slot + ENTRIES).min(pages.end);
+        PfnRange::between(Pfn::new(slot).max(pages.start), end)
+    })
 }
 
 #[cfg(test)]

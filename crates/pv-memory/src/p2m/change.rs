@@ -16,7 +16,7 @@ use super::physmap::{Leaf, Lookup, Physmap, Slot, Split};
 use super::reader::MappedLeaves;
 use crate::error::MmError;
 use crate::frames::Zone;
-use crate::memory::Resources;
+use crate::resources::Resources;
 use crate::window::Window;
 use xen::Hypervisor;
 use xen::addr::{Pfn, PfnRange};
@@ -136,7 +136,7 @@ impl Physmap {
 }
 #[cfg(test)]
 mod tests {
-    use super::super::revector::Strategy;
+    use super::super::strategy::Strategy;
     use super::*;
     use crate::direct_map;
     use crate::frames::Frames;

@@ -8,7 +8,7 @@
 use super::index::{self, TREE_PAGES};
 use super::physmap::{Lookup, Physmap};
 use crate::error::MmError;
-use crate::memory::Resources;
+use crate::resources::Resources;
 use xen::Hypervisor;
 
 impl Physmap {

@@ -17,7 +17,7 @@ use super::list::ListPages;
 use crate::error::MmError;
 use crate::frames::Frames;
 use crate::growth::{Growth, Place};
-use crate::memory::Resources;
+use crate::resources::Resources;
 use crate::tables::{Table, Tables, by_table};
 use crate::window::{ShownPage, ShownRow};
 use xen::addr::{ENTRIES, L1_SPAN, Mfn, PAGE_SIZE, PfnRange, VirtAddr, VirtRange};

@@ -31,6 +31,7 @@ mod publish;
 mod reader;
 pub mod revector;
 mod state;
+mod strategy;
 mod tree;
 pub mod verify;
 
@@ -38,5 +39,6 @@ pub use crate::builder_list::{OwnMapping, PageSize};
 pub use physmap::{Physmap, Slot};
 pub(crate) use reader::FrameReader;
 pub use reader::Leaves;
-pub use revector::{Fate, Form, Outcome, Retired, Strategy, revector};
+pub use revector::{Fate, Outcome, Retired, revector};
 pub use state::{Initial, Moved, P2m, State};
+pub use strategy::{Form, Strategy};

@@ -13,7 +13,7 @@ use super::index::{self, INVALID, Index, PER_LEAF};
 use super::linear::Linear;
 use super::list::ListPages;
 use super::reader::{Leaves, MappedLeaves};
-use super::revector::Strategy;
+use super::strategy::Strategy;
 use super::tree::Tree;
 use crate::builder_list::OwnMapping;
 use crate::error::MmError;

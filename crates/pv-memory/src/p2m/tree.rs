@@ -13,7 +13,7 @@ use super::index::{INVALID, Index};
 use super::list::ListPages;
 use crate::error::MmError;
 use crate::frames::{Frames, Run, Zone};
-use crate::memory::Resources;
+use crate::resources::Resources;
 use crate::window::{ShownPage, Window};
 use xen::Hypervisor;
 use xen::addr::{ENTRIES, PAGE_SIZE, VirtAddr};

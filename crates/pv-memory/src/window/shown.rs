@@ -5,7 +5,6 @@
 
 use core::marker::PhantomData;
 
-use super::Window;
 use crate::error::MmError;
 use xen::addr::{Mfn, PAGE_SIZE, Pfn, VirtAddr};
 use xen::{Hypervisor, Row, Words};
@@ -15,7 +14,7 @@ use xen::{Hypervisor, Row, Words};
 #[derive(Clone, Copy, Debug)]
 pub struct ShownPage<'w> {
     at: VirtAddr,
-    window: PhantomData<&'w Window>,
+    window: PhantomData<&'w ()>,
 }
 
 impl<'x> ShownPage<'x> {
@@ -76,7 +75,7 @@ impl ShownPage<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stretch<'w> {
     at: VirtAddr,
-    window: PhantomData<&'w Window>,
+    window: PhantomData<&'w ()>,
 }
 
 impl<'w> From<ShownPage<'w>> for Stretch<'w> {
