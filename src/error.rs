@@ -72,6 +72,7 @@ impl BootError {
         match self {
             Self::StartInfo(error) => error.verdict(),
             Self::Memory(_, MmError::Frames(_) | MmError::NoRoom { .. }) => Verdict::Error,
+            Self::Memory(_, MmError::TooManyPages { .. }) => Verdict::Skip,
             Self::Module(..) | Self::NoSuchModule(_) => Verdict::Error,
             Self::Modules { worst, .. } => *worst,
             _ => Verdict::Failure,

@@ -65,6 +65,8 @@ pub enum Selftest {
     TwiceNamedLeaf,
     /// No failure: the frame list has a hole for a leaf.
     LostLeaf,
+    /// No failure: the list is published where the direct map shows it.
+    MisplacedList,
 }
 
 /// Whether the functions of modules are called.
@@ -196,7 +198,7 @@ const LEVELS: [(&str, LevelFilter); 5] = [
     ("trace", LevelFilter::Trace),
 ];
 
-const SELFTESTS: [(&str, Selftest); 7] = [
+const SELFTESTS: [(&str, Selftest); 8] = [
     ("panic", Selftest::Panic),
     ("fault", Selftest::Fault),
     ("wild-write", Selftest::WildWrite),
@@ -204,6 +206,7 @@ const SELFTESTS: [(&str, Selftest); 7] = [
     ("conformance", Selftest::Conformance),
     ("twice-named-leaf", Selftest::TwiceNamedLeaf),
     ("lost-leaf", Selftest::LostLeaf),
+    ("misplaced-list", Selftest::MisplacedList),
 ];
 
 fn choose<T: Copy>(key: &str, value: &str, known: &[(&str, T)]) -> Result<T, BadValue> {

@@ -1,6 +1,6 @@
 //! What the toolstack's programs will find of the P2M when the domain has ended.
 //!
-//! `digest=on` prints what there is to read, so that a dump can be compared with it. Two selftests publish something
+//! `digest=on` prints what there is to read, so that a dump can be compared with it. Three selftests publish something
 //! else, so that the comparison can be seen to fail. Neighbours: `boot` calls this when its stages are over;
 //! `pv_memory::p2m` computes the digest and writes the wrong entries.
 
@@ -25,6 +25,9 @@ pub(crate) fn prepare<X: Hypervisor>(
     if let Some(wrong) = options.selftest.and_then(wrong_frame) {
         report::misnamed(memory.p2m.misname(memory.window(), xen, wrong)?, wrong);
     }
+    if options.selftest == Some(Selftest::MisplacedList) {
+        report::misplaced(memory.p2m.misplace(memory.tables, xen)?);
+    }
     Ok(())
 }
 
@@ -32,8 +35,11 @@ const fn wrong_frame(selftest: Selftest) -> Option<WrongFrame> {
     match selftest {
         Selftest::TwiceNamedLeaf => Some(WrongFrame::LeafBefore),
         Selftest::LostLeaf => Some(WrongFrame::SharedMissing),
-        Selftest::Panic | Selftest::Fault | Selftest::WildWrite | Selftest::Stack | Selftest::Conformance => {
-            None
-        }
+        Selftest::Panic
+        | Selftest::Fault
+        | Selftest::WildWrite
+        | Selftest::Stack
+        | Selftest::Conformance
+        | Selftest::MisplacedList => None,
     }
 }

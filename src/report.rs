@@ -203,6 +203,10 @@ pub(crate) fn misnamed(pages: PfnRange, wrong: WrongFrame) {
     warn!(target: Stage::P2m.name(), "the machine-frame tree names {what} for {pages}, as selftest= asks");
 }
 
+pub(crate) fn misplaced(at: VirtAddr) {
+    warn!(target: Stage::P2m.name(), "the list is published at {at:#018x}, in the direct map, as selftest= asks");
+}
+
 /// One measurement of what the machine can do.
 pub(crate) fn limit(limit: Limit, nanos: u64) {
     let micros = nanos / 1000;

@@ -142,6 +142,7 @@ fn basics() -> Vec<Case> {
         Case { start: Start::Plain, says: &[HELLO], ..case("plain-create") },
         Case { ramdisk: "target/image/modules.cpio", says: &[HELLO], ..case("module-from-ramdisk") },
         Case { cmdline: "p2m=alias", says: &["total: done:*, 0 KiB copied,*"], ..case("alias") },
+        Case { cmdline: "p2m=linear", says: &[HELLO, "revector: * published as a list"], ..case("linear") },
         Case { memory_mib: 256, cmdline: "p2m=baseline", says: &[HELLO, SEALED], ..case("all-ram-shown") },
         Case { cmdline: "verify=sample", says: &["verify: * (sample of 16384)"], ..case("verify-sample") },
         Case { cmdline: "verify=off", says: &["verify: off"], ..case("verify-off") },
@@ -182,7 +183,12 @@ fn refusals() -> Vec<Case> {
     vec![
         Case {
             rows: Rows::Ignore,
-            ..error("bad-value", "none", "p2m=banana", &["*p2m=banana: expected one of copy, alias, keep"])
+            ..error(
+                "bad-value",
+                "none",
+                "p2m=banana",
+                &["*p2m=banana: expected one of copy, alias, linear, keep"],
+            )
         },
         error("no-such-module", "none", "modules=absent", &["module: modules=absent: there is no such*"]),
         error("random-ramdisk", "target/image/random.bin", "", &["module: ramdisk: *expected*"]),

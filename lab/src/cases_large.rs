@@ -5,7 +5,7 @@
 use pv_layout::verdict::Outcome;
 
 use crate::builder::Notes;
-use crate::cases::{ARCHIVE, Case, HELLO, Image, Rows, case};
+use crate::cases::{ARCHIVE, Case, HELLO, Image, Start, case};
 
 /// The guest of the seed: 128 GiB, a kernel of 0xe43 pages, a ramdisk of 0x10784 pages.
 pub(crate) fn seeds() -> Vec<Case> {
@@ -62,7 +62,8 @@ fn seed(name: &'static str, cmdline: &'static str) -> Case {
     }
 }
 
-/// The largest guests that a tree of three levels can describe, and one that it cannot. QEMU takes 10 GiB for each.
+/// The largest guests that a tree of three levels can describe, and domains that it cannot. QEMU takes 10 to 15 GiB for
+/// each.
 pub(crate) fn edge() -> Vec<Case> {
     let edge = |name, gib: u64, cmdline, says| Case {
         memory_mib: gib * 1024,
@@ -77,23 +78,33 @@ pub(crate) fn edge() -> Vec<Case> {
         edge("edge-511g", 511, "", &["verify: 133955584 of 133955584 entries equal M2P", HELLO]),
         edge("edge-512g", 512, "", full),
         edge("edge-512g-alias", 512, "p2m=alias", full),
+        edge("edge-512g-linear", 512, "p2m=linear", full),
+        edge("edge-513g", 513, "verify=sample", &[LIST_ONLY, HELLO]),
         Case {
             outcome: Outcome::Skip,
             never_says: &["panic", "the domain builder is at fault"],
             mmu_at_most: None,
-            rows: Rows::Ignore,
             ..edge(
-                "edge-513g",
+                "edge-513g-copy",
                 513,
-                "",
-                &[
-                    "start_info: start_info.nr_pages: expected 2^27 pages (512 GiB) or fewer, found 0x8040000; \
-                   this kernel cannot do more: *; give the domain 512 GiB or less",
-                ],
+                "p2m=copy",
+                &["p2m: 0x8040000 pages (513 GiB): expected 0x8000000 (512 GiB) or fewer, *; use p2m=linear"],
             )
+        },
+        edge("edge-600g", 600, "verify=full", &["verify: 157286400 of 157286400 entries equal M2P*", HELLO]),
+        edge("edge-900g", 900, "verify=sample", &[LIST_ONLY, HELLO]),
+        edge("edge-900g-unverified", 900, "p2m=linear verify=off", &[LIST_ONLY, HELLO]),
+        Case {
+            start: Start::Dom0,
+            notes: Notes::InitP2m,
+            says: &[LIST_ONLY, "revector: leaves stay at *: mapped by large pages, *", HELLO],
+            ..edge("edge-dom0-700g", 700, "verify=sample", &[])
         },
     ]
 }
+
+/// What says that a domain is larger than a tree.
+const LIST_ONLY: &str = "p2m: no machine-frame tree: it would end at 512 GiB";
 
 const SEED_ROWS: &[&str] = &[
     "layout: kernel *: 0xffffffff81000000 -> 0xffffffff81e43000  (pfn 0x1000 + 0xe43 pages)",

@@ -4,15 +4,18 @@
 //! Neighbours: `readers` compares what is read; `table` lists these cases.
 
 use crate::{
+    builder::Notes,
     cases::{Case, case},
     guest::Reading,
+    lab::XenVersion,
 };
 use std::borrow::Cow;
 
 /// The strategies that each size is moved with.
-const STRATEGIES: [Way; 2] = [
+const STRATEGIES: [Way; 3] = [
     Way { name: "copy", cmdline: "digest=on p2m=copy" },
     Way { name: "alias", cmdline: "digest=on p2m=alias" },
+    Way { name: "linear", cmdline: "digest=on p2m=linear" },
 ];
 
 /// The classic way moves the P2M too, with a hypercall for each page: a small guest is enough.
@@ -35,7 +38,9 @@ pub(crate) fn quick() -> Vec<Case> {
     vec![
         read("readers-small", Reading::Mfndump, "digest=on"),
         Case { memory_mib: 32, ..read("readers-core", Reading::All, "digest=on p2m=alias") },
+        Case { notes: Notes::InitP2m, ..read("readers-linear", Reading::Mfndump, "digest=on p2m=linear") },
         lost(read("readers-control", Reading::Mfndump, "digest=on selftest=lost-leaf")),
+        misplaced(Reading::Mfndump),
     ]
 }
 
@@ -50,7 +55,11 @@ pub(crate) fn all() -> Vec<Case> {
         ..case("")
     };
     let read = |name, cmdline| Case { reading: Reading::All, cmdline, ..case(name) };
+    let noted = |memory_mib| Case { notes: Notes::InitP2m, ..sized(&STRATEGIES[2], memory_mib) };
     let mut cases = vec![
+        Case { name: "readers-65m-linear-init-p2m".into(), ..noted(65) },
+        Case { name: "readers-1280m-linear-init-p2m".into(), ..noted(1280) },
+        misplaced(Reading::All),
         sized(&BASELINE, 65),
         lost(read("readers-lost-leaf", "digest=on selftest=lost-leaf")),
         Case {
@@ -60,6 +69,20 @@ pub(crate) fn all() -> Vec<Case> {
     ];
     cases.extend(SIZES_MIB.iter().flat_map(|&mib| STRATEGIES.iter().map(move |way| sized(way, mib))));
     cases
+}
+
+/// A guest whose list is published where the direct map shows it: its last 256 MiB are lost. Programs of 4.14 read the
+/// frame list.
+fn misplaced(reading: Reading) -> Case {
+    Case {
+        memory_mib: 1280,
+        xens: &[XenVersion::V4_17, XenVersion::V4_17Debug, XenVersion::V4_20],
+        misreads: &["expected 327680 entries with a frame, found 262144; the first one lost is pfn 0x40000"],
+        reading,
+        cmdline: "digest=on p2m=linear selftest=misplaced-list",
+        timeout_secs: 120,
+        ..case("readers-misplaced-list")
+    }
 }
 
 /// A guest whose frame list has a hole for a leaf.

@@ -6,6 +6,7 @@
 
 use super::figures::Line;
 use crate::{
+    builder::Notes,
     direct,
     dom0_image::BootFiles,
     guest::{Container, Create, Guest, Reading},
@@ -25,22 +26,36 @@ const NANOS_AN_INSTRUCTION: u64 = 2;
 pub(super) struct Counted {
     /// Its counts are called `NAME/STAGE`.
     pub(super) name: &'static str,
+    notes: Notes,
     memory_mib: u64,
     options: &'static str,
 }
 
+/// A boot without notes.
+const fn plain(name: &'static str, memory_mib: u64, options: &'static str) -> Counted {
+    Counted { name, notes: Notes::None, memory_mib, options }
+}
+
 /// An ordinary boot, and what each strategy costs without verification as domains grow.
-pub(super) const BOOTS: [Counted; 7] = [
-    Counted { name: "boot", memory_mib: 512, options: "" },
-    Counted { name: "alias-256m", memory_mib: 256, options: ALIAS },
-    Counted { name: "alias-16g", memory_mib: 16 << 10, options: ALIAS },
-    Counted { name: "alias-128g", memory_mib: 128 << 10, options: ALIAS },
-    Counted { name: "alias-500g", memory_mib: 500_000, options: ALIAS },
-    Counted { name: "copy-256m", memory_mib: 256, options: COPY },
-    Counted { name: "copy-128g", memory_mib: 128 << 10, options: COPY },
+pub(super) const BOOTS: [Counted; 11] = [
+    plain("boot", 512, ""),
+    plain("alias-256m", 256, ALIAS),
+    plain("alias-16g", 16 << 10, ALIAS),
+    plain("alias-128g", 128 << 10, ALIAS),
+    plain("alias-500g", 500_000, ALIAS),
+    plain("linear-256m", 256, LINEAR),
+    plain("linear-128g", 128 << 10, LINEAR),
+    plain("linear-500g", 500_000, LINEAR),
+    Counted { name: "linear-500g-init-p2m", notes: Notes::InitP2m, memory_mib: 500_000, options: LINEAR },
+    plain("copy-256m", 256, COPY),
+    plain("copy-128g", 128 << 10, COPY),
 ];
 const ALIAS: &str = "p2m=alias verify=off";
+const LINEAR: &str = "p2m=linear verify=off";
 const COPY: &str = "p2m=copy verify=off";
+
+/// The instructions from entry until the first module is loaded.
+pub(super) const FIRST_MODULE: &str = "to_module";
 
 /// Boots all of them.
 ///
@@ -79,7 +94,7 @@ impl Counted {
 
     fn guest(&self, lab: &Lab) -> Guest {
         Guest {
-            image: lab.path("target/image/revector"),
+            image: lab.path(&format!("target/image/revector{}", self.notes.suffix())),
             memory_mib: self.memory_mib,
             ramdisk: Ramdisk::File(lab.path("target/image/modules.cpio")),
             archive: None,
@@ -92,14 +107,21 @@ impl Counted {
     }
 }
 
-/// Reads each stage's instructions from its time.
+const fn instructions(micros: u64) -> u64 {
+    micros * 1000 / NANOS_AN_INSTRUCTION
+}
+
+/// Reads each stage's instructions from its time, and those from entry to the first module from that line's.
 fn stages(name: &str, console: &[String]) -> BTreeMap<String, u64> {
     let mut stages = BTreeMap::new();
-    for Line { stage, text, .. } in console.iter().filter_map(|line| Line::parse(line)) {
+    for Line { micros: line, stage, text } in console.iter().filter_map(|line| Line::parse(line)) {
         let micros =
             text.strip_prefix("done: ").and_then(|cost| cost.split_once(" us")?.0.parse::<u64>().ok());
         if let Some(micros) = micros {
-            *stages.entry(format!("{name}/{stage}")).or_default() += micros * 1000 / NANOS_AN_INSTRUCTION;
+            *stages.entry(format!("{name}/{stage}")).or_default() += instructions(micros);
+        }
+        if text.contains(": loaded in ") {
+            stages.entry(format!("{name}/{FIRST_MODULE}")).or_insert(instructions(line));
         }
     }
     stages

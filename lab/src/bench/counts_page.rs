@@ -2,7 +2,7 @@
 //!
 //! Written with the baseline, from the same counts, so that the two cannot differ. `gauge` calls this.
 
-use super::counted::BOOTS;
+use super::counted::{BOOTS, FIRST_MODULE};
 use std::{collections::BTreeMap, fmt::Write as _};
 
 const HEAD: &str = "\
@@ -10,12 +10,23 @@ const HEAD: &str = "\
 
 Thousands of instructions of each stage, Xen's included: the image as the initial domain, in a QEMU whose clock goes by
 instructions. `boot` has 512 MiB and verifies each entry; the others say strategy and size, and do not verify.
+`to_module` is everything from entry until the first module is loaded.
 `make bench-gauge ACCEPT=1` wrote this page together with [bench-baseline.json](bench-baseline.json), which
 `make bench-gauge` compares with: [benchmarks.md](benchmarks.md#instruction-counts).
 
 ";
-const STAGES: [&str; 9] =
-    ["walk", "direct_map", "p2m", "verify", "revector", "cleanup", "vmalloc", "module", "total"];
+const STAGES: [&str; 10] = [
+    "walk",
+    "direct_map",
+    "p2m",
+    "verify",
+    "revector",
+    "cleanup",
+    "vmalloc",
+    "module",
+    FIRST_MODULE,
+    "total",
+];
 
 /// The page, for counts called `BOOT/STAGE`.
 pub(super) fn markdown(counts: &BTreeMap<String, u64>) -> String {

@@ -56,7 +56,7 @@ pub(crate) struct BenchArgs {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "linux,baseline,copy,alias",
+        default_value = "linux,baseline,copy,alias,linear",
         value_enum,
         hide_possible_values = true
     )]

@@ -21,6 +21,7 @@ const fn colour(way: Way) -> &'static str {
         Way::Baseline => "#edae49",
         Way::Copy => "#00798c",
         Way::Alias => "#5b8e3e",
+        Way::Linear => "#7b4fb5",
     }
 }
 

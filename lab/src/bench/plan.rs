@@ -18,6 +18,8 @@ const REPEATED_UP_TO_MIB: u64 = 1024;
 pub(crate) const SEED_MIB: u64 = 128 * 1024;
 /// Pages of that ramdisk.
 const SEED_RAMDISK_PAGES: u64 = 0x1_0784;
+/// Where a tree ends.
+const TREE_MIB: u64 = 512 * 1024;
 /// Linux needs more than this.
 const LEAST_LINUX_MIB: u64 = 256;
 
@@ -33,10 +35,12 @@ pub(crate) enum Way {
     Copy,
     /// `p2m=alias`.
     Alias,
+    /// `p2m=linear`.
+    Linear,
 }
 
 impl Way {
-    pub(crate) const ALL: [Self; 4] = [Self::Linux, Self::Baseline, Self::Copy, Self::Alias];
+    pub(crate) const ALL: [Self; 5] = [Self::Linux, Self::Baseline, Self::Copy, Self::Alias, Self::Linear];
 
     /// Its name in tables.
     pub(crate) const fn name(self) -> &'static str {
@@ -45,6 +49,18 @@ impl Way {
             Self::Baseline => "baseline",
             Self::Copy => "copy",
             Self::Alias => "alias",
+            Self::Linear => "linear",
+        }
+    }
+
+    /// Whether a guest of this size is worth its time: what costs something for each page is not, above the size that
+    /// the project is about, and a tree ends at 512 GiB.
+    const fn boots(self, memory_mib: u64) -> bool {
+        match self {
+            Self::Linux => memory_mib >= LEAST_LINUX_MIB && memory_mib <= SEED_MIB,
+            Self::Baseline | Self::Copy => memory_mib <= SEED_MIB,
+            Self::Alias => memory_mib <= TREE_MIB,
+            Self::Linear => true,
         }
     }
 }
@@ -106,7 +122,7 @@ pub(crate) fn boots(lab: &Lab, files: &BootFiles, initramfs: &Path, sizes: &[u64
 fn kinds(memory_mib: u64) -> Vec<Kind> {
     let warm = |way| Kind { memory_mib, way, host: Host::Warm, verify: Verify::Off };
     let mut kinds: Vec<Kind> = Way::ALL.into_iter().rev().map(warm).collect();
-    kinds.retain(|kind| kind.way != Way::Linux || memory_mib >= LEAST_LINUX_MIB);
+    kinds.retain(|kind| kind.way.boots(memory_mib));
     if memory_mib == SEED_MIB {
         kinds.insert(0, Kind { memory_mib, way: Way::Copy, host: Host::Cold, verify: Verify::Full });
     }
@@ -160,6 +176,13 @@ mod tests {
     fn linux_is_left_out_where_it_does_not_fit() {
         assert!(kinds(64).iter().all(|kind| kind.way != Way::Linux));
         assert!(kinds(1024).iter().any(|kind| kind.way == Way::Linux));
+    }
+
+    #[test]
+    fn the_largest_guests_boot_by_what_does_not_cost_something_for_each_page() {
+        let ways = |mib| kinds(mib).iter().map(|kind| kind.way).collect::<Vec<_>>();
+        assert_eq!(ways(512 * 1024), [Way::Linear, Way::Alias]);
+        assert_eq!(ways(900 * 1024), [Way::Linear]);
     }
 
     #[test]

@@ -21,23 +21,25 @@ pub(crate) fn markdown(summary: &Summary, promises: &[Promise]) -> String {
 
 fn times(out: &mut String, summary: &Summary) {
     out.push_str(
-        "| RAM | Linux, to init | baseline | copy | alias | copy: Linux / ours | alias: Linux / ours | \
-        baseline / copy |\n",
+        "| RAM | Linux, to init | baseline | copy | alias | linear | copy: Linux / ours | alias: Linux / ours | \
+        linear: Linux / ours | baseline / copy |\n",
     );
-    out.push_str("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
+    out.push_str("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
     for mib in summary.sizes() {
         let ready = |way| summary.ready(mib, way);
         let ratio = |over: Way, under: Way| Some(ready(over)? / ready(under)?);
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             ram(mib),
             time(ready(Way::Linux)),
             time(ready(Way::Baseline)),
             time(ready(Way::Copy)),
             time(ready(Way::Alias)),
+            time(ready(Way::Linear)),
             times_as(ratio(Way::Linux, Way::Copy)),
             times_as(ratio(Way::Linux, Way::Alias)),
+            times_as(ratio(Way::Linux, Way::Linear)),
             times_as(ratio(Way::Baseline, Way::Copy)),
         );
     }

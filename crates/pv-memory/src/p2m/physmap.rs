@@ -131,7 +131,7 @@ impl Physmap {
     }
 
     /// Without a tree, a leaf is one split off, the list's, or the shared one.
-    fn linear_pfn(&self, number: u64) -> Pfn {
+    pub(super) fn linear_pfn(&self, number: u64) -> Pfn {
         let split = self.split.iter().find(|split| split.leaf == number).map(|split| split.run.first());
         let listed = || self.list.part(number, 1).next().map(|(_, pages)| pages.start);
         split.or_else(listed).unwrap_or_else(|| self.missing.first())
