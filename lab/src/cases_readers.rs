@@ -59,7 +59,7 @@ pub(crate) fn all() -> Vec<Case> {
     let mut cases = vec![
         Case { name: "readers-65m-linear-init-p2m".into(), ..noted(65) },
         Case { name: "readers-1280m-linear-init-p2m".into(), ..noted(1280) },
-        misplaced(Reading::All),
+        Case { name: "readers-core-misplaced-list".into(), ..misplaced(Reading::All) },
         sized(&BASELINE, 65),
         lost(read("readers-lost-leaf", "digest=on selftest=lost-leaf")),
         Case {
@@ -77,7 +77,10 @@ fn misplaced(reading: Reading) -> Case {
     Case {
         memory_mib: 1280,
         xens: &[XenVersion::V4_17, XenVersion::V4_17Debug, XenVersion::V4_20],
-        misreads: &["expected 327680 entries with a frame, found 262144", "expected 0x4ffff to be the last page *"],
+        misreads: &[
+            "expected 327680 entries with a frame, found 262144",
+            "expected 0x4ffff to be the last page *",
+        ],
         reading,
         cmdline: "digest=on p2m=linear selftest=misplaced-list",
         timeout_secs: 120,

@@ -139,6 +139,8 @@ pub enum After {
     Kept,
     /// The same pages, reached through the direct map; nothing of it in the high mapping any more.
     Aliased,
+    /// The same pages, reached as a list at addresses of its own; nothing of it in the high mapping any more.
+    Listed,
     /// New pages, reached through the direct map, as far as the source lists them.
     Copied(Vec<Run>),
 }

@@ -201,7 +201,9 @@ fn high_after(cuts: &Cuts<'_>, stripe: &Stripe) -> Block {
 fn direct(cuts: &Cuts<'_>, stripe: &Stripe) -> Block {
     let p2m = cuts.holds(stripe, Kind::P2m);
     match (&cuts.scene.after, &stripe.what) {
-        (After::Aliased, What::Rows(rows)) if p2m => of_rows(cuts, stripe, rows, Shown::Whole),
+        (After::Aliased | After::Listed, What::Rows(rows)) if p2m => {
+            of_rows(cuts, stripe, rows, Shown::Whole)
+        }
         (_, What::Copy | What::CopySomewhere) => copy(stripe),
         (After::Copied(_), _) if p2m => plain(stripe, Look::Ram, "given back"),
         (After::Unknown, _) if p2m && stripe.pages.is_some() => could(stripe),

@@ -26,6 +26,7 @@ pub(super) fn describe(scene: &Scene) -> String {
         After::Unknown => "What the guest does with it is not known; the direct map shows the same pages.",
         After::Kept => "The P2M stays where the builder put it.",
         After::Aliased => "Then the P2M's pages are reached through the direct map only.",
+        After::Listed => "Then the P2M's pages are a list at addresses of its own, outside the high mapping.",
         After::Copied(_) => "Then the P2M is copied to other pages, and reached through the direct map only.",
     };
     format!("{before} {after} Rows: {}.", rows.join("; "))

@@ -73,7 +73,7 @@ pub(super) fn band(canvas: &mut Canvas, cuts: &Cuts<'_>, part: &Part) {
     let new = match cuts.scene.after {
         After::Kept => None,
         After::Copied(_) => cuts.span(|stripe| matches!(stripe.what, What::Copy | What::CopySomewhere)),
-        After::Aliased | After::Unknown => old,
+        After::Aliased | After::Listed | After::Unknown => old,
     };
     let (Some(from), Some(to), Some(old), Some(new)) = (from, to, old, new) else { return };
     let (x0, x1) = (from.x1, to.x0);

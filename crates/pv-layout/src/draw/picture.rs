@@ -112,6 +112,7 @@ const fn after_in_words(scene: &Scene) -> &'static str {
         After::Unknown => "The same pages in the direct map",
         After::Kept => "After: the P2M was kept",
         After::Aliased => "After: same pages, other addresses",
+        After::Listed => "After: same pages, a list of their own",
         After::Copied(_) => "After: copied out of the way",
     }
 }

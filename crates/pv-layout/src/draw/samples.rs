@@ -28,6 +28,7 @@ pub(super) fn all() -> Vec<(&'static str, Scene)> {
         ("guest-copied", guest_357a3cfb(After::Copied(vec![Run { first: 0x2_2800, end: 0x3_2800 }]))),
         ("guest-copied-somewhere", guest_357a3cfb(After::Copied(Vec::new()))),
         ("guest-aliased", guest_357a3cfb(After::Aliased)),
+        ("guest-listed", guest_357a3cfb(After::Listed)),
         ("guest-kept", guest_357a3cfb(After::Kept)),
         ("guest-unknown", guest_357a3cfb(After::Unknown)),
         ("tiny", Scene { after: After::Copied(Vec::new()), ..small() }),

@@ -184,6 +184,7 @@ fn after() -> impl Strategy<Value = After> {
         Just(After::Unknown),
         Just(After::Kept),
         Just(After::Aliased),
+        Just(After::Listed),
         prop::collection::vec(run(), 0..6).prop_map(After::Copied)
     ]
 }

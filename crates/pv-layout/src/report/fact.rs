@@ -131,6 +131,8 @@ pub(super) struct ModuleStart(pub(super) u64);
 pub(super) enum Moved {
     Kept,
     Aliased,
+    /// The same frames, as a list in address space.
+    Listed,
     Copied,
 }
 

@@ -116,6 +116,10 @@ fn revector(hit: &Hit<'_>) -> Facts {
         text if text.starts_with("leaves moved ") && text.contains("to the same frames") => {
             moved(Moved::Aliased)
         }
+        text if text.starts_with("leaves moved ") && text.contains("published as a list") => {
+            moved(Moved::Listed)
+        }
+        text if text.starts_with("leaves stay at ") => moved(Moved::Listed),
         text if text.starts_with("p2m=keep: ") => moved(Moved::Kept),
         _ if is_stage(hit) => record(hit),
         _ => nothing(),

@@ -74,6 +74,7 @@ impl<'a> Guest<'a> {
                 After::Unknown => "unknown",
                 After::Kept => "kept",
                 After::Aliased => "aliased",
+                After::Listed => "listed",
                 After::Copied(_) => "copied",
             },
         }

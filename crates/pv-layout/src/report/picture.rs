@@ -80,6 +80,7 @@ fn after(guest: &Guest) -> After {
         None => After::Unknown,
         Some(Moved::Kept) => After::Kept,
         Some(Moved::Aliased) => After::Aliased,
+        Some(Moved::Listed) => After::Listed,
     }
 }
 

@@ -146,6 +146,13 @@ mod tests {
             with("[ 1.0] revector: leaves moved from 1 -> 2 to the same frames in the direct map"),
             After::Aliased
         );
+        for listed in [
+            "leaves moved from 1 -> 2 to 0xffffea00000ca000: the same frames, published as a list",
+            "leaves stay at 1 -> 2, published as a list",
+            "leaves stay at 1 -> 2: mapped by large pages, which the toolstack cannot read as a list",
+        ] {
+            assert_eq!(with(&format!("[ 1.0] revector: {listed}")), After::Listed);
+        }
         assert_eq!(with("[ 1.0] revector: p2m=keep: the P2M stays where the builder put it"), After::Kept);
         assert_eq!(with("Test result: ERROR"), After::Unknown);
         assert_eq!(scene_of_run("", &CONSOLE[..1]), None);

@@ -47,7 +47,7 @@ pub(super) fn look(case: &Case<'_>) -> Vec<Finding> {
         return padding(case).into_iter().collect();
     }
     match case.scene.after {
-        After::Copied(_) | After::Aliased => {
+        After::Copied(_) | After::Aliased | After::Listed => {
             vec![moved(case, &inside, "the guest moved its list and says so")]
         }
         After::Unknown if is_moved_by_linux(case) => {
