@@ -5,7 +5,8 @@
 //! page tables by frame numbers alone; neither the present bit nor that of large pages is looked at. At level 2 the
 //! reader notes where the last entry that differs from the one before is, and shortens the list to what it has seen by
 //! then; it counts entries from the first that it looked at, but compares the count with an index in the table. So a
-//! list that does not start in the first entry of its L2 table loses what its last entry covers.
+//! list that does not start in the first entry of its L2 table loses what its last entry covers. (Where that is all,
+//! dump-core and mfndump fail, as here; in `xl save` the count wraps around, and nothing is lost.)
 
 use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn};
 use xen::pte::{Level, Pte};
@@ -106,7 +107,7 @@ impl Read {
     }
 }
 
-/// Reads the published list as `xl save` does.
+/// Reads the published list; like a live migration, not while its mapping changes.
 pub(crate) fn read_list(xen: &Xen) -> Result<Read, String> {
     if xen.generation() % 2 == 1 {
         return Err("the list's mapping is changing".to_owned());

@@ -1,8 +1,8 @@
 //! Where the toolstack finds the P2M: what the domain says in shared_info.
 //!
 //! A domain may publish a *frame list*, a tree of machine frames in three levels, which ends at 512 GiB, and a *list* in
-//! its own address space, which the toolstack reads through the domain's page tables. Of the toolstack's programs, some
-//! read the list from Xen 4.13 on, all from 4.15.1; where both are there, the list wins. Source:
+//! its own address space, which the toolstack reads through the domain's page tables. `xl save` reads the list since Xen
+//! 4.7, the other programs since 4.15.1; where both are there, the list wins. Source:
 //! xen/include/public/arch-x86/xen.h (`arch_shared_info`).
 
 use crate::addr::{Mfn, PAGE_SIZE, VirtAddr};
