@@ -71,6 +71,16 @@ fn a_boot_by_the_list_succeeds_and_leaves_the_high_mapping_clean() {
 }
 
 #[test]
+fn limits_are_measured_wherever_the_list_is() {
+    for notes in [Domain::guest(64).notes, Notes::BOTH] {
+        for strategy in ["copy", "alias", "linear", "keep"] {
+            let mut built = Domain { notes, ..domain() }.build().unwrap();
+            support::boot(&mut built, &format!("p2m={strategy} limits=on")).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_list_that_ends_anywhere_in_a_slot_and_a_gib_is_read_whole() {
     for (mib, extra) in [(64, 0), (899, 1), (1024, 0), (1280, 511), (3584, 0), (3992, 1)] {
         {

@@ -52,6 +52,8 @@ pub fn measure<X: Hypervisor + Gauge>(
 ) -> Result<(), MmError> {
     let emit = &mut emit;
     let list = memory.p2m.list_pages();
+    // A list that has stayed in a mapping of its own is not shown yet.
+    direct_map::extend(memory, &list, xen)?;
     let wanted = list.iter().map(|range| range.pages()).sum();
     let fresh = memory.take_mapped(wanted, xen, &direct_map::show_runs)?;
     let ranges: Vec<PfnRange> = fresh.iter().map(Run::pages).collect();
