@@ -124,15 +124,15 @@ pub(crate) fn revectored(outcome: &Outcome) {
         return;
     };
     let from = retired.addresses;
-    match (p2m.strategy(), p2m.published_list()) {
-        (Strategy::Linear, Some(_)) if retired.fate == Fate::Stays => {
+    match (p2m.strategy(), p2m.list_for_toolstack()) {
+        (Strategy::Linear, Ok(_)) if retired.fate == Fate::Stays => {
             info!(target: Stage::Revector.name(), "leaves stay at {from}, published as a list");
         }
-        (Strategy::Linear, Some(at)) => {
+        (Strategy::Linear, Ok(at)) => {
             info!(target: Stage::Revector.name(), "leaves moved from {from} to {at:#018x}: the same frames, published as a list");
         }
-        (Strategy::Linear, None) => {
-            info!(target: Stage::Revector.name(), "leaves stay at {from}: mapped by large pages, which the toolstack cannot read as a list");
+        (Strategy::Linear, Err(why)) => {
+            info!(target: Stage::Revector.name(), "leaves stay at {from}: {why}");
         }
         (Strategy::Alias, _) => {
             info!(target: Stage::Revector.name(), "leaves moved from {from} to the same frames in the direct map");
@@ -148,8 +148,8 @@ pub(crate) fn not_cleaned() {
 }
 
 pub(crate) fn cleaned(cleaned: &Cleaned, frames: &Frames) {
-    let Cleaned { slots, pages, freed, tables } = cleaned;
-    info!(target: Stage::Cleanup.name(), "{slots} L2 entries and {pages} L1 entries cleared, module area empty");
+    let Cleaned { slots, pages, freed, replaced, tables } = cleaned;
+    info!(target: Stage::Cleanup.name(), "{slots} L2 entries and {pages} L1 entries gone with {replaced} tables, module area empty");
     if *tables > 0 {
         info!(target: Stage::Cleanup.name(), "the P2M's own mapping dropped, {tables:#x} pages of its tables given back");
     }

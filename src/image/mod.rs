@@ -33,7 +33,7 @@ pub(crate) fn main(mut boot: Boot<'_, Live>) -> Verdict {
         }
     };
     obey(&options, boot.role());
-    if let Err(errno) = services::start(&options.params) {
+    if let Err(errno) = services::start(&options.params, boot.raw().mfn_list) {
         log::error!(target: "entry", "failed to set_segment_base: set the base of gs: {errno}");
         return Verdict::Error;
     }

@@ -45,9 +45,14 @@ static PER_CPU: PerCpu = {
 /// Parameters of modules: `NAME.param`, value.
 static PARAMS: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 
-/// Prepares what modules use: the canary, and the parameters from the command line.
-pub(crate) fn start(params: &[(String, String)]) -> Result<(), Errno> {
+/// Where the builder has mapped its list. An initial domain above 512 GiB publishes neither list nor tree, because Xen
+/// maps its list by large pages; but that mapping stays.
+static BUILDERS_LIST: AtomicU64 = AtomicU64::new(0);
+
+/// Prepares what modules use: the canary, the parameters from the command line, and the way to the P2M.
+pub(crate) fn start(params: &[(String, String)], builders_list: u64) -> Result<(), Errno> {
     *PARAMS.lock() = params.to_vec();
+    BUILDERS_LIST.store(builders_list, Ordering::Relaxed);
     hypercall::set_gs_base(VirtAddr::from_ptr(&raw const PER_CPU))
 }
 
@@ -123,7 +128,12 @@ fn frame_of(pfn: u64) -> Option<Mfn> {
     let PublishedP2m { entries, frame_list, list } = shared::published_p2m();
     let word = |table: u64, shift: u32| word_of(Mfn::new(table), (pfn >> shift) % 512);
     let in_tree = || word(word(word(frame_list?.raw(), 18)?, 9)?, 0);
-    let found = || list.map_or_else(in_tree, |list| probe::read(list.at + pfn * 8).ok());
+    let at = match (list, frame_list) {
+        (Some(list), _) => Some(list.at),
+        (None, None) => VirtAddr::try_new(BUILDERS_LIST.load(Ordering::Relaxed)).ok(),
+        (None, Some(_)) => None,
+    };
+    let found = || at.map_or_else(in_tree, |at| probe::read(at + pfn * 8).ok());
     Some(pfn).filter(|pfn| *pfn < entries).and_then(|_| found()).and_then(Mfn::from_p2m)
 }
 

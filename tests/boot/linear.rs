@@ -15,6 +15,7 @@ use pv_memory::p2m::{Slot, Strategy as Move};
 use pv_memory::resources::Resources;
 use xen::addr::{Mfn, Pfn};
 use xen::area;
+use xen::pte::Level;
 use xen::{Errno, Platform, PublishedList};
 use xen_model::{Builder, Domain, Notes, Refusal, Xen};
 
@@ -83,12 +84,10 @@ fn limits_are_measured_wherever_the_list_is() {
 #[test]
 fn a_list_that_ends_anywhere_in_a_slot_and_a_gib_is_read_whole() {
     for (mib, extra) in [(64, 0), (899, 1), (1024, 0), (1280, 511), (3584, 0), (3992, 1)] {
-        {
-            let world = linear(&Domain { pages: mib * 256 + extra, ..Domain::guest(mib) });
-            assert_read(&world);
-            let seen = world.p2m.verify(&world.tables, &world.built.xen, Verify::Full);
-            assert!(seen.is_good() && seen.shown == Shown::Both, "{seen}");
-        }
+        let world = linear(&Domain { pages: mib * 256 + extra, ..Domain::guest(mib) });
+        assert_read(&world);
+        let seen = world.p2m.verify(&world.tables, &world.built.xen, Verify::Full);
+        assert!(seen.is_good() && seen.shown == Shown::Both, "{seen}");
     }
 }
 
@@ -264,7 +263,35 @@ fn no_leaf_of_a_list_is_a_page_table_and_holes_are_read_only() {
     assert!(shown.is_present() && !shown.is_writable() && !shown.is_executable());
     // The direct map's table, in whose place the list's own is, shows other pages there.
     let after = at + (PAGES + 5000).div_ceil(512) * 4096;
-    assert!(entry(after).is_none_or(|entry| entry.is_zero()));
+    for other in [after, at - 4096] {
+        assert!(entry(other).is_none_or(|entry| entry.is_zero()), "{other:#x}");
+    }
+}
+
+#[test]
+fn a_list_grows_to_terabytes_in_a_heap_of_an_image_and_ends_at_16_tib() {
+    let mut world = linear(&domain());
+    world.grow(2 << 28).unwrap();
+    let read = read_list(&world.built.xen).unwrap();
+    assert_eq!((read.pages, read.leaves.len()), (2 << 28, 1 << 20));
+    // Memory for page tables runs out: it describes as many pages as before.
+    let error = world.grow(16 << 28).unwrap_err();
+    assert!(matches!(error, MmError::Frames(_)), "{error}");
+    assert_eq!((world.p2m.nr_pages(), world.built.xen.published().unwrap().entries), (2 << 28, 2 << 28));
+    assert_eq!(read_list(&world.built.xen).unwrap().leaves, read.leaves);
+    let most = xen::start_info::MAX_PAGES;
+    assert_eq!(world.grow(most + 1), Err(MmError::TooManyPages { pages: most + 1, most }));
+}
+
+#[test]
+fn a_leaf_that_the_list_shows_in_anothers_place_is_noticed() {
+    let mut world = linear(&domain());
+    let at = world.p2m.published_list().unwrap();
+    let table = world.built.xen.table_at(at, Level::L1).unwrap();
+    let entries = world.built.xen.frame_mut(table);
+    entries.swap(Level::L1.index(at), Level::L1.index(at) + 1);
+    let seen = world.p2m.verify(&world.tables, &world.built.xen, Verify::Full);
+    assert_eq!((seen.is_good(), seen.leaves - seen.found), (false, 2), "{seen}");
 }
 
 #[test]

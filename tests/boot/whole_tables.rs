@@ -3,6 +3,8 @@
 //! Most of a large domain's mapping is such tables. Taking one at once is right only if nothing in it is out of the
 //! ordinary, so here each thing that can be is, in the middle of a ramdisk of four slots.
 
+use std::mem;
+
 use crate::support::boot;
 use pv_memory::dump::Line;
 use pv_memory::layout::Layout;
@@ -26,19 +28,27 @@ fn domain() -> Domain {
     Domain { ramdisk: Some(Ramdisk::blank(8 << 20)), ..Domain::guest(64) }
 }
 
+/// Frames that follow each other, as they mostly do, and scattered ones: only the former are taken at once.
+const SEEDS: [u64; 2] = [0, 1];
+
 fn entry(built: &mut Built, level: Level, pfn: Pfn) -> &mut u64 {
     let at = area::high(pfn);
     let table = built.xen.table_at(at, level).unwrap();
     &mut built.xen.frame_mut(table)[level.index(at)]
 }
 
-fn refused(damage: impl FnOnce(&mut Built)) -> WalkError {
-    let mut built = domain().build().unwrap();
-    damage(&mut built);
-    match boot(&mut built, "") {
-        Err(BootError::Walk(error)) => error,
-        other => panic!("{other:?}"),
-    }
+/// The kind of error is the same, however frames lie.
+fn refused(damage: impl Fn(&mut Built)) -> WalkError {
+    let [contiguous, scattered] = SEEDS.map(|seed| {
+        let mut built = Domain { seed, ..domain() }.build().unwrap();
+        damage(&mut built);
+        match boot(&mut built, "") {
+            Err(BootError::Walk(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    });
+    assert_eq!(mem::discriminant(&contiguous), mem::discriminant(&scattered));
+    contiguous
 }
 
 fn wrong_right(error: &WalkError) -> VirtAddr {
@@ -74,6 +84,38 @@ fn two_pages_in_each_others_places_are_refused() {
     match error {
         WalkError::WrongPage { at, found, .. } => assert_eq!((at, found), (area::high(FIRST), Some(MIDDLE))),
         other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn two_tables_in_each_others_places_are_refused() {
+    let second = FIRST.plus(512);
+    let error = refused(|built| {
+        let tables = [FIRST, second].map(|pfn| *entry(built, Level::L2, pfn));
+        *entry(built, Level::L2, FIRST) = tables[1];
+        *entry(built, Level::L2, second) = tables[0];
+    });
+    match error {
+        WalkError::WrongPage { at, found, .. } => assert_eq!((at, found), (area::high(FIRST), Some(second))),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A list that has contiguous frames too, but those of other pages.
+#[test]
+fn a_list_that_has_other_frames_for_a_whole_table_is_refused() {
+    for seed in SEEDS {
+        let mut built = Domain { seed, ..domain() }.build().unwrap();
+        for page in 0..512 {
+            let other = built.xen.machine().mfn(FIRST.plus(512 + page)).unwrap();
+            let list = built.rows.list.start.plus(FIRST.raw() / 512);
+            let leaf = built.xen.machine().mfn(list).unwrap();
+            built.xen.frame_mut(leaf)[page as usize] = other.raw();
+        }
+        match boot(&mut built, "") {
+            Err(BootError::Walk(WalkError::NotListed { pfn, .. })) => assert_eq!(pfn, FIRST),
+            other => panic!("{other:?}"),
+        }
     }
 }
 

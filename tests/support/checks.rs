@@ -24,11 +24,8 @@ pub(crate) fn always(built: &Built) -> (Walk, Saved) {
     page_tables_are_read_only(built, &walk);
     direct_map_is_linear(built, &walk);
     direct_map_is_writable(built, &walk);
-    let list = built.xen.published().and_then(|published| published.list).map(|list| list.at.as_u64());
-    let is_list = |at: u64| list.is_some_and(|list| (P2M..HIGH).contains(&list)) && at >= P2M;
-    let left = walk.within(VMALLOC, HIGH).find(|leaf| !is_list(leaf.at) || leaf.executable);
-    assert_eq!(left, None, "left after the direct map");
     let saved = p2m_is_the_builders(built);
+    list_area_shows_the_list(built, &walk, &saved);
     assert_eq!(built.xen.direct_map_base().map(|at| at.as_u64()), Some(DIRECT));
     (walk, saved)
 }
@@ -46,6 +43,21 @@ pub(crate) fn cleaned_but_for_the_list(built: &Built) {
     nothing_is_writable_and_executable(&walk);
     no_code_is_writable(&walk);
     no_leaf_is_mapped_high(&walk, &saved);
+}
+
+/// After the direct map there is a list at most, whose leaves are those of the frame list, in 2 MiB slots that the direct
+/// map shows too.
+fn list_area_shows_the_list(built: &Built, walk: &Walk, saved: &Saved) {
+    let list = built.xen.published().and_then(|published| published.list).map(|list| list.at.as_u64());
+    let Some(at) = list.filter(|at| (P2M..HIGH).contains(at)) else {
+        assert_eq!(walk.within(VMALLOC, HIGH).next(), None, "left after the direct map");
+        return;
+    };
+    let end = (at + saved.leaves.len() as u64 * 4096).next_multiple_of(2 << 20);
+    let left = walk.within(VMALLOC, HIGH).find(|leaf| !(P2M..end).contains(&leaf.at) || leaf.executable);
+    assert_eq!(left, None, "no part of the list's slots");
+    let shown: Vec<Mfn> = walk.within(at, end).map(|leaf| leaf.mfn).take(saved.leaves.len()).collect();
+    assert_eq!(shown, saved.leaves, "the list's leaves");
 }
 
 /// Frames that are tables are mapped writable nowhere; the model's types must agree with the walk.

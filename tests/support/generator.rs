@@ -100,7 +100,8 @@ impl Case {
             builder,
             hardware: Hardware::None,
             holes: Vec::new(),
-            seed,
+            // A quarter of them have contiguous frames.
+            seed: if seed.is_multiple_of(4) { 0 } else { seed },
             // The highest needs all 40 bits of an entry's frame number but those above M2P's own end.
             first_mfn: Mfn::new(random.pick(&[0x100, 0x10_0000, 1 << 33, (1 << 34) + 7])),
             command_line: "",

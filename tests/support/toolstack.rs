@@ -3,6 +3,7 @@
 //! Facts from tools/libs/guest/xg_sr_save_x86_pv.c, `map_p2m_tree`: machine frames all the way, every entry needed
 //! must be a valid frame, a leaf's frame must lead back through M2P and the P2M.
 
+use xen::PublishedWords;
 use xen::addr::{Mfn, Pfn};
 use xen_model::Xen;
 
@@ -27,7 +28,7 @@ pub(crate) fn map_p2m(xen: &Xen) -> Result<Saved, String> {
         let known = word != 0 && word != ONES && xen.machine().pfn(Mfn::new(word)).is_some();
         if known { Ok(Mfn::new(word)) } else { Err(format!("{what}[{index}] is {word:#x}")) }
     };
-    let top = valid(published.frame_list_word(), "frame_list_list", 0)?;
+    let top = valid(PublishedWords::from(published).frame_list_list, "frame_list_list", 0)?;
     let mut directory = vec![top];
     let mut leaves = Vec::new();
     for index in 0..=max_pfn / 262_144 {

@@ -4,11 +4,11 @@
 //! stack. Whatever lies at 0xffffffffa0000000 keeps modules out. Instead of clearing one entry after the other, the L2
 //! table over the image is replaced by one that leads to the image alone, and so is the L1 table in which the image
 //! shares 2 MiB with something else: Xen checks a table of 512 entries in the time of a few dozen changes, so the number
-//! of changes does not depend on the domain. (The L1 tables stay hooked under the direct map.) A list with a mapping of its own (`INIT_P2M`) is unmapped by clearing the L4
-//! entries that lead to it, last and in a batch of its own: such a mapping may have large pages, which only a builder
-//! can hook, so this cannot be undone. Its page tables are ordinary pages after that. Cleared means zero: a non-present
-//! entry that keeps an address is a way to read other domains' memory on processors with the L1TF flaw, and Xen crashes
-//! the domain for it.
+//! of changes does not depend on the domain. (The L1 tables stay hooked under the direct map.) A list with a mapping of
+//! its own (`INIT_P2M`) is unmapped by clearing the L4 entries that lead to it, last and in a batch of its own: such a
+//! mapping may have large pages, which only a builder can hook, so this cannot be undone. Its page tables are ordinary
+//! pages after that. Cleared means zero: a non-present entry that keeps an address is a way to read other domains' memory
+//! on processors with the L1TF flaw, and Xen crashes the domain for it.
 //!
 //! Takes [`Retired`] from `p2m::revector`, gives [`ModuleSpace`] to `vmalloc`; the controls, which must fail, take it
 //! without proof. Lineage: Linux `cleanup_highmap`, `xen_cleanhighmap`.
@@ -53,12 +53,14 @@ impl ModuleSpace {
 /// What cleaning did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cleaned {
-    /// L2 entries cleared, 2 MiB each.
+    /// L2 entries gone, 2 MiB each.
     pub slots: u64,
-    /// L1 entries cleared, in slots shared with the image.
+    /// L1 entries gone, in slots shared with the image.
     pub pages: u64,
     /// Pages of the old list given back to the allocator.
     pub freed: u64,
+    /// Tables of the high mapping that were replaced or dropped, and given back.
+    pub replaced: u64,
     /// Pages given back that were tables of the list's own mapping.
     pub tables: u64,
 }
@@ -81,6 +83,7 @@ impl Retired {
         let filled = alone.in_high_mapping(&mut growth, frames, xen);
         growth.commit(filled, frames, xen)?;
         let replaced = alone.replaced;
+        cleaned.replaced = replaced.len() as u64;
         for table in replaced {
             let page = match tables.disown(table) {
                 Some(own) => own,
@@ -128,7 +131,7 @@ fn drop_mapping<X: Hypervisor>(
     Ok(freed)
 }
 
-/// The high mapping's two L2 tables.
+/// The addresses of the high mapping's two L2 tables, but for the last page: a range cannot end at 2^64.
 const HIGH: VirtRange = VirtRange::new(area::HIGH, 2 * L2_SPAN - PAGE_SIZE);
 
 /// An image in the high mapping, and what it is to be left alone with.

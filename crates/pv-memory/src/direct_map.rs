@@ -19,10 +19,10 @@ use crate::layout::Layout;
 use crate::memory::Memory;
 use crate::p2m::Leaves;
 use crate::ranges::by_slot;
-use crate::tables::{Tables, by_table, confirm, l4_slots};
+use crate::tables::{Tables, confirm, l4_slots};
 use crate::walk::BootTables;
 use crate::window::Window;
-use xen::addr::{ENTRIES, L1_SPAN, L2_SPAN, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtRange};
+use xen::addr::{ENTRIES, L1_SPAN, L2_SPAN, Mfn, Pfn, PfnRange, VirtRange};
 use xen::area;
 use xen::pte::{Level, Pte, Reach};
 use xen::start_info::Facts;
@@ -79,14 +79,15 @@ fn share_l1_tables<X: Hypervisor>(
     frames: &mut Frames,
     xen: &mut X,
 ) -> Result<(), MmError> {
-    for part in by_table(VirtRange::new(area::HIGH, end.slot_end().raw() * PAGE_SIZE), Level::L2) {
-        let first = area::direct(area::high_pfn(part.start));
-        let high = growth.tables().find(xen, part.start, Level::L2)?;
-        let high = high.ok_or(MmError::NotMapped { at: part.start })?;
+    let slots = end.raw().div_ceil(ENTRIES);
+    for table in (0..slots).step_by(ENTRIES as usize) {
+        let pfn = Pfn::new(table * ENTRIES);
+        let (start, first) = (area::high(pfn), area::direct(pfn));
+        let high = growth.tables().find(xen, start, Level::L2)?.ok_or(MmError::NotMapped { at: start })?;
         let place = growth.table(xen, frames, first, Level::L2, Reach::Inherit)?;
         let words = growth.tables().window().page(xen, high.pfn);
-        for (slot, word) in (0..part.bytes / L1_SPAN).zip(words) {
-            let (at, before) = (part.start + slot * L1_SPAN, Pte::from_word(word));
+        for (slot, word) in (0..slots - table).zip(words) {
+            let (at, before) = (start + slot * L1_SPAN, Pte::from_word(word));
             let entry = Pte::table(before.mfn(), Reach::NeverExecute);
             if !image::slots(image).any(|slot| slot == at) {
                 growth.batch.change(high.slot(at), before, entry);

@@ -9,6 +9,7 @@ use core::fmt;
 pub use crate::builder_list::ListError;
 use crate::commit::MmuError;
 use crate::frames::FrameError;
+use crate::p2m::index::TREE_PAGES;
 use xen::addr::{Mfn, Pfn, VirtAddr, VirtRange};
 use xen::pte::{Access, Level};
 
@@ -125,9 +126,10 @@ impl fmt::Display for MmError {
             Self::NoFrame { pfn } => write!(f, "{pfn} has no machine frame in the P2M: expected one"),
             Self::TooManyPages { pages, most } => write!(
                 f,
-                "{pages:#x} pages ({} GiB): expected {most:#x} ({} GiB) or fewer, where a P2M tree ends; use p2m=linear",
+                "{pages:#x} pages ({} GiB): expected {most:#x} ({} GiB) or fewer{}",
                 pages >> 18,
-                most >> 18
+                most >> 18,
+                if *most == TREE_PAGES { ", where a P2M tree ends; use p2m=linear" } else { "" }
             ),
             Self::Contradicted { pfn, mfn } => {
                 write!(f, "machine frame {mfn} of {pfn} is not that page's by M2P: expected M2P to agree")

@@ -1,6 +1,6 @@
 //! A set of pages as few ranges: what a window shows, which pages are not RAM.
 //!
-//! Pure. Neighbours: `window`, `p2m::tree`. The allocator (`frames`) keeps its extents itself: it hands them out as
+//! Pure. Neighbours: `window`, `p2m::physmap`. The allocator (`frames`) keeps its extents itself: it hands them out as
 //! values that own their pages; this set owns nothing.
 
 use alloc::vec;

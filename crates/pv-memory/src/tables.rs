@@ -113,6 +113,7 @@ impl Tables {
     /// Lets go of a table's page, which is hooked nowhere any more; `None` if it is one of the builder's.
     pub(crate) fn disown(&mut self, table: Table) -> Option<Run> {
         let at = self.owned.iter().position(|run| run.pages().contains(table.pfn))?;
+        self.l1_built -= u64::from(table.level == Level::L1);
         let mut page = self.owned.swap_remove(at);
         let before = page.split_front(table.pfn.above(page.first()));
         let mut after = page;

@@ -144,6 +144,18 @@ impl Window {
         unsafe { xen.page_mut(at) }
     }
 
+    /// Stores one word of a page of a run, by one access: the toolstack may be reading it.
+    ///
+    /// # Panics
+    /// If the run has no such page, a page no such word, or the window does not show it.
+    #[expect(unsafe_code, reason = "writes through the seam")]
+    pub(crate) fn set_word<X: Hypervisor>(&self, xen: &mut X, run: &Run, index: u64, at: usize, word: u64) {
+        assert!(index < run.pages().pages() && at < 512, "word {at} of page {index} of {}", run.pages());
+        let page = self.checked(PfnRange::new(run.first().plus(index), 1));
+        // SAFETY: as in `page_mut`; within the page, by the assertion.
+        unsafe { xen.set_word(page + at as u64 * 8, word) }
+    }
+
     /// Borrows the first `len` bytes of a run that is only read, for as long as the run is borrowed.
     ///
     /// # Panics

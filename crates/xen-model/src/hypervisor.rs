@@ -133,6 +133,12 @@ impl Pages for Xen {
         Vec::leak(bytes)
     }
 
+    unsafe fn set_word(&mut self, at: VirtAddr, word: u64) {
+        let _host = Running::host();
+        let mfn = self.must_translate(at, Use::Write);
+        self.memory.words_mut(mfn)[(at.as_u64() % PAGE_SIZE / 8) as usize] = word;
+    }
+
     unsafe fn page_mut(&mut self, at: VirtAddr) -> &mut Words {
         let _host = Running::host();
         assert!(at.as_u64().is_multiple_of(PAGE_SIZE), "{at:#x} is not the start of a page");

@@ -76,12 +76,6 @@ impl Pfn {
     pub const fn slot_start(self) -> Self {
         Self(self.0 / ENTRIES * ENTRIES)
     }
-
-    /// Returns the first page that starts a slot and is not before this page.
-    #[must_use]
-    pub const fn slot_end(self) -> Self {
-        Self(self.0.next_multiple_of(ENTRIES))
-    }
 }
 
 impl Mfn {

@@ -25,7 +25,7 @@
 //!
 //! Sources: Linux Documentation/arch/x86/x86_64/mm.rst (facts); xen/include/public/arch-x86/xen-x86_64.h.
 
-use crate::addr::{L3_SPAN, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
+use crate::addr::{L1_SPAN, L3_SPAN, PAGE_SIZE, Pfn, VirtAddr, VirtRange};
 
 /// Xen's own part, the same in every PV guest: entries of the L4 table that no guest may change.
 pub const XEN: VirtRange = VirtRange::between(VirtAddr::new(0xffff_8000_0000_0000), DIRECT);
@@ -35,8 +35,8 @@ pub const DIRECT: VirtAddr = VirtAddr::new(0xffff_8800_0000_0000);
 pub const DIRECT_MAP: VirtRange = VirtRange::new(DIRECT, 32 * L3_SPAN);
 /// Address space for areas outside the module area.
 pub const VMALLOC: VirtRange = VirtRange::new(VirtAddr::new(0xffff_c900_0000_0000), 32 << 40);
-/// Address space for a P2M list: 8 bytes for each page of 16 TiB, from the start of an L4 slot.
-pub const P2M: VirtRange = VirtRange::new(VirtAddr::new(0xffff_ea00_0000_0000), 8 << 32);
+/// Address space for a P2M list: 8 bytes for each page of 16 TiB, which begin up to 2 MiB after the start of an L4 slot.
+pub const P2M: VirtRange = VirtRange::new(VirtAddr::new(0xffff_ea00_0000_0000), (8 << 32) + L1_SPAN);
 /// Start of the high kernel mapping; `VIRT_BASE` of the image.
 pub const HIGH: VirtAddr = VirtAddr::new(0xffff_ffff_8000_0000);
 /// The high kernel mapping below the module area.

@@ -60,7 +60,7 @@ pub use errno::Errno;
 pub use list::List;
 pub use loops::Loop;
 pub use notes::Notes;
-pub use published::{ListState, PublishedList, PublishedP2m};
+pub use published::{ListState, PublishedList, PublishedP2m, PublishedWords};
 pub use row::Row;
 pub use seam::{
     Faulted, Gauge, Hypervisor, Lookup, ModuleFunction, ModuleNames, PageTables, Pages, Platform, Stopped,

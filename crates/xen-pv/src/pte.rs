@@ -97,7 +97,8 @@ impl Pte {
     /// Entry that maps nothing: all bits zero.
     pub const ABSENT: Self = Self(0);
 
-    /// Bits that the processor sets when it uses an entry; no two entries have them for the same reason.
+    /// Bits that the processor sets when it uses an entry. Whether an entry has them depends on what was accessed, so
+    /// comparisons of entries leave them out.
     pub const USED: u64 = Flags::ACCESSED.union(Flags::DIRTY).bits();
 
     /// Wraps a word read from a table.

@@ -30,29 +30,40 @@ pub struct PublishedList {
     pub at: VirtAddr,
 }
 
-impl PublishedP2m {
-    /// Reads the fields of shared_info; `list` is what [`PublishedP2m::list_words`] returns.
-    #[must_use]
-    pub fn from_words(entries: u64, frame_list: u64, list: [u64; 2]) -> Self {
-        let [root, at] = list;
-        let list = PublishedList { root: Mfn::new(root / PAGE_SIZE), at: VirtAddr::new_truncate(at) };
+/// The same, in the words of `arch_shared_info`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishedWords {
+    /// `max_pfn`.
+    pub max_pfn: u64,
+    /// `pfn_to_mfn_frame_list_list`.
+    pub frame_list_list: u64,
+    /// `p2m_cr3`.
+    pub p2m_cr3: u64,
+    /// `p2m_vaddr`.
+    pub p2m_vaddr: u64,
+}
+
+impl From<PublishedWords> for PublishedP2m {
+    fn from(words: PublishedWords) -> Self {
+        let PublishedWords { max_pfn: entries, frame_list_list, p2m_cr3, p2m_vaddr } = words;
+        let root = Mfn::new(p2m_cr3 / PAGE_SIZE);
+        let list = PublishedList { root, at: VirtAddr::new_truncate(p2m_vaddr) };
         Self {
             entries,
-            frame_list: (frame_list != NO_FRAME_LIST).then(|| Mfn::new(frame_list)),
-            list: (root != 0).then_some(list),
+            frame_list: (frame_list_list != NO_FRAME_LIST).then(|| Mfn::new(frame_list_list)),
+            list: (p2m_cr3 != 0).then_some(list),
         }
     }
+}
 
-    /// Returns `p2m_cr3` and `p2m_vaddr`, both zero without a list.
-    #[must_use]
-    pub fn list_words(&self) -> [u64; 2] {
-        self.list.map_or([0, 0], |list| [list.root.raw() * PAGE_SIZE, list.at.as_u64()])
-    }
-
-    /// Returns `pfn_to_mfn_frame_list_list`.
-    #[must_use]
-    pub fn frame_list_word(&self) -> u64 {
-        self.frame_list.map_or(NO_FRAME_LIST, Mfn::raw)
+impl From<PublishedP2m> for PublishedWords {
+    fn from(p2m: PublishedP2m) -> Self {
+        Self {
+            max_pfn: p2m.entries,
+            frame_list_list: p2m.frame_list.map_or(NO_FRAME_LIST, Mfn::raw),
+            p2m_cr3: p2m.list.map_or(0, |list| list.root.raw() * PAGE_SIZE),
+            p2m_vaddr: p2m.list.map_or(0, |list| list.at.as_u64()),
+        }
     }
 }
 
@@ -76,7 +87,7 @@ mod tests {
             [(Some(Mfn::new(7)), None), (None, Some(list)), (Some(Mfn::new(0)), Some(list))]
         {
             let p2m = PublishedP2m { entries: 99, frame_list, list };
-            assert_eq!(PublishedP2m::from_words(99, p2m.frame_list_word(), p2m.list_words()), p2m);
+            assert_eq!(PublishedP2m::from(PublishedWords::from(p2m)), p2m);
         }
     }
 }

@@ -162,6 +162,12 @@ pub trait Pages {
     /// The whole range must be mapped, and written by nobody, hardware and Xen included, for the whole of `'r`.
     unsafe fn bytes<'r>(&self, at: VirtAddr, len: usize) -> &'r [u8];
 
+    /// Writes the word at `at` by one volatile access: somebody else may be reading it.
+    ///
+    /// # Safety
+    /// As for [`Pages::page_mut`]; `at` is a multiple of 8.
+    unsafe fn set_word(&mut self, at: VirtAddr, word: u64);
+
     /// Borrows the page at `at` for writing.
     ///
     /// # Safety

@@ -2,8 +2,8 @@
 //!
 //! Nothing is copied: a leaf is a page of the list, where it lies. The list's last page may be used only in part; the
 //! rest of it is filled with ones, because otherwise a lookup after the last page would find whatever memory held. In a
-//! tree, a leaf without any frame becomes the one shared page of missing entries; without a tree, nobody looks for such
-//! leaves, because the builder's page of missing entries is there anyway.
+//! tree, a leaf without any frame becomes the one shared page of missing entries; without a tree, such leaves stay pages
+//! of the builder's.
 //!
 //! Takes [`Tables`] from `direct_map`, gives [`P2m<Initial>`] to `revector`. Lineage: Linux
 //! `xen_build_dynamic_phys_to_machine`, `xen_build_mfn_list_list`.

@@ -66,7 +66,7 @@ impl Physmap {
         let window = resources.tables.window();
         let page = self.leaf_pfn(window, xen, leaf);
         let (run, offset) = self.owner(page).ok_or(MmError::NoFrame { pfn: page })?;
-        self.list.writable(window, page).page_mut(xen, run, offset)[index] = word;
+        self.list.writable(window, page).set_word(xen, run, offset, index, word);
         Ok(())
     }
 

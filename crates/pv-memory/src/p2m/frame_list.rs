@@ -19,8 +19,8 @@ use crate::frames::{Frames, Run, Zone, give_back, part};
 use crate::ranges::by_slot;
 use crate::resources::Resources;
 use crate::window::Window;
+use xen::Hypervisor;
 use xen::addr::{ENTRIES, Mfn, Pfn};
-use xen::{Hypervisor, Words};
 
 /// The toolstack's tree.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl FrameList {
         let mut reader = FrameReader::new(list, window);
         let missing = reader.frame(xen, missing.first())?;
         for top in 0..mids {
-            built.fill_mid(top, list, missing, window, xen);
+            built.fill_mid(top, list, missing, window, xen)?;
         }
         window.page_mut(xen, &built.top, Self::MID_MISSING).fill(missing.raw());
         let mid_missing = reader.frame(xen, built.top.first().plus(Self::MID_MISSING))?;
@@ -81,11 +81,18 @@ impl FrameList {
         }
         let window = resources.tables.window();
         let run = resources.frames.take(Zone::Mapped(window), mids - now)?;
+        let frame = |mid| Ok(resources.tables.shown(xen, mid)?.1.mfn());
+        let frames = match run.pages().iter().map(frame).collect::<Result<Vec<_>, MmError>>() {
+            Ok(frames) => frames,
+            Err(error) => {
+                resources.frames.give_back(run)?;
+                return Err(error);
+            }
+        };
         // Below 512: fits any usize.
-        for (entry, mid) in (now as usize..).zip(run.pages().iter()) {
-            window.page_mut(xen, &run, mid.above(run.first())).fill(missing.raw());
-            let frame = resources.tables.shown(xen, mid)?.1.mfn();
-            window.page_mut(xen, &self.top, Self::TOP)[entry] = frame.raw();
+        for (index, (entry, frame)) in (0..).zip((now as usize..).zip(frames)) {
+            window.page_mut(xen, &run, index).fill(missing.raw());
+            window.set_word(xen, &self.top, Self::TOP, entry, frame.raw());
         }
         self.mids.push(run);
         Ok(())
@@ -107,19 +114,19 @@ impl FrameList {
         missing: Mfn,
         window: &Window,
         xen: &mut X,
-    ) {
+    ) -> Result<(), MmError> {
         let (run, mid) = self.mid(top);
         let mut filled = 0;
         for pages in list.part(top * ENTRIES, ENTRIES).flat_map(|(_, pages)| by_slot(pages)) {
             let slot = pages.start.slot_start();
-            if let Some(leaf) = list.leaf(window, xen, slot) {
-                // Each at most 512: fits any usize.
-                let (from, words) = (pages.start.above(slot) as usize, pages.pages() as usize);
-                window.copy_words(xen, leaf, from..from + words, run, mid, filled);
-                filled += words;
-            }
+            let leaf = list.leaf(window, xen, slot).ok_or(MmError::NoFrame { pfn: pages.start })?;
+            // Each at most 512: fits any usize.
+            let (from, words) = (pages.start.above(slot) as usize, pages.pages() as usize);
+            window.copy_words(xen, leaf, from..from + words, run, mid, filled);
+            filled += words;
         }
         window.page_mut(xen, run, mid)[filled..].fill(missing.raw());
+        Ok(())
     }
 
     /// Returns the top page.
@@ -133,15 +140,10 @@ impl FrameList {
         Mfn::new(window.word(xen, run.first().plus(mid), index.mid))
     }
 
-    /// Borrows a mid page.
-    pub(super) fn mid_mut<'x, X: Hypervisor>(
-        &self,
-        top: u64,
-        window: &Window,
-        xen: &'x mut X,
-    ) -> &'x mut Words {
+    /// Enters the frame of a leaf in one mid page.
+    pub(super) fn set<X: Hypervisor>(&self, top: u64, slot: usize, frame: Mfn, window: &Window, xen: &mut X) {
         let (run, mid) = self.mid(top);
-        window.page_mut(xen, run, mid)
+        window.set_word(xen, run, mid, slot, frame.raw());
     }
 
     /// Returns the run that a mid page lies in, and its index there.

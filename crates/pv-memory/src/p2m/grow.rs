@@ -10,13 +10,15 @@ use super::physmap::{Lookup, Physmap};
 use crate::error::MmError;
 use crate::resources::Resources;
 use xen::Hypervisor;
+use xen::addr::{L3_SPAN, VirtRange};
+use xen::start_info::MAX_PAGES;
 
 impl Physmap {
     /// Makes room for the entries of `nr_pages` pages, and publishes them.
     ///
     /// # Errors
-    /// [`MmError::TooManyPages`] if a tree cannot describe so many; [`MmError`] if memory runs out or Xen refuses an
-    /// entry. The P2M describes as many pages as before then.
+    /// [`MmError::TooManyPages`] or [`MmError::NoRoom`] if it cannot describe so many; [`MmError`] if memory runs out or
+    /// Xen refuses an entry. The P2M describes as many pages as before then.
     pub fn grow<X: Hypervisor>(
         &mut self,
         nr_pages: u64,
@@ -28,9 +30,7 @@ impl Physmap {
         }
         let (leaves, mids) = (index::leaves(nr_pages), index::mids(nr_pages));
         let fits = nr_pages <= TREE_PAGES;
-        if !fits && self.tree().is_some() {
-            return Err(MmError::TooManyPages { pages: nr_pages, most: TREE_PAGES });
-        }
+        self.check_room(nr_pages)?;
         let missing = resources.tables.shown(xen, self.missing.first())?.1.mfn();
         if let Some(list) = self.frame_list.as_mut().filter(|_| fits) {
             list.extend(mids, missing, resources, xen)?;
@@ -39,9 +39,32 @@ impl Physmap {
             Lookup::Tree(tree) => tree.extend(mids, &self.missing, resources, xen)?,
             Lookup::Linear(linear) => linear.extend(leaves, missing, &self.list, resources, xen)?,
         }
-        self.nr_pages = nr_pages;
+        let before = core::mem::replace(&mut self.nr_pages, nr_pages);
         let beyond = self.frame_list.take_if(|_| !fits);
-        self.publish(resources.tables, xen)?;
+        if let Err(error) = self.publish(resources.tables, xen) {
+            (self.nr_pages, self.frame_list) = (before, beyond.or(self.frame_list.take()));
+            return Err(error);
+        }
         beyond.map_or(Ok(()), |list| list.give_back(resources.frames))
+    }
+
+    /// A tree ends at 512 GiB, a list where the direct map does, or its L4 slot, in which nothing else is.
+    fn check_room(&self, nr_pages: u64) -> Result<(), MmError> {
+        let too_many = |most| MmError::TooManyPages { pages: nr_pages, most };
+        match &self.lookup {
+            Lookup::Tree(_) if nr_pages > TREE_PAGES => Err(too_many(TREE_PAGES)),
+            Lookup::Linear(_) if nr_pages > MAX_PAGES => Err(too_many(MAX_PAGES)),
+            Lookup::Tree(_) => Ok(()),
+            Lookup::Linear(linear) => {
+                let (from, bytes) = (linear.at(), nr_pages * 8);
+                let last = from.as_u64() + (bytes - 1);
+                let within = VirtRange::new(from, L3_SPAN - from.as_u64() % L3_SPAN);
+                if last / L3_SPAN == from.as_u64() / L3_SPAN {
+                    Ok(())
+                } else {
+                    Err(MmError::NoRoom { within, bytes })
+                }
+            }
+        }
     }
 }

@@ -5,7 +5,16 @@
 //! there through the domain's page tables, and demands more than the processor does: entries of 4 KiB, and a list that
 //! begins in the first 2 MiB of a GiB, or the tools lose up to a GiB of RAM without a word (`map_p2m_list`, the same
 //! from Xen 4.14 to 4.20). Pages of the list need not begin an L1 table, so the list starts as far into the 2 MiB as in
-//! the direct map. Builders that gave the list a mapping of its own (`INIT_P2M`) have done all this; it is kept.
+//! the direct map. A list with a mapping of its own (`INIT_P2M`) stays there; `publish` decides whether tools can read it.
+//!
+//! ```text
+//!   P2M (0xffffea0000000000)     the list's first 2 MiB slot, as in the direct map
+//!   +-- o pages --+-----------------------------+---------------+
+//!   | not the     | leaf 0, 1, 2 ...            | not the list: |
+//!   | list        |                 ... F - 1   | holes, once   |
+//!   |             |                             | it grows      |
+//!   +-------------+-----------------------------+---------------+
+//! ```
 //!
 //! A list that grows shows one page of missing entries, read-only, for each new leaf; an entry that gets a frame there
 //! splits it. While the mapping changes the published generation is odd, so that tools start anew.
@@ -14,6 +23,7 @@
 //! tools/libs/guest/xg_sr_save_x86_pv.c (facts). Lineage: Linux 054954eb (3.19).
 
 use super::list::ListPages;
+use crate::commit::Undone;
 use crate::error::MmError;
 use crate::frames::Frames;
 use crate::growth::{Growth, Place};
@@ -24,6 +34,9 @@ use xen::addr::{ENTRIES, L1_SPAN, Mfn, PAGE_SIZE, PfnRange, VirtAddr, VirtRange}
 use xen::area;
 use xen::pte::{Access, Level, Pte, Reach};
 use xen::{Hypervisor, ListState};
+
+/// The most leaves that one hypercall shows: those of 32 L1 tables.
+const AT_ONCE: u64 = 32 * ENTRIES;
 
 /// A list in address space.
 #[derive(Debug)]
@@ -80,10 +93,11 @@ impl Linear {
         self.view.page(number)
     }
 
-    /// Shows the page of missing entries, whose frame is `missing`, for leaves up to `leaves`.
+    /// Shows the page of missing entries, whose frame is `missing`, for leaves up to `leaves`; a limited number in each
+    /// hypercall, because changes are collected in the heap.
     ///
     /// # Errors
-    /// [`MmError`] if memory runs out or Xen refuses an entry; nothing is changed then.
+    /// [`MmError`] if memory runs out or Xen refuses an entry; what was shown before that hypercall stays, unused.
     pub(super) fn extend<X: Hypervisor>(
         &mut self,
         leaves: u64,
@@ -93,11 +107,14 @@ impl Linear {
         xen: &mut X,
     ) -> Result<(), MmError> {
         let hole = Pte::leaf(missing, Access::ReadOnly);
-        change(resources, xen, |growth, frames, xen| {
-            let own = self.own_last_table(leaves, hole, list, growth, frames, xen)?;
-            (own..leaves).try_for_each(|number| enter(self.address(number), hole, growth, frames, xen))
-        })?;
-        self.view.extend(leaves);
+        while self.leaves() < leaves {
+            let now = leaves.min(self.leaves() + AT_ONCE);
+            change(resources, xen, |growth, frames, xen| {
+                let own = self.own_last_table(now, hole, list, growth, frames, xen)?;
+                (own..now).try_for_each(|number| enter(self.address(number), hole, growth, frames, xen))
+            })?;
+            self.view.extend(now);
+        }
         Ok(())
     }
 
@@ -138,7 +155,11 @@ impl Linear {
         }
         let end = (first + ENTRIES - used as u64).min(leaves);
         let mut words = growth.tables().window().page(xen, old.pfn);
+        // Neither what follows the list in memory, nor what comes before it.
         words[used..].fill(Pte::ABSENT.word());
+        if self.at().as_u64() / L1_SPAN == at.as_u64() / L1_SPAN {
+            words[..Level::L1.index(self.at())].fill(Pte::ABSENT.word());
+        }
         // At most 512: fits any usize.
         words[used..used + (end - first) as usize].fill(hole.word());
         let l2 = growth.tables().find(xen, at, Level::L2)?.ok_or(MmError::NotMapped { at })?;
@@ -150,7 +171,7 @@ impl Linear {
     }
 }
 
-/// Changes the list's mapping in one hypercall, during which the published generation is odd.
+/// Changes the list's mapping in one hypercall, all of it or nothing; the published generation is odd meanwhile.
 fn change<X: Hypervisor>(
     resources: &mut Resources<'_>,
     xen: &mut X,
@@ -158,9 +179,15 @@ fn change<X: Hypervisor>(
 ) -> Result<(), MmError> {
     let mut growth = Growth::new(resources.tables);
     let filled = fill(&mut growth, resources.frames, xen);
+    if filled.is_err() {
+        return growth.commit(filled, resources.frames, xen);
+    }
     xen.set_list_state(ListState::Changing);
     let done = growth.commit(filled, resources.frames, xen);
-    xen.set_list_state(ListState::Stable);
+    // A mapping that is half changed is never declared stable: tools refuse it.
+    if !matches!(done, Err(MmError::Mmu(refused)) if refused.undone() != Undone::All) {
+        xen.set_list_state(ListState::Stable);
+    }
     done
 }
 

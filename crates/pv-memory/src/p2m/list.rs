@@ -1,10 +1,10 @@
 //! The builder's list: which page holds leaf n, and at which address.
 //!
-//! The list is the flat array pfn -> mfn, 512 entries per page, so its page n is leaf n of the tree. Its pages are
-//! taken as runs, which may lie anywhere; only this file knows their order, and where they are mapped until the tree is
-//! moved.
+//! The list is the flat array pfn -> mfn, 512 entries per page, so its page n is leaf n of the P2M. Its pages are
+//! taken as runs, which may lie anywhere; only this file knows their order, and where they are mapped until the P2M
+//! is moved.
 //!
-//! Neighbours: `build` makes leaves of the pages, `tree` follows leaf pointers to them, `revector` replaces them.
+//! Neighbours: `build` makes leaves of the pages, `physmap` follows leaf pointers to them, `revector` replaces them.
 
 use alloc::vec::Vec;
 use core::mem;

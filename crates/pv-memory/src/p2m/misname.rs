@@ -43,7 +43,7 @@ impl Physmap {
             WrongFrame::LeafBefore => Index::of(Pfn::ZERO).map(|before| list.entry(window, xen, before)),
             WrongFrame::SharedMissing => self.frame(window, xen, self.missing.first()),
         };
-        list.mid_mut(index.top as u64, window, xen)[index.mid] = frame.ok_or(none)?.raw();
+        list.set(index.top as u64, index.mid, frame.ok_or(none)?, window, xen);
         Ok(PfnRange::new(LEAF, PER_LEAF.min(self.nr_pages() - LEAF.raw())))
     }
 }

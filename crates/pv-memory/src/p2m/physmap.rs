@@ -44,7 +44,7 @@ pub(super) struct Leaf {
 }
 
 /// Decides where a leaf shall be, for [`Physmap::repoint`].
-pub(super) type Target<'f, X> = dyn FnMut(&X, u64, Option<Pfn>) -> Result<Option<Leaf>, MmError> + 'f;
+pub(super) type Target<'f, X> = dyn FnMut(&X, Option<Pfn>) -> Result<Option<Leaf>, MmError> + 'f;
 
 /// How a leaf is found.
 #[derive(Debug)]
@@ -149,11 +149,10 @@ impl Physmap {
         runs.find(|run| run.pages().contains(leaf)).map(|run| (run, leaf.above(run.first())))
     }
 
-    /// Re-points leaves of one mid page to other frames: the only place where tree and frame list change once they are
-    /// built, so they cannot diverge.
+    /// Re-points leaves of one mid page of a tree.
     ///
-    /// `target` is called once for each leaf, in order of pfn, with the leaf's number and its current page (`None`: a
-    /// shared leaf), and returns where it shall be, or `None` to leave it.
+    /// `target` is called once for each leaf, in order of pfn, with its current page (`None`: a shared leaf), and returns
+    /// where it shall be, or `None` to leave it.
     pub(super) fn repoint<X: Hypervisor>(
         &self,
         top: u64,
@@ -164,18 +163,20 @@ impl Physmap {
         let Some(tree) = self.tree() else { return Ok(()) };
         let mut moved = Vec::new();
         let pointers = tree.mid(window, top).words(xen);
-        for ((number, slot), pointer) in (top * ENTRIES..index::leaves(self.nr_pages)).zip(0..).zip(&pointers)
-        {
+        let leaves = index::leaves(self.nr_pages) - top * ENTRIES;
+        for (slot, pointer) in (0..leaves).zip(&pointers) {
             let now = self.unshared(window, VirtAddr::new_truncate(*pointer));
-            if let Some(leaf) = target(xen, number, now)? {
-                moved.push((slot, leaf));
+            if let Some(leaf) = target(xen, now)? {
+                // Below 512: fits any usize.
+                moved.push((slot as usize, leaf));
             }
         }
         self.enter(top, &moved, window, xen);
         Ok(())
     }
 
-    /// Enters leaves at their places in one mid page and its frame list.
+    /// Enters leaves at their places in one mid page and its frame list: the only place where either changes once they
+    /// are built, so they cannot diverge.
     pub(super) fn enter<X: Hypervisor>(
         &self,
         top: u64,
@@ -188,8 +189,7 @@ impl Physmap {
             leaves.iter().for_each(|(slot, leaf)| mid[*slot] = leaf.at.as_u64());
         }
         if let Some(list) = &self.frame_list {
-            let mid = list.mid_mut(top, window, xen);
-            leaves.iter().for_each(|(slot, leaf)| mid[*slot] = leaf.frame.raw());
+            leaves.iter().for_each(|(slot, leaf)| list.set(top, *slot, leaf.frame, window, xen));
         }
     }
 

@@ -1,16 +1,18 @@
 //! What the toolstack is shown of the P2M, and when.
 //!
 //! Up to 512 GiB there is always a frame list. A linear P2M is published as a list as well, once it is where it stays;
-//! tools that know lists prefer it. Tools read lists by entries of 4 KiB only: the initial domain's, which Xen maps by
-//! larger pages, is not published. Nobody saves or dumps the initial domain.
+//! tools that know lists prefer it. A list where a builder has mapped it may be one that they cannot read: by larger pages
+//! than 4 KiB, as Xen maps the initial domain's, or from a start at which they lose pages. It is not published then.
 //!
 //! Neighbours: `build`, `revector` and `grow` publish.
+
+use core::fmt;
 
 use super::physmap::{Lookup, Physmap};
 use crate::builder_list::PageSize;
 use crate::error::MmError;
 use crate::tables::Tables;
-use xen::addr::VirtAddr;
+use xen::addr::{L1_SPAN, L2_SPAN, VirtAddr};
 use xen::{Hypervisor, PublishedList, PublishedP2m};
 
 impl Physmap {
@@ -60,14 +62,44 @@ impl Physmap {
     /// Returns where the toolstack finds the list, if one is published.
     #[must_use]
     pub fn published_list(&self) -> Option<VirtAddr> {
-        let Lookup::Linear(linear) = &self.lookup else { return None };
-        let readable =
-            self.list.own_mapping().map_or_else(|| self.is_moved(), |own| own.page_size == PageSize::Small);
-        readable.then(|| linear.at())
+        self.list_for_toolstack().ok()
     }
 
-    /// Tells whether no leaf is reached through the high mapping any more.
-    fn is_moved(&self) -> bool {
-        !self.list.is_builders()
+    /// Returns where the toolstack can read the list.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn list_for_toolstack(&self) -> Result<VirtAddr, Unreadable> {
+        let Lookup::Linear(linear) = &self.lookup else { return Err(Unreadable::Tree) };
+        match self.list.own_mapping() {
+            Some(own) if own.page_size == PageSize::Large => Err(Unreadable::LargePages),
+            None if self.list.is_builders() => Err(Unreadable::NotMoved),
+            _ if linear.at().as_u64() % L2_SPAN >= L1_SPAN => Err(Unreadable::Start),
+            _ => Ok(linear.at()),
+        }
+    }
+}
+
+/// Why the toolstack cannot read a P2M as a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// It is a tree.
+    Tree,
+    /// It lies in the high mapping, which is going to be removed.
+    NotMoved,
+    /// It is mapped by large pages.
+    LargePages,
+    /// It does not begin in the first 2 MiB of a GiB.
+    Start,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tree => "a tree, which is no list",
+            Self::NotMoved => "in the high mapping, which is removed",
+            Self::LargePages => "mapped by large pages, which the toolstack cannot read as a list",
+            Self::Start => "not from the first 2 MiB of a GiB on, where the toolstack would lose pages",
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Machine frames of many pages, read a leaf at a time.
 //!
-//! A lookup for each page would read the same three pages of the tree again and again. Neighbours: `list` and `tree`
+//! A lookup for each page would read the same three pages of the tree again and again. Neighbours: `list` and `physmap`
 //! can be read this way; `build` reads the first, everybody else the second.
 
 use super::index::INVALID;

@@ -82,7 +82,7 @@ impl Outcome {
 /// Moves the P2M by the strategy that it was built for.
 ///
 /// # Errors
-/// [`MmError`] if memory runs out or Xen refuses a mapping; nothing has been moved then.
+/// [`MmError`] if memory runs out or Xen refuses a mapping; no leaf has moved then.
 #[inline(never)]
 pub fn revector<X: Hypervisor>(
     p2m: P2m<Initial>,
@@ -219,7 +219,7 @@ fn repoint<X: Hypervisor>(
     target: &mut dyn FnMut(Pfn) -> Option<Pfn>,
 ) -> Result<(), MmError> {
     let window = memory.window();
-    memory.p2m.repoint(top, window, xen, &mut |xen, _, leaf| {
+    memory.p2m.repoint(top, window, xen, &mut |xen, leaf| {
         let Some(to) = leaf.and_then(&mut *target) else { return Ok(None) };
         // Cannot fail: a mapped page has a frame.
         Ok(Some(Leaf { at: window.address(to), frame: reader.frame(xen, to)? }))

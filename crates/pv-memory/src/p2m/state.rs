@@ -6,7 +6,11 @@
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
-use super::physmap::Physmap;
+use super::physmap::{Physmap, Slot};
+use crate::error::MmError;
+use crate::resources::Resources;
+use xen::Hypervisor;
+use xen::addr::Pfn;
 
 /// Where leaves are: [`Initial`] or [`Moved`].
 pub trait State: core::fmt::Debug {}
@@ -47,7 +51,24 @@ impl<S: State> Deref for P2m<S> {
     }
 }
 
-impl<S: State> DerefMut for P2m<S> {
+impl P2m<Initial> {
+    /// Changes the entry for a page, as [`Physmap::set`] does. Nothing else of a P2M changes before it has moved: it has
+    /// as many entries as the builder's list.
+    ///
+    /// # Errors
+    /// As for [`Physmap::set`].
+    pub fn set<X: Hypervisor>(
+        &mut self,
+        resources: &mut Resources<'_>,
+        xen: &mut X,
+        pfn: Pfn,
+        slot: Slot,
+    ) -> Result<(), MmError> {
+        self.physmap.set(resources, xen, pfn, slot)
+    }
+}
+
+impl DerefMut for P2m<Moved> {
     fn deref_mut(&mut self) -> &mut Physmap {
         &mut self.physmap
     }

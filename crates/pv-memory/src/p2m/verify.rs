@@ -51,7 +51,7 @@ pub struct Verified {
     pub missing: u64,
     /// Leaves that the toolstack finds, according to M2P, in everything that it is shown.
     pub found: u64,
-    /// Leaves looked at.
+    /// Leaves looked at; none if the toolstack is shown nothing.
     pub leaves: u64,
     /// What the toolstack is shown.
     pub shown: Shown,
@@ -75,6 +75,15 @@ impl Verified {
     }
 }
 
+impl Verified {
+    fn fmt_wrong(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((pfn, mfn)) = self.first_bad {
+            write!(f, "; first wrong: {pfn} -> {mfn}, which M2P gives to another page")?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} entries equal M2P", self.good, self.looked_at)?;
@@ -85,16 +94,13 @@ impl fmt::Display for Verified {
             write!(f, " (sample of {})", self.entries)?;
         }
         let shown = match self.shown {
-            Shown::FrameList => " in the machine-frame tree",
-            Shown::List => " in the published list",
-            Shown::Both => " in the machine-frame tree and the published list",
-            Shown::Nothing => ", published nowhere",
+            Shown::FrameList => "in the machine-frame tree",
+            Shown::List => "in the published list",
+            Shown::Both => "in the machine-frame tree and the published list",
+            Shown::Nothing => return f.write_str("; nothing is published").and_then(|()| self.fmt_wrong(f)),
         };
-        write!(f, "; {} of {} leaves{shown}", self.found, self.leaves)?;
-        if let Some((pfn, mfn)) = self.first_bad {
-            write!(f, "; first wrong: {pfn} -> {mfn}, which M2P gives to another page")?;
-        }
-        Ok(())
+        write!(f, "; {} of {} leaves {shown}", self.found, self.leaves)?;
+        self.fmt_wrong(f)
     }
 }
 
@@ -110,11 +116,13 @@ impl Physmap {
         let window = tables.window();
         let (mut frames, mut entries) = (FrameReader::new(self, window), L1Entries::new(tables));
         for number in (0..index::leaves(self.nr_pages)).step_by(every) {
-            let page = self.leaf_for_toolstack(window, xen, number);
-            seen.leaves += 1;
-            let found = self.is_in_frame_list(page, &mut frames, window, xen, number)
-                && self.is_in_list(page, &mut frames, &mut entries, xen, number);
-            seen.found += u64::from(found);
+            if seen.shown != Shown::Nothing {
+                let page = self.leaf_for_toolstack(window, xen, number);
+                let found = self.is_in_frame_list(page, &mut frames, window, xen, number)
+                    && self.is_in_list(page, &mut frames, &mut entries, xen, number);
+                seen.leaves += 1;
+                seen.found += u64::from(found);
+            }
             self.verify_leaf(window, xen, Pfn::new(number * PER_LEAF), &mut seen);
         }
         seen

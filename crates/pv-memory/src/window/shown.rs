@@ -118,7 +118,8 @@ pub(crate) struct ShownRow {
 }
 
 impl ShownRow {
-    /// Records that `pages` pages are mapped from `start` on, and stay so: their tables are hooked, and never unhooked.
+    /// Records that `pages` pages are mapped from `start` on, and stay so for as long as this exists. A P2M over the
+    /// builder's list has one for the high mapping, which `revector` replaces before `cleanup` can unhook anything.
     pub(crate) const fn new(start: VirtAddr, pages: u64) -> Self {
         Self { start, pages }
     }

@@ -5,7 +5,7 @@ use pv_memory::window::Window;
 use xen::Hypervisor;
 
 fn repoint(tree: &P2m<Moved>, window: &Window, xen: &mut impl Hypervisor) {
-    let _ = tree.repoint(0, window, xen, &mut |_, _, _| Ok(None));
+    let _ = tree.repoint(0, window, xen, &mut |_, _| Ok(None));
 }
 
 fn main() {}

@@ -160,7 +160,7 @@ pub struct Domain {
     pub hardware: Hardware,
     /// Pages without a frame, after everything that the builder places.
     pub holes: Vec<PfnRange>,
-    /// Which permutation scatters the frames.
+    /// Which permutation scatters the frames; 0 leaves them in one piece.
     pub seed: u64,
     /// Lowest frame of the machine's RAM.
     pub first_mfn: Mfn,

@@ -131,6 +131,11 @@ impl Pages for Live {
         unsafe { core::slice::from_raw_parts(at.as_ptr(), len) }
     }
 
+    unsafe fn set_word(&mut self, at: VirtAddr, word: u64) {
+        // SAFETY: the caller's clause is the callee's.
+        unsafe { volatile::write(at, word) }
+    }
+
     unsafe fn page_mut(&mut self, at: VirtAddr) -> &mut Words {
         // SAFETY: the caller's clause; any bit pattern is a word, and a page is aligned for words.
         unsafe { &mut *at.as_mut_ptr() }

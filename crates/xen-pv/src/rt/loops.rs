@@ -218,7 +218,8 @@ unsafe fn fill_words(at: u64, bytes: u64, word: u64) {
 
 /// Compares a page's worth of words with a row, two at a time; returns the bits in which any differs.
 ///
-/// Each word is read once, by an aligned half of an access of 16 bytes: no processor tears it.
+/// Each word is aligned, so it lies in one cache line. Were it torn all the same while somebody writes it, the comparison
+/// would say that it differs, and whoever asks looks at each word.
 ///
 /// # Safety
 /// 512 words must be mapped at `at`, which is a multiple of 8.

@@ -11,7 +11,7 @@ use crate::addr::{Mfn, VirtAddr};
 use crate::events::Port;
 use crate::pte::{Access, Pte};
 use crate::time::read_versioned;
-use crate::{Errno, ListState, PublishedP2m};
+use crate::{Errno, ListState, PublishedP2m, PublishedWords};
 
 use super::{hypercall, linker, volatile};
 
@@ -57,30 +57,28 @@ pub fn clear_event(port: Port) {
 
 /// Reads what [`publish_p2m`] wrote.
 pub fn published_p2m() -> PublishedP2m {
-    let [entries, frame_list, at, root] = [
-        offset_of!(SharedInfo, max_pfn),
-        offset_of!(SharedInfo, pfn_to_mfn_frame_list_list),
-        offset_of!(SharedInfo, p2m_vaddr),
-        offset_of!(SharedInfo, p2m_cr3),
-    ]
-    .map(read);
-    PublishedP2m::from_words(entries, frame_list, [root, at])
+    let words = PublishedWords {
+        max_pfn: read(offset_of!(SharedInfo, max_pfn)),
+        frame_list_list: read(offset_of!(SharedInfo, pfn_to_mfn_frame_list_list)),
+        p2m_cr3: read(offset_of!(SharedInfo, p2m_cr3)),
+        p2m_vaddr: read(offset_of!(SharedInfo, p2m_vaddr)),
+    };
+    words.into()
 }
 
-/// Publishes the P2M. Whoever reads a list looks at `p2m_cr3` first, so it is written after the list's address.
+/// Publishes the P2M. A frame list that there is no more goes before `max_pfn` rises beyond what it describes, and a new
+/// one comes after; `p2m_cr3`, which says that there is a list, comes after the list's address.
 pub fn publish_p2m(p2m: PublishedP2m) {
-    let [root, at] = p2m.list_words();
-    let fields = [
-        (offset_of!(SharedInfo, max_pfn), p2m.entries),
-        (offset_of!(SharedInfo, pfn_to_mfn_frame_list_list), p2m.frame_list_word()),
-        (offset_of!(SharedInfo, p2m_vaddr), at),
-        (offset_of!(SharedInfo, p2m_cr3), root),
-    ];
+    let PublishedWords { max_pfn, frame_list_list, p2m_cr3, p2m_vaddr } = p2m.into();
     // The P2M is plain memory: whoever finds its frame must find its content written.
     fence(Ordering::Release);
-    for (offset, value) in fields {
-        write(offset, value);
+    if p2m.frame_list.is_none() {
+        write(offset_of!(SharedInfo, pfn_to_mfn_frame_list_list), frame_list_list);
     }
+    write(offset_of!(SharedInfo, max_pfn), max_pfn);
+    write(offset_of!(SharedInfo, pfn_to_mfn_frame_list_list), frame_list_list);
+    write(offset_of!(SharedInfo, p2m_vaddr), p2m_vaddr);
+    write(offset_of!(SharedInfo, p2m_cr3), p2m_cr3);
 }
 
 /// Makes the generation odd, or even and higher than before. Changes of the mapping lie between the two.
