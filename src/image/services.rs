@@ -11,6 +11,7 @@ use alloc::alloc::{alloc, dealloc};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::alloc::Layout;
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::{ptr, slice};
 
 use revector::printf::{self, Arguments};

@@ -1,14 +1,13 @@
-//! The list in address space: what lookups and the toolstack read of it, how it grows, and what a refusal leaves.
+//! The list in address space: what lookups and the toolstack read of it, and how it grows.
 
 use std::cell::RefCell;
 
 use crate::support::list_reader::{ListClaim, read_list};
-use crate::support::stages::{World, moved, plant_for};
+use crate::support::stages::{World, moved};
 use crate::support::toolstack;
 use crate::support::walk::Walk;
 use crate::support::{self, checks};
 use proptest::prelude::*;
-use pv_memory::commit::{MmuError, Undone};
 use pv_memory::error::MmError;
 use pv_memory::p2m::verify::{Shown, Verify};
 use pv_memory::p2m::{Slot, Strategy as Move};
@@ -16,30 +15,30 @@ use pv_memory::resources::Resources;
 use xen::addr::{Mfn, Pfn};
 use xen::area;
 use xen::pte::Level;
-use xen::{Errno, Platform, PublishedList};
-use xen_model::{Builder, Domain, Notes, Refusal, Xen};
+use xen::{Platform, PublishedList};
+use xen_model::{Builder, Domain, Notes, Xen};
 
 /// Pages of the domain: its last leaf is used in part.
-const PAGES: u64 = 64 * 256 + 3;
+pub(super) const PAGES: u64 = 64 * 256 + 3;
 
-fn domain() -> Domain {
+pub(super) fn domain() -> Domain {
     Domain { pages: PAGES, ..Domain::guest(64) }
 }
 
-fn linear(domain: &Domain) -> World {
+pub(super) fn linear(domain: &Domain) -> World {
     let mut world = moved(domain, Move::Linear);
     world.clean();
     world
 }
 
 impl World {
-    fn grow(&mut self, pages: u64) -> Result<(), MmError> {
+    pub(super) fn grow(&mut self, pages: u64) -> Result<(), MmError> {
         let Self { built, tables, frames, p2m, .. } = self;
         built.xen.run(|xen| p2m.grow(pages, &mut Resources { tables, frames }, xen))
     }
 
     /// What lookups say, from page 0 on.
-    fn entries(&self) -> Vec<u64> {
+    pub(super) fn entries(&self) -> Vec<u64> {
         let get = |pfn| self.p2m.get(self.tables.window(), &self.built.xen, Pfn::new(pfn));
         let word = |slot| if let Slot::Frame(mfn) = slot { mfn.raw() } else { u64::MAX };
         (0..self.p2m.nr_pages()).map(|pfn| word(get(pfn))).collect()
@@ -47,7 +46,7 @@ impl World {
 }
 
 /// Both of the toolstack's readers have what lookups say.
-fn assert_read(world: &World) {
+pub(super) fn assert_read(world: &World) {
     let (own, xen) = (world.entries(), &world.built.xen);
     let read = read_list(xen).unwrap();
     assert!(read.p2m(xen) == own, "the list: {} pages of {}", read.pages, own.len());
@@ -189,61 +188,6 @@ proptest! {
         prop_assert!(toolstack::map_p2m(&world.built.xen).unwrap().p2m == flat);
         if strategy == Move::Linear {
             prop_assert!(read_list(&world.built.xen).unwrap().p2m(&world.built.xen) == flat);
-        }
-    }
-}
-
-/// Refuses each element of the next hypercall in turn; `attempt` must leave everything as it was.
-fn refused_everywhere(mut attempt: impl FnMut(&mut World) -> Result<(), MmError>) {
-    for element in 0.. {
-        let mut world = linear(&domain());
-        // The first growth, so that there are holes.
-        world.grow(PAGES + 3000).unwrap();
-        let (before, free) = (world.entries(), world.frames.free_pages());
-        let hypercall = world.built.xen.issued();
-        world.built.xen.refuse(Refusal { hypercall, element, errno: Errno::EINVAL });
-        let of = elements(attempt(&mut world).unwrap_err());
-        assert!(world.entries() == before, "element {element}");
-        assert_eq!(world.frames.free_pages(), free, "element {element}");
-        assert_read(&world);
-        if element + 1 == of {
-            return;
-        }
-    }
-}
-
-/// How many elements the refused hypercall had.
-fn elements(error: MmError) -> usize {
-    match error {
-        MmError::Mmu(MmuError::Refused { of, undone: Undone::All, .. }) => of,
-        other => panic!("{other}"),
-    }
-}
-
-#[test]
-fn a_growth_refused_anywhere_leaves_the_list_as_it_was() {
-    refused_everywhere(|world| world.grow(PAGES + 5000));
-}
-
-#[test]
-fn a_split_refused_anywhere_leaves_the_hole() {
-    let pfn = Pfn::new(PAGES + 2000);
-    refused_everywhere(|world| world.set(pfn, Slot::Frame(Mfn::new(0x1234))));
-}
-
-#[test]
-fn a_move_refused_anywhere_publishes_no_list() {
-    for element in 0.. {
-        let mut planted = plant_for(&domain(), Move::Linear);
-        let (free, hypercall) = (planted.frames.free_pages(), planted.built.xen.issued());
-        planted.built.xen.refuse(Refusal { hypercall, element, errno: Errno::EINVAL });
-        let failed = planted.revector().unwrap_err();
-        assert_eq!(failed.frames.free_pages(), free);
-        assert_eq!(failed.built.xen.published().unwrap().list, None);
-        // An L3 and an L2 table: each is made read-only, and hooked.
-        assert_eq!(elements(failed.error), 4);
-        if element == 3 {
-            return;
         }
     }
 }

@@ -13,6 +13,7 @@ mod generated;
 mod heap;
 mod large;
 mod linear;
+mod linear_refused;
 mod linux_bugs;
 mod list_tables;
 mod outside;
