@@ -119,6 +119,25 @@ fn a_list_that_has_other_frames_for_a_whole_table_is_refused() {
     }
 }
 
+/// Tables and list agree on contiguous frames, but M2P gives them to other pages.
+#[test]
+fn a_whole_table_of_frames_that_m2p_gives_to_other_pages_is_refused() {
+    let second = FIRST.plus(512);
+    let error = refused(|built| {
+        let leaves = [FIRST, second].map(|pfn| {
+            let list = built.rows.list.start.plus(pfn.raw() / 512);
+            built.xen.machine().mfn(list).unwrap()
+        });
+        let lists = leaves.map(|leaf| *built.xen.frame(leaf));
+        let tables = [FIRST, second].map(|pfn| *entry(built, Level::L2, pfn));
+        for (other, pfn) in [(1, FIRST), (0, second)] {
+            *built.xen.frame_mut(leaves[1 - other]) = lists[other];
+            *entry(built, Level::L2, pfn) = tables[other];
+        }
+    });
+    assert!(matches!(error, WalkError::WrongPage { at, .. } if at == area::high(FIRST)), "{error}");
+}
+
 #[test]
 fn an_absent_entry_that_keeps_its_frame_is_a_hole() {
     let error = refused(|built| *entry(built, Level::L1, MIDDLE) &= !PRESENT);
