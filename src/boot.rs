@@ -32,6 +32,7 @@ use pv_memory::limits;
 use pv_memory::memory::Memory;
 use pv_memory::p2m::verify::Verified;
 use pv_memory::p2m::{self, Fate, P2m, Retired, Strategy};
+use pv_memory::resources::Resources;
 use pv_memory::vmalloc::Vmalloc;
 use pv_memory::walk::BootTables;
 use xen::abi::StartInfo;
@@ -72,7 +73,7 @@ pub fn boot<X: Hypervisor + Gauge>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut
     let outcome = p2m::revector(p2m, tables, frames, xen).stage(Stage::Revector)?;
     report::revectored(&outcome);
     meter.lap(Stage::Revector, tables, frames, xen);
-    let (p2m, retired) = outcome.into_parts();
+    let (mut p2m, retired) = outcome.into_parts();
 
     let mut memory = Memory { tables, p2m: &p2m, frames };
     let space = match retired {
@@ -84,7 +85,8 @@ pub fn boot<X: Hypervisor + Gauge>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut
             space
         }
     };
-    use_modules(space, &layout, setup, &mut memory, meter, xen)
+    use_modules(space, &layout, setup, &mut memory, meter, xen)?;
+    outside::prepare(options, &mut p2m, &mut Resources { tables, frames }, xen).stage(Stage::P2m)
 }
 
 fn verify<X: Hypervisor>(
@@ -157,7 +159,6 @@ fn use_modules<X: Hypervisor + Gauge>(
         }
     }
     meter.total(xen);
-    outside::prepare(setup.options, memory, xen).stage(Stage::P2m)?;
     match setup.options.limits {
         Limits::On => limits::measure(memory, xen, report::limit).stage(Stage::Limits),
         Limits::Off => Ok(()),

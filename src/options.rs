@@ -67,6 +67,8 @@ pub enum Selftest {
     LostLeaf,
     /// No failure: the list is published where the direct map shows it.
     MisplacedList,
+    /// No failure: the P2M grows, and an entry moves to its end.
+    Grown,
 }
 
 /// Whether the functions of modules are called.
@@ -198,7 +200,7 @@ const LEVELS: [(&str, LevelFilter); 5] = [
     ("trace", LevelFilter::Trace),
 ];
 
-const SELFTESTS: [(&str, Selftest); 8] = [
+const SELFTESTS: [(&str, Selftest); 9] = [
     ("panic", Selftest::Panic),
     ("fault", Selftest::Fault),
     ("wild-write", Selftest::WildWrite),
@@ -207,6 +209,7 @@ const SELFTESTS: [(&str, Selftest); 8] = [
     ("twice-named-leaf", Selftest::TwiceNamedLeaf),
     ("lost-leaf", Selftest::LostLeaf),
     ("misplaced-list", Selftest::MisplacedList),
+    ("grown", Selftest::Grown),
 ];
 
 fn choose<T: Copy>(key: &str, value: &str, known: &[(&str, T)]) -> Result<T, BadValue> {

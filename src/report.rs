@@ -203,6 +203,10 @@ pub(crate) fn misnamed(pages: PfnRange, wrong: WrongFrame) {
     warn!(target: Stage::P2m.name(), "the machine-frame tree names {what} for {pages}, as selftest= asks");
 }
 
+pub(crate) fn grown(pages: PfnRange) {
+    info!(target: Stage::P2m.name(), "{pages} added without frames, and a page moved to the last of them");
+}
+
 pub(crate) fn misplaced(at: VirtAddr) {
     warn!(target: Stage::P2m.name(), "the list is published at {at:#018x}, in the direct map, as selftest= asks");
 }

@@ -41,6 +41,7 @@ pub(crate) fn quick() -> Vec<Case> {
         Case { notes: Notes::InitP2m, ..read("readers-linear", Reading::Mfndump, "digest=on p2m=linear") },
         lost(read("readers-control", Reading::Mfndump, "digest=on selftest=lost-leaf")),
         misplaced(Reading::Mfndump),
+        read("readers-grown", Reading::Mfndump, "digest=on p2m=linear selftest=grown"),
     ]
 }
 
@@ -60,6 +61,13 @@ pub(crate) fn all() -> Vec<Case> {
         Case { name: "readers-65m-linear-init-p2m".into(), ..noted(65) },
         Case { name: "readers-1280m-linear-init-p2m".into(), ..noted(1280) },
         Case { name: "readers-core-misplaced-list".into(), ..misplaced(Reading::All) },
+        read("readers-grown-copy", "digest=on p2m=copy selftest=grown"),
+        read("readers-grown-alias", "digest=on p2m=alias selftest=grown"),
+        read("readers-grown-linear", "digest=on p2m=linear selftest=grown"),
+        Case {
+            notes: Notes::InitP2m,
+            ..read("readers-grown-init-p2m", "digest=on p2m=linear selftest=grown")
+        },
         sized(&BASELINE, 65),
         lost(read("readers-lost-leaf", "digest=on selftest=lost-leaf")),
         Case {

@@ -111,9 +111,12 @@ impl<'e> Modules<'e> {
     /// The names of the modules whose symbols `image` uses.
     pub(super) fn used_by(&self, image: &Image<'_>) -> Vec<String> {
         let owners = image.undefined().filter_map(|symbol| self.find(symbol)?.1);
-        let mut names: Vec<String> = owners.map(|module| module.name.clone()).collect();
-        names.sort_unstable();
-        names.dedup();
+        let mut names: Vec<String> = Vec::new();
+        for name in owners.map(|module| &module.name) {
+            if let Err(at) = names.binary_search(name) {
+                names.insert(at, name.clone());
+            }
+        }
         names
     }
 

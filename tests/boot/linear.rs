@@ -71,6 +71,21 @@ fn a_boot_by_the_list_succeeds_and_leaves_the_high_mapping_clean() {
 }
 
 #[test]
+fn a_boot_that_grows_its_p2m_in_the_end_leaves_it_to_both_readers() {
+    for strategy in ["copy", "alias", "linear"] {
+        let mut built = domain().build().unwrap();
+        support::boot(&mut built, &format!("p2m={strategy} selftest=grown")).unwrap();
+        let p2m = toolstack::map_p2m(&built.xen).unwrap().p2m;
+        assert_eq!(p2m.len() as u64, PAGES + 300_007);
+        assert_eq!(p2m.iter().filter(|word| **word != u64::MAX).count() as u64, PAGES);
+        assert_ne!(p2m.last(), Some(&u64::MAX));
+        if strategy == "linear" {
+            assert!(read_list(&built.xen).unwrap().p2m(&built.xen) == p2m);
+        }
+    }
+}
+
+#[test]
 fn limits_are_measured_wherever_the_list_is() {
     for notes in [Domain::guest(64).notes, Notes::BOTH] {
         for strategy in ["copy", "alias", "linear", "keep"] {

@@ -50,7 +50,10 @@ impl<'a> Image<'a> {
 
     fn listed(&self) -> BTreeSet<&'a str> {
         let names = self.object.symbols().filter(|symbol| symbol.home != Home::Undefined);
-        names.filter_map(|symbol| self.object.name_of(&symbol).strip_prefix(LISTED)).collect()
+        // Not collected: that would sort first, by code that an image has no other use for.
+        let mut listed = BTreeSet::new();
+        listed.extend(names.filter_map(|symbol| self.object.name_of(&symbol).strip_prefix(LISTED)));
+        listed
     }
 
     /// Offset of a symbol that is still there after initialization.

@@ -67,7 +67,7 @@ impl Frames {
     }
 
     /// Takes pages out for good that have no machine frame.
-    pub(crate) const fn discard(&mut self, run: Run) {
+    pub const fn discard(&mut self, run: Run) {
         self.discarded += run.pages().pages();
     }
 

@@ -74,10 +74,15 @@ impl Physmap {
         match self.list.own_mapping() {
             Some(own) if own.page_size == PageSize::Large => Err(Unreadable::LargePages),
             None if self.list.is_builders() => Err(Unreadable::NotMoved),
-            _ if linear.at().as_u64() % L2_SPAN >= L1_SPAN => Err(Unreadable::Start),
-            _ => Ok(linear.at()),
+            _ if is_read_whole(linear.at()) => Ok(linear.at()),
+            _ => Err(Unreadable::Start),
         }
     }
+}
+
+/// Tells whether the toolstack reads all of a list that begins at `at`.
+const fn is_read_whole(at: VirtAddr) -> bool {
+    at.as_u64() % L2_SPAN < L1_SPAN
 }
 
 /// Why the toolstack cannot read a P2M as a list.
@@ -101,5 +106,21 @@ impl fmt::Display for Unreadable {
             Self::LargePages => "mapped by large pages, which the toolstack cannot read as a list",
             Self::Start => "not from the first 2 MiB of a GiB on, where the toolstack would lose pages",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xen::area;
+
+    #[test]
+    fn a_list_is_read_whole_from_the_first_2_mib_of_a_gib_on() {
+        let gib = 0x80_4000_0000;
+        let whole = [gib, gib + 0x1000, gib + L1_SPAN - 0x1000];
+        let cut = [gib + L1_SPAN, gib + L2_SPAN - 0x1000, area::DIRECT.as_u64() + 0x10c7000];
+        assert!(whole.iter().all(|at| is_read_whole(VirtAddr::new(*at))));
+        assert!(!cut.iter().any(|at| is_read_whole(VirtAddr::new(*at))));
+        assert!(is_read_whole(area::P2M.start));
     }
 }
