@@ -196,10 +196,10 @@ test-long: needs-test notes seed-notes inputs $(IMAGES)/fill.cpio ## What is too
 	@cargo test --quiet $(HOSTED) --test report_refusals -- --include-ignored
 
 # Sizes in MiB, and boots of each kind up to 1 GiB.
-BENCH_SIZES ?= 64,1024,16384,131072
+BENCH_SIZES ?= 64,1024,16384,131072,524288,921600
 BENCH_RUNS  ?= 5
 
-bench: needs-bench bench-gauge image seed ## Boots beside Linux and the classic way, 64 MiB to 128 GiB, and instruction counts (about 15 min)
+bench: needs-bench bench-gauge image seed ## Boots beside Linux and the classic way, 64 MiB to 900 GiB, and instruction counts (about 40 min)
 	@$(LAB) bench --xen $(XEN) --sizes $(BENCH_SIZES) --runs $(BENCH_RUNS)
 
 bench-gauge: needs-bench image ## Instruction counts against docs/bench-baseline.json; ACCEPT=1 writes them there

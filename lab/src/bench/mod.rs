@@ -50,7 +50,12 @@ use summary::Summary;
 )]
 pub(crate) struct BenchArgs {
     /// Memory of the guests.
-    #[arg(long, value_delimiter = ',', default_value = "64,1024,16384,131072", value_name = "SIZE,...")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "64,1024,16384,131072,524288,921600",
+        value_name = "SIZE,..."
+    )]
     sizes: Vec<Mib>,
     /// Which guests.
     #[arg(
@@ -93,12 +98,14 @@ pub(crate) fn run(lab: &Lab, args: &BenchArgs) -> Result<ExitCode> {
     let sizes: Vec<_> = args.sizes.iter().map(|size| size.0).collect();
     let boots = plan::boots(lab, &files, &initramfs, &sizes, args.runs);
     let boots: Vec<Boot> = boots.into_iter().filter(|boot| args.ways.contains(&boot.kind.way)).collect();
-    // A second machine for the boot on cold memory: it would not fit the host beside all the others.
     let (side_by_side, apart): (Vec<Boot>, Vec<Boot>) =
-        boots.into_iter().partition(|boot| boot.kind.host == Host::Warm);
-    let mut measured = measure(&files, &out, &side_by_side, &progress)?;
-    if !apart.is_empty() {
-        measured.extend(measure(&files, &out.join("apart"), &apart, &progress)?);
+        boots.into_iter().partition(|boot| boot.kind.is_side_by_side());
+    let mut measured = Vec::new();
+    if !side_by_side.is_empty() {
+        measured.extend(measure(&files, &out, &side_by_side, &progress)?);
+    }
+    for boot in apart {
+        measured.extend(measure(&files, &out.join(&boot.name), &[boot], &progress)?);
     }
     report(&Summary::of(args.xen, measured), &out)
 }

@@ -90,6 +90,14 @@ pub(crate) struct Kind {
     pub verify: Verify,
 }
 
+impl Kind {
+    /// Whether it boots in the machine of all others. Those on cold memory and the largest ones have a machine each: they
+    /// would not fit the host beside the others.
+    pub(crate) fn is_side_by_side(self) -> bool {
+        self.host == Host::Warm && self.memory_mib <= SEED_MIB
+    }
+}
+
 /// One boot.
 #[derive(Debug)]
 pub(crate) struct Boot {
