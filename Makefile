@@ -188,7 +188,7 @@ test-xen: needs-test notes seed inputs ## Boots on real Xen, each compared with 
 	@$(LAB) suite --xen $(XEN)
 	@cargo test --quiet $(HOSTED) --test module linux_objects -- --include-ignored
 
-test-long: needs-test notes seed-notes inputs $(IMAGES)/fill.cpio ## What is too long for every change: the module area filled to its end, 500 to 513 GiB, every builder, every Xen, the toolstack's readers of the P2M
+test-long: needs-test notes seed-notes inputs $(IMAGES)/fill.cpio ## What is too long for every change: the module area filled to its end, 500 to 900 GiB, every builder, every Xen, the toolstack's readers of the P2M
 	@$(LAB) suite --long --out target/lab/suite-long --matrix $(MATRIX)
 	@for xen in 4.14 4.17 4.20; do $(LAB) suite --builders --xen $$xen --out target/lab/builders-$$xen --matrix $(MATRIX) || exit 1; done
 	@for xen in 4.14 4.17 4.20; do $(LAB) suite --readers --xen $$xen --out target/lab/readers-$$xen || exit 1; done

@@ -3,7 +3,8 @@
 //! QEMU emulates the one processor of a machine in one thread, so that a single machine leaves half of a host with two
 //! processors idle. The cases are therefore split into two lanes, each of which boots its own, one after the other.
 //! All that share a machine are in one lane. So are all that need much of the host's memory: no two of them run at the
-//! same time, though a machine that cases share stays until the end. `suite` gives each lane a thread, `machines` boots what a lane asks for.
+//! same time, though a machine that cases share stays until the end. `suite` gives each lane a thread, `machines` boots
+//! what a lane asks for.
 
 use crate::{
     cases::{Case, Start},

@@ -8,14 +8,14 @@
 //! builder's list is nothing but a part of that list, and is copied from it. Neighbours: `build` makes it; `physmap`
 //! changes it in one step with the pointers. Lineage: Linux `xen_build_mfn_list_list`.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use super::index::Index;
 use super::list::ListPages;
+use super::mids::Mids;
 use super::reader::{FrameReader, MappedLeaves};
 use crate::error::MmError;
-use crate::frames::{Frames, Run, Zone, give_back, part};
+use crate::frames::{Frames, Run, Zone, give_back};
 use crate::ranges::by_slot;
 use crate::resources::Resources;
 use crate::window::Window;
@@ -27,8 +27,7 @@ use xen::addr::{ENTRIES, Mfn, Pfn};
 pub(super) struct FrameList {
     /// The top page, and the mid page that leads to missing leaves only.
     top: Run,
-    /// A mid page for each GiB.
-    mids: Vec<Run>,
+    mids: Mids,
 }
 
 impl FrameList {
@@ -47,8 +46,8 @@ impl FrameList {
         frames: &mut Frames,
         xen: &mut X,
     ) -> Result<Self, MmError> {
-        let zone = || Zone::Mapped(window);
-        let built = Self { top: frames.take(zone(), 2)?, mids: vec![frames.take(zone(), mids)?] };
+        let top = frames.take(Zone::Mapped(window), 2)?;
+        let built = Self { top, mids: Mids::take(mids, window, frames)? };
         let mut reader = FrameReader::new(list, window);
         let missing = reader.frame(xen, missing.first())?;
         for top in 0..mids {
@@ -57,7 +56,7 @@ impl FrameList {
         window.page_mut(xen, &built.top, Self::MID_MISSING).fill(missing.raw());
         let mid_missing = reader.frame(xen, built.top.first().plus(Self::MID_MISSING))?;
         let mut top = [mid_missing.raw(); 512];
-        for (entry, mid) in top.iter_mut().zip(built.mids.iter().flat_map(|run| run.pages().iter())) {
+        for (entry, mid) in top.iter_mut().zip(built.mids.pages()) {
             *entry = reader.frame(xen, mid)?.raw();
         }
         *window.page_mut(xen, &built.top, Self::TOP) = top;
@@ -75,12 +74,8 @@ impl FrameList {
         resources: &mut Resources<'_>,
         xen: &mut X,
     ) -> Result<(), MmError> {
-        let now = count(&self.mids);
-        if mids <= now {
-            return Ok(());
-        }
-        let window = resources.tables.window();
-        let run = resources.frames.take(Zone::Mapped(window), mids - now)?;
+        let (now, window) = (self.mids.count(), resources.tables.window());
+        let Some(run) = self.mids.take_missing(mids, window, resources.frames)? else { return Ok(()) };
         let frame = |mid| Ok(resources.tables.shown(xen, mid)?.1.mfn());
         let frames = match run.pages().iter().map(frame).collect::<Result<Vec<_>, MmError>>() {
             Ok(frames) => frames,
@@ -94,7 +89,7 @@ impl FrameList {
             window.page_mut(xen, &run, index).fill(missing.raw());
             window.set_word(xen, &self.top, Self::TOP, entry, frame.raw());
         }
-        self.mids.push(run);
+        self.mids.add(run);
         Ok(())
     }
 
@@ -103,7 +98,7 @@ impl FrameList {
     /// # Errors
     /// [`MmError`] if one of them is free.
     pub(super) fn give_back(self, frames: &mut Frames) -> Result<(), MmError> {
-        Ok(give_back(self.mids.into_iter().chain([self.top]), frames)?)
+        Ok(give_back(self.mids.into_runs().into_iter().chain([self.top]), frames)?)
     }
 
     /// Copies the list's own entries for 512 of its pages. Each has a frame, because its mapping was walked.
@@ -115,7 +110,7 @@ impl FrameList {
         window: &Window,
         xen: &mut X,
     ) -> Result<(), MmError> {
-        let (run, mid) = self.mid(top);
+        let (run, mid) = self.mids.place(top);
         let mut filled = 0;
         for pages in list.part(top * ENTRIES, ENTRIES).flat_map(|(_, pages)| by_slot(pages)) {
             let slot = pages.start.slot_start();
@@ -136,37 +131,17 @@ impl FrameList {
 
     /// Returns the frame of the leaf at `index`.
     pub(super) fn entry<X: Hypervisor>(&self, window: &Window, xen: &X, index: Index) -> Mfn {
-        let (run, mid) = self.mid(index.top as u64);
-        Mfn::new(window.word(xen, run.first().plus(mid), index.mid))
+        Mfn::new(self.mids.page(window, index.top as u64).word(xen, index.mid))
     }
 
     /// Enters the frame of a leaf in one mid page.
     pub(super) fn set<X: Hypervisor>(&self, top: u64, slot: usize, frame: Mfn, window: &Window, xen: &mut X) {
-        let (run, mid) = self.mid(top);
+        let (run, mid) = self.mids.place(top);
         window.set_word(xen, run, mid, slot, frame.raw());
-    }
-
-    /// Returns the run that a mid page lies in, and its index there.
-    fn mid(&self, top: u64) -> (&Run, u64) {
-        mid_of(&self.mids, top)
     }
 
     /// Returns the number of pages that it takes.
     pub(super) fn own_pages(&self) -> u64 {
-        self.top.pages().pages() + count(&self.mids)
+        self.top.pages().pages() + self.mids.count()
     }
-}
-
-/// Counts the mid pages in some runs.
-pub(super) fn count(mids: &[Run]) -> u64 {
-    mids.iter().map(|run| run.pages().pages()).sum()
-}
-
-/// Finds mid page number `top` in the runs that hold them, in order: its run, and its index there.
-///
-/// # Panics
-/// If there are not so many: `physmap` has checked that the domain has such pages.
-pub(super) fn mid_of(mids: &[Run], top: u64) -> (&Run, u64) {
-    let found = part(mids, top, 1).next().map(|(run, page)| (run, page.start.above(run.first())));
-    found.unwrap_or_else(|| panic!("mid page {top} of too few: a page after the last one of the domain"))
 }

@@ -209,8 +209,9 @@ fn hook_again<X: Hypervisor>(
         while !words.is_empty() {
             let l2 = match growth.table(xen, frames, to, Level::L2, Reach::Inherit)? {
                 Place::Fresh(l2) => growth.words(xen, l2)?,
-                Place::Hooked(_) => {
-                    return Err(MmError::Leftover { at: to, level: Level::L3, entry: words[0] });
+                Place::Hooked(l2) => {
+                    let entry = growth.tables().entry(xen, l2, to).word();
+                    return Err(MmError::Leftover { at: to, level: Level::L2, entry });
                 }
             };
             let room = &mut l2[Level::L2.index(to)..];

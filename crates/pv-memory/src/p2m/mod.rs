@@ -28,6 +28,7 @@ mod grow;
 pub mod index;
 mod linear;
 mod list;
+mod mids;
 pub mod misname;
 mod physmap;
 mod publish;

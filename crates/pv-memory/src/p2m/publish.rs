@@ -1,8 +1,9 @@
 //! What the toolstack is shown of the P2M, and when.
 //!
 //! Up to 512 GiB there is always a frame list. A linear P2M is published as a list as well, once it is where it stays;
-//! tools that know lists prefer it. A list where a builder has mapped it may be one that they cannot read: by larger pages
-//! than 4 KiB, as Xen maps the initial domain's, or from a start at which they lose pages. It is not published then.
+//! tools that know lists prefer it. A list that stays where a builder mapped it may be one that they cannot read, because
+//! pages larger than 4 KiB map it, as Xen's do in the initial domain, or because they would lose pages at its end. Such a
+//! list is not published.
 //!
 //! Neighbours: `build`, `revector` and `grow` publish.
 

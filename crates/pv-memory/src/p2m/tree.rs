@@ -5,12 +5,9 @@
 //! written. Neighbours: `build` fills it, `revector` re-points its leaves, `physmap` looks up. Lineage: Linux
 //! `xen_build_dynamic_phys_to_machine`.
 
-use alloc::vec;
-use alloc::vec::Vec;
-
-use super::frame_list::{count, mid_of};
 use super::index::{INVALID, Index};
 use super::list::ListPages;
+use super::mids::Mids;
 use crate::error::MmError;
 use crate::frames::{Frames, Run, Zone};
 use crate::resources::Resources;
@@ -23,8 +20,7 @@ use xen::addr::{ENTRIES, PAGE_SIZE, VirtAddr};
 pub(super) struct Tree {
     /// The top page, the leaf of identity pages, and the mid page that leads to missing leaves only.
     top: Run,
-    /// A mid page for each GiB.
-    mids: Vec<Run>,
+    mids: Mids,
 }
 
 impl Tree {
@@ -44,8 +40,8 @@ impl Tree {
         frames: &mut Frames,
         xen: &mut X,
     ) -> Result<Self, MmError> {
-        let zone = || Zone::Mapped(window);
-        let built = Self { top: frames.take(zone(), 3)?, mids: vec![frames.take(zone(), mids)?] };
+        let top = frames.take(Zone::Mapped(window), 3)?;
+        let built = Self { top, mids: Mids::take(mids, window, frames)? };
         let missing = window.address(missing.first()).as_u64();
         window.page_mut(xen, &built.top, Self::IDENTITY).fill(INVALID);
         window.page_mut(xen, &built.top, Self::MID_MISSING).fill(missing);
@@ -62,8 +58,7 @@ impl Tree {
         }
         let mid_missing = window.address(built.top.first().plus(Self::MID_MISSING));
         window.page_mut(xen, &built.top, Self::TOP).fill(mid_missing.as_u64());
-        let mids = built.mids.iter().flat_map(|run| run.pages().iter());
-        for (entry, mid) in mids.enumerate() {
+        for (entry, mid) in built.mids.pages().enumerate() {
             window.page_mut(xen, &built.top, Self::TOP)[entry] = window.address(mid).as_u64();
         }
         Ok(built)
@@ -80,19 +75,15 @@ impl Tree {
         resources: &mut Resources<'_>,
         xen: &mut X,
     ) -> Result<(), MmError> {
-        let now = count(&self.mids);
-        if mids <= now {
-            return Ok(());
-        }
-        let window = resources.tables.window();
-        let run = resources.frames.take(Zone::Mapped(window), mids - now)?;
+        let (now, window) = (self.mids.count(), resources.tables.window());
+        let Some(run) = self.mids.take_missing(mids, window, resources.frames)? else { return Ok(()) };
         // Below 512: fits any usize.
         for (entry, mid) in (now as usize..).zip(run.pages().iter()) {
             let hole = window.address(missing.first()).as_u64();
             window.page_mut(xen, &run, mid.above(run.first())).fill(hole);
             window.page_mut(xen, &self.top, Self::TOP)[entry] = window.address(mid).as_u64();
         }
-        self.mids.push(run);
+        self.mids.add(run);
         Ok(())
     }
 
@@ -105,8 +96,7 @@ impl Tree {
 
     /// Returns a mid page.
     pub(super) fn mid<'w>(&self, window: &'w Window, top: u64) -> ShownPage<'w> {
-        let (run, mid) = mid_of(&self.mids, top);
-        window.shown_page(run.first().plus(mid))
+        self.mids.page(window, top)
     }
 
     /// Borrows a mid page.
@@ -116,8 +106,7 @@ impl Tree {
         window: &Window,
         xen: &'x mut X,
     ) -> &'x mut xen::Words {
-        let (run, mid) = mid_of(&self.mids, top);
-        window.page_mut(xen, run, mid)
+        self.mids.page_mut(window, xen, top)
     }
 
     /// Returns the address of the leaf of identity pages.
@@ -127,6 +116,6 @@ impl Tree {
 
     /// Returns the number of pages that it takes.
     pub(super) fn own_pages(&self) -> u64 {
-        self.top.pages().pages() + count(&self.mids)
+        self.top.pages().pages() + self.mids.count()
     }
 }
