@@ -11,7 +11,8 @@ use xen::abi::{
     CONSOLEIO_WRITE, Call, ConsoleRing, DOMID_SELF, EVTCHNOP_SEND, FLAT_KERNEL_CS, MACH2PHYS_BYTES,
     MACH2PHYS_START, MmuExtOp, MmuUpdate, PHYSDEVOP_SET_IOPL, Poll, SCHEDOP_POLL, SCHEDOP_SHUTDOWN,
     SEGBASE_GS_KERNEL, SIF_INITDOMAIN, SIF_MOD_START_PFN, SIF_PM_MASK, SharedInfo, Shutdown, StartInfo,
-    TrapInfo, UVMF_INVLPG, VcpuInfo, VcpuTime, XENMEM_MAXIMUM_RAM_PAGE, XENVER_VERSION,
+    TrapInfo, UVMF_INVLPG, VcpuInfo, VcpuTime, XENMEM_CURRENT_RESERVATION, XENMEM_MAXIMUM_RAM_PAGE,
+    XENVER_VERSION,
 };
 use xen::mmuext;
 
@@ -123,6 +124,8 @@ fn numbers() -> Vec<Fact> {
         number("MMUEXT_UNMARK_SUPER", mmuext::UNMARK_SUPER),
         number("UVMF_INVLPG", UVMF_INVLPG),
         number("XENMEM_maximum_ram_page", XENMEM_MAXIMUM_RAM_PAGE),
+        number("XENMEM_current_reservation", XENMEM_CURRENT_RESERVATION),
+        number("DOMID_SELF", u64::from(DOMID_SELF)),
         number("CONSOLEIO_write", CONSOLEIO_WRITE),
         number("EVTCHNOP_send", EVTCHNOP_SEND),
         number("sizeof(struct evtchn_send)", size_of::<u32>() as u64),

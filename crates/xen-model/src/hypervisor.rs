@@ -82,6 +82,10 @@ impl Lookup for Xen {
         self.memory.machine.m2p(mfn).map(|pfn| Claim::new(mfn, pfn))
     }
 
+    fn owned_pages(&self) -> Option<u64> {
+        Some(self.memory.machine.owned_pages())
+    }
+
     fn probe(&self, at: VirtAddr) -> Result<u64, Faulted> {
         let _host = Running::host();
         if let Some(word) = self.read_m2p(at) {

@@ -163,6 +163,12 @@ impl Machine {
         &self.holes
     }
 
+    /// Returns how many pages of the domain have a frame; holes do not overlap.
+    pub(crate) fn owned_pages(&self) -> u64 {
+        let within = |hole: &PfnRange| hole.end.raw().min(self.pages).saturating_sub(hole.start.raw());
+        self.pages - self.holes.iter().map(within).sum::<u64>()
+    }
+
     /// Frame of a number: the domain's pages come first, then the other domain's.
     const fn frame(&self, number: u64) -> Mfn {
         Mfn::new(self.first + (number.wrapping_mul(self.factor).wrapping_add(self.offset) & self.mask))

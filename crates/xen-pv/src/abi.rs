@@ -166,6 +166,8 @@ const _: () = assert!(size_of::<MmuExtOp>() == 24);
 pub const UVMF_INVLPG: u64 = 2;
 /// `memory_op`: asks for the machine's highest RAM frame.
 pub const XENMEM_MAXIMUM_RAM_PAGE: u64 = 2;
+/// `memory_op`: asks how many pages a domain has.
+pub const XENMEM_CURRENT_RESERVATION: u64 = 3;
 /// `console_io`: writes to Xen's own console.
 pub const CONSOLEIO_WRITE: u64 = 0;
 /// `event_channel_op`: notifies the other end; its argument is one 32-bit port.

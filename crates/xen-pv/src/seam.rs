@@ -123,6 +123,11 @@ pub trait Lookup {
         (0..512).all(names)
     }
 
+    /// Returns how many pages the domain has, if Xen says so.
+    fn owned_pages(&self) -> Option<u64> {
+        None
+    }
+
     /// Reads the word at `at`, surviving the fault if nothing is mapped there.
     ///
     /// # Errors

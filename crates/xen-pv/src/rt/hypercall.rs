@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use crate::abi::{
     CONSOLEIO_WRITE, Call, DOMID_SELF, EVTCHNOP_SEND, MmuExtOp, MmuUpdate, PHYSDEVOP_SET_IOPL, Poll,
     SCHEDOP_POLL, SCHEDOP_SHUTDOWN, SEGBASE_GS_KERNEL, Shutdown, TrapInfo, UVMF_INVLPG,
-    XENMEM_MAXIMUM_RAM_PAGE, XENVER_VERSION,
+    XENMEM_CURRENT_RESERVATION, XENMEM_MAXIMUM_RAM_PAGE, XENVER_VERSION,
 };
 use crate::addr::VirtAddr;
 use crate::{CallKind, Calls, Errno};
@@ -99,6 +99,13 @@ pub unsafe fn update_va_mapping(at: u64, entry: u64) -> Result<(), Errno> {
 pub fn maximum_ram_page() -> Result<u64, Errno> {
     // SAFETY: takes no argument.
     unsafe { issue(Call::MemoryOp, [XENMEM_MAXIMUM_RAM_PAGE, 0, 0, 0]) }
+}
+
+/// Asks how many pages this domain has.
+pub fn current_reservation() -> Result<u64, Errno> {
+    let domain = DOMID_SELF;
+    // SAFETY: `domain` outlives the call, which only reads it.
+    unsafe { issue(Call::MemoryOp, [XENMEM_CURRENT_RESERVATION, (&raw const domain) as u64, 0, 0]) }
 }
 
 /// Asks for Xen's version: a hypercall that does nothing else, to measure what any hypercall costs.

@@ -105,6 +105,10 @@ impl Lookup for Live {
         unsafe { loops::differences(m2p_address(start), Row::of_pages(page)) == 0 }
     }
 
+    fn owned_pages(&self) -> Option<u64> {
+        hypercall::current_reservation().ok()
+    }
+
     fn probe(&self, at: VirtAddr) -> Result<u64, Faulted> {
         probe::read(at)
     }
