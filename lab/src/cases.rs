@@ -3,7 +3,13 @@
 //! A case names what is unusual about it and takes the rest from `CASE`. Guests share one machine where they can;
 //! `suite` sees to that.
 
-use crate::{builder::Notes, grub::GrubVersion, guest::Reading, lab::XenVersion};
+use crate::{
+    builder::Notes,
+    grub::GrubVersion,
+    guest::{Reading, Reboot},
+    lab::XenVersion,
+    script::Step,
+};
 use pv_layout::verdict::Outcome;
 use std::borrow::Cow;
 
@@ -55,12 +61,18 @@ pub(crate) struct Case {
     pub(crate) notes: Notes,
     pub(crate) start: Start,
     pub(crate) memory_mib: u64,
+    /// The most that it may have later, if that is more.
+    pub(crate) maxmem_mib: Option<u64>,
     /// As on the command line: `none`, a size, or a file of the checkout.
     pub(crate) ramdisk: &'static str,
     /// A newc archive of the checkout for the head of a sized ramdisk.
     pub(crate) archive: Option<&'static str>,
     pub(crate) cmdline: &'static str,
+    /// From the guest's start to its end. With a script: for each step, and from the last one to the end.
     pub(crate) timeout_secs: u64,
+    /// What is done with the guest while it runs.
+    pub(crate) script: &'static [Step],
+    pub(crate) reboot: Reboot,
     /// The only Xen releases that the case is for; all, if it names none.
     pub(crate) xens: &'static [XenVersion],
     pub(crate) outcome: Outcome,
@@ -91,10 +103,13 @@ pub(crate) const CASE: Case = Case {
     notes: Notes::None,
     start: Start::Guest,
     memory_mib: 64,
+    maxmem_mib: None,
     ramdisk: "none",
     archive: None,
     cmdline: "",
     timeout_secs: 60,
+    script: &[],
+    reboot: Reboot::Ends,
     xens: &[],
     outcome: Outcome::Success,
     says: &[],
@@ -123,7 +138,7 @@ const SEALED: &str =
 
 /// Those that need no archive of many modules and no machine of their own.
 pub(crate) fn quick() -> Vec<Case> {
-    [basics(), conformance(), refusals(), crashes()].concat()
+    [basics(), conformance(), refusals()].concat()
 }
 
 /// Those that share a machine last, or take one of their own.
@@ -202,56 +217,6 @@ fn refusals() -> Vec<Case> {
         },
         Case { memory_mib: 8, outcome: Outcome::NotBuilt, rows: Rows::Ignore, ..case("too-little-memory") },
     ]
-}
-
-/// Guests that die on purpose; the case after them shows that the machine still works.
-fn crashes() -> Vec<Case> {
-    let crash = |name, cmdline, says| Case {
-        cmdline,
-        outcome: Outcome::Crash,
-        says,
-        never_says: &["Test result:"],
-        ..case(name)
-    };
-    vec![
-        crash(
-            "selftest-panic",
-            "selftest=panic",
-            &["*** panicked at*", "Call Trace:", "*selftest::run+0x*/0x*"],
-        ),
-        crash(
-            "selftest-fault",
-            "selftest=fault",
-            &["*** reading*nothing is mapped*", "*L1[*", "*selftest::fault+0x*"],
-        ),
-        crash(
-            "selftest-wild-write",
-            "selftest=wild-write",
-            &["*** writing*does not allow*", "*selftest::wild_write+0x*"],
-        ),
-        Case {
-            cmdline: "selftest=stack",
-            says: &["selftest: *nothing is mapped at *"],
-            ..overflow("selftest-stack")
-        },
-        Case {
-            ramdisk: "target/image/deep.cpio",
-            says: &["module: deep: * Text *"],
-            ..overflow("module-stack")
-        },
-        case("after-the-crashes"),
-    ]
-}
-
-/// A stack that overflows: Xen finds no room for the exception and says so, the guest says nothing more. A frame of
-/// little more than a page meets the guard page; one that steps over it meets the constants below, read-only.
-fn overflow(name: &'static str) -> Case {
-    Case {
-        outcome: Outcome::Crash,
-        never_says: &["exception", "panicked", "Test result:"],
-        xen_says: &["Pagetable walk from ffffffff81*", "domain_crash_sync called from entry.S*"],
-        ..case(name)
-    }
 }
 
 /// The problem in a guest of 1 GiB: a ramdisk that puts the P2M across the start of the module area.

@@ -27,6 +27,9 @@ use std::{
 /// Programs of the toolstack; all live in the release's private folder.
 const PROGRAMS: [&str; 7] =
     ["xl", "xenstored", "xenconsoled", "xenconsole", "xen-init-dom0", "xen-mfndump", "libxl-save-helper"];
+/// Programs that read and write xenstore.
+const XENSTORE: [&str; 5] =
+    ["xenstore-watch", "xenstore-read", "xenstore-write", "xenstore-ls", "xenstore-list"];
 /// Kernel modules: the toolstack's devices, and the 9p share with the host.
 const MODULES: [&str; 8] =
     ["xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs", "virtio_pci", "9pnet_virtio", "9p"];
@@ -109,7 +112,8 @@ impl BootFiles {
 
 fn key(release: &Release, init: &[u8]) -> Result<u64> {
     let mut hasher = DefaultHasher::new();
-    (init, PROGRAMS, MODULES, EXTRA_LIBRARIES, FOLDERS, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
+    (init, PROGRAMS, XENSTORE, MODULES, EXTRA_LIBRARIES, FOLDERS, env!("CARGO_PKG_VERSION"))
+        .hash(&mut hasher);
     fs::metadata(release.root())?.modified()?.duration_since(UNIX_EPOCH)?.hash(&mut hasher);
     Ok(hasher.finish())
 }
@@ -148,7 +152,10 @@ fn collect(release: &Release, init: &[u8]) -> Result<BTreeMap<String, Vec<u8>>> 
         let name = format!("{}/{program}", release.private_folder());
         files.insert(name.clone(), release.read(&name)?);
     }
-    files.insert("usr/bin/xenstore-watch".to_owned(), release.read("usr/bin/xenstore-watch")?);
+    for program in XENSTORE {
+        let name = format!("usr/bin/{program}");
+        files.insert(name.clone(), release.read(&name)?);
+    }
     add_libraries(release, &mut files)?;
     for (index, (name, data)) in load_order(release)?.into_iter().enumerate() {
         files.insert(format!("modules/{index:02}-{name}.ko"), data);

@@ -4,6 +4,7 @@
 
 use crate::{
     cases::{Case, Rows},
+    pattern::matches,
     readers::Comparison,
 };
 use pv_layout::{predict::domain::Plan, rows::Layout, verdict::Outcome};
@@ -12,6 +13,8 @@ use pv_layout::{predict::domain::Plan, rows::Layout, verdict::Outcome};
 #[derive(Debug)]
 pub(crate) struct Seen<'a> {
     pub(crate) outcome: Outcome,
+    /// How the case's script failed, if it has one and it did. The guest was stopped then.
+    pub(crate) script: Option<&'a str>,
     pub(crate) console: &'a [String],
     /// Xen's own log of the boot.
     pub(crate) xen: &'a str,
@@ -44,6 +47,10 @@ impl Judged {
 
 /// Every way in which the boot was not what the case wants; none if all is well.
 fn complaints(case: &Case, seen: &Seen<'_>) -> Vec<String> {
+    // What a guest that was stopped lacks is lacking for that reason.
+    if let Some(complaint) = seen.script {
+        return vec![complaint.to_owned()];
+    }
     let mut found = Vec::new();
     if seen.outcome != case.outcome {
         let last = seen.console.last().map_or("nothing", String::as_str);
@@ -177,18 +184,6 @@ fn too_many_hypercalls(console: &[String], most: u64) -> Option<String> {
         Some(count) => Some(format!("expected at most {most} MMU hypercalls, found {count}")),
         None => Some("expected a total line with the count of MMU hypercalls, found none".to_owned()),
     }
-}
-
-/// Whether the parts of `pattern` between its stars occur in `line`, one after the other.
-fn matches(pattern: &str, line: &str) -> bool {
-    let mut rest = line;
-    pattern.split('*').all(|part| match rest.find(part) {
-        Some(start) => {
-            rest = &rest[start + part.len()..];
-            true
-        }
-        None => false,
-    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::{
     grub::{Grub, Memdisk},
     lab::link_or_copy,
     ramdisk,
+    script::{self, Step},
 };
 use anyhow::{Result, bail};
 use pv_layout::ramdisk::Ramdisk;
@@ -34,6 +35,18 @@ pub(crate) enum Container {
     Shim(PathBuf),
 }
 
+/// What a guest that reboots does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Reboot {
+    // It ends, as when it powers off. (No doc comments: the help would list both at length.)
+    #[default]
+    #[value(name = "preserve")]
+    Ends,
+    // The toolstack starts it again, as a new domain with the same name.
+    #[value(name = "restart")]
+    Restarts,
+}
+
 /// What becomes of a guest that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
@@ -56,6 +69,8 @@ pub(crate) enum Reading {
 pub(crate) struct Guest {
     pub image: PathBuf,
     pub memory_mib: u64,
+    /// The most memory that it may have later, in MiB, if that is more.
+    pub maxmem_mib: Option<u64>,
     pub ramdisk: Ramdisk,
     /// A newc archive for the head of a sized ramdisk.
     pub archive: Option<PathBuf>,
@@ -63,6 +78,9 @@ pub(crate) struct Guest {
     pub create: Create,
     pub container: Container,
     pub reading: Reading,
+    pub reboot: Reboot,
+    /// What is done with it while it runs.
+    pub script: &'static [Step],
     /// From the guest's first instruction to its end.
     pub timeout: Duration,
 }
@@ -77,7 +95,8 @@ impl Guest {
     /// toolstack keeps some bytes for each of the guest's pages, and `xen-mfndump` prints a line for each.
     pub(crate) fn builder_mib(&self) -> u64 {
         let image = fs::metadata(&self.image).map_or(0, |meta| meta.len());
-        let listing = if self.reading == Reading::Nothing { 0 } else { self.memory_mib / 16 };
+        let is_read = self.reading != Reading::Nothing || script::reads_p2m(self.script);
+        let listing = if is_read { self.memory_mib / 16 } else { 0 };
         512 + (image + self.ramdisk.bytes()).div_ceil(1 << 20) * 5 / 2 + self.memory_mib / 64 + listing
     }
 
@@ -150,10 +169,15 @@ impl Guest {
             Container::Pv | Container::Grub(_) => "type = \"pv\"",
             Container::Shim(_) => "type = \"pvh\"\npvshim = 1\npvshim_path = \"/xen-shim\"",
         };
+        let maxmem = self.maxmem_mib.map_or(String::new(), |mib| format!("maxmem = {mib}\n"));
+        let on_reboot = match self.reboot {
+            Reboot::Ends => "preserve",
+            Reboot::Restarts => "restart",
+        };
         Ok(format!(
             "name = \"{name}\"\n{container}\nkernel = \"/image\"\n{ramdisk}cmdline = \"{cmdline}\"\n\
-             memory = {}\nvcpus = 1\n\
-             on_poweroff = \"preserve\"\non_reboot = \"preserve\"\non_crash = \"preserve\"\n",
+             memory = {}\n{maxmem}vcpus = 1\n\
+             on_poweroff = \"preserve\"\non_reboot = \"{on_reboot}\"\non_crash = \"preserve\"\n",
             self.memory_mib
         ))
     }

@@ -75,6 +75,7 @@ mod tests {
         let guest = |case: &Case| Guest {
             image: PathBuf::new(),
             memory_mib: case.memory_mib,
+            maxmem_mib: None,
             ramdisk: Ramdisk::None,
             archive: None,
             cmdline: String::new(),
@@ -82,6 +83,8 @@ mod tests {
             container: crate::guest::Container::Pv,
             timeout: Duration::ZERO,
             reading: case.reading,
+            reboot: crate::guest::Reboot::Ends,
+            script: &[],
         };
         let numbered = cases.iter().enumerate();
         numbered.map(|(place, case)| Job { place, case, guest: guest(case) }).collect()

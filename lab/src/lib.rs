@@ -5,6 +5,8 @@
 //!      -> suite     -> machines -> session | direct     a table of boots, two at a time, each judged by expect
 //!      -> bench     -> session | direct                 boots beside Linux; instruction counts
 //!      -> readers                                       what the toolstack read of a P2M
+//!                     machines -> player <- script      what is done with a guest while it runs
+//!         session -> live -> agent (scripts/dom0-init)  a guest that runs, and the line to its toolstack
 //!         session <- guest <- grub (scripts/fetch-grub)
 //!         session, direct <- dom0_image <- release <- lab (scripts/fetch-xen)
 //!      -> archive, mutants, notes, embed-symbols        what the build of the image needs
@@ -16,15 +18,19 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod agent;
 mod archive;
 mod bench;
 mod builder;
 mod cases;
 mod cases_builders;
+mod cases_crashes;
 mod cases_examples;
 mod cases_large;
 mod cases_modules;
 mod cases_readers;
+mod cases_scripts;
+mod console;
 mod direct;
 mod docs;
 mod dom0_image;
@@ -36,17 +42,21 @@ mod junit;
 mod lab;
 mod lanes;
 mod linux_modules;
+mod live;
 mod machines;
 mod matrix;
 mod matrix_page;
 mod mutants;
 pub mod notes;
+mod pattern;
+mod player;
 mod progress;
 mod qemu;
 mod ramdisk;
 mod readers;
 mod release;
 mod run;
+mod script;
 mod session;
 mod session_size;
 mod suite;

@@ -12,6 +12,8 @@ use crate::{
     guest::{Container, Guest, Reading},
     lab::fresh_folder,
     lanes::{Job, Shared},
+    live::{After, Live},
+    player,
     progress::Progress,
     qemu::Pace,
     readers,
@@ -139,6 +141,7 @@ impl<'a> Machines<'a> {
         let golden = golden(case, Column::InitialDomain)?;
         let seen = Seen {
             outcome: report.outcome,
+            script: None,
             console: &report.console,
             xen: &xen,
             toolstack: None,
@@ -160,7 +163,12 @@ pub(crate) fn prepare_for_shim(session: &mut Session, guest: &Guest, progress: &
 
 fn run_guest(session: &mut Session, job: &Job<'_>, gzip: Gzip, progress: &Progress) -> Result<Judged> {
     let Job { case, guest, .. } = job;
-    let report = session.run(&case.name, guest, progress, &mut |_| ())?;
+    let mut complaint = None;
+    let mut talk = |live: &mut Live<'_>| {
+        complaint = player::play(live, guest.script, guest.timeout)?;
+        Ok(if complaint.is_none() { After::Follow } else { After::Stop })
+    };
+    let report = session.run_with(&case.name, guest, guest.end(), progress, &mut talk, &mut |_| ())?;
     let (toolstack, xen) = (log(&report.folder, "xl.log"), log(&report.folder, "xl-dmesg.log"));
     let logged = case.start == Start::Guest && report.outcome != Outcome::NotBuilt;
     let toolstack = logged.then_some(toolstack.as_str());
@@ -180,6 +188,7 @@ fn run_guest(session: &mut Session, job: &Job<'_>, gzip: Gzip, progress: &Progre
     let readings = readers::in_folder(reading, &report.folder, &report.console);
     let seen = Seen {
         outcome: report.outcome,
+        script: complaint.as_deref(),
         console: &report.console,
         xen: &xen,
         toolstack,

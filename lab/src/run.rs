@@ -7,7 +7,7 @@ use crate::{
     builder::Builder,
     direct,
     dom0_image::BootFiles,
-    guest::{Container, Create, Guest, Reading},
+    guest::{Container, Create, Guest, Reading, Reboot},
     junit::{self, CaseResult},
     lab::{Lab, XenVersion},
     machines::prepare_for_shim,
@@ -50,6 +50,12 @@ pub(crate) struct RunArgs {
     /// The guest's memory, in whole MiB: 64, 64M, 128G.
     #[arg(long, default_value = "64", value_name = "SIZE")]
     memory: Mib,
+    /// The most memory that the guest may have later, with `xl mem-set`.
+    #[arg(long, value_name = "SIZE", conflicts_with = "dom0")]
+    maxmem: Option<Mib>,
+    /// What becomes of a guest that reboots.
+    #[arg(long, default_value = "preserve", value_enum, conflicts_with = "dom0")]
+    reboot: Reboot,
     /// A file, `none`, or a size: 300M, 1p (pages), 12345b (bytes).
     #[arg(long, default_value = "none", value_name = "FILE|none|SIZE")]
     ramdisk: String,
@@ -191,12 +197,15 @@ fn guest(args: &RunArgs) -> Result<Guest> {
     Ok(Guest {
         image: args.kernel.clone(),
         memory_mib: args.memory.0,
+        maxmem_mib: args.maxmem.map(|size| size.0),
         ramdisk,
         archive: args.archive.clone(),
         cmdline: args.cmdline.clone(),
         create: if args.plain { Create::Plain } else { Create::Logged },
         container: Container::Pv,
         reading: Reading::Nothing,
+        reboot: args.reboot,
+        script: &[],
         timeout: Duration::from_secs(args.timeout),
     })
 }

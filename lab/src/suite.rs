@@ -189,12 +189,15 @@ fn guest(lab: &Lab, release: &Release, case: &Case) -> Result<Guest> {
     Ok(Guest {
         image,
         memory_mib: case.memory_mib,
+        maxmem_mib: case.maxmem_mib,
         ramdisk,
         archive: case.archive.map(|path| lab.path(path)),
         cmdline: case.cmdline.to_owned(),
         create: if case.start == Start::Plain { Create::Plain } else { Create::Logged },
         container: builder(case.start).container(lab, release, &Progress::default())?,
         reading: case.reading,
+        reboot: case.reboot,
+        script: case.script,
         timeout: Duration::from_secs(case.timeout_secs),
     })
 }

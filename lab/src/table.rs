@@ -2,16 +2,19 @@
 
 use crate::{
     cases::{self, Case},
-    cases_builders, cases_examples, cases_large, cases_modules, cases_readers, matrix,
+    cases_builders, cases_crashes, cases_examples, cases_large, cases_modules, cases_readers, cases_scripts,
+    matrix,
 };
 
 /// Every case, quick ones first; those that take a machine of their own last.
 pub(crate) fn all() -> Vec<Case> {
     [
         cases::quick(),
+        cases_crashes::crashes(),
         cases_examples::guests(),
         cases_modules::cases(),
         cases_readers::quick(),
+        cases_scripts::quick(),
         cases_builders::every_time(),
         matrix::cases(),
         cases::slow(),

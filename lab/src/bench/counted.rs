@@ -9,7 +9,7 @@ use crate::{
     builder::Notes,
     direct,
     dom0_image::BootFiles,
-    guest::{Container, Create, Guest, Reading},
+    guest::{Container, Create, Guest, Reading, Reboot},
     lab::{Lab, fresh_folder},
     progress::Progress,
     qemu::Pace,
@@ -96,12 +96,15 @@ impl Counted {
         Guest {
             image: lab.path(&format!("target/image/revector{}", self.notes.suffix())),
             memory_mib: self.memory_mib,
+            maxmem_mib: None,
             ramdisk: Ramdisk::File(lab.path("target/image/modules.cpio")),
             archive: None,
             cmdline: format!("loglevel=info {}", self.options),
             create: Create::Logged,
             container: Container::Pv,
             reading: Reading::Nothing,
+            reboot: Reboot::Ends,
+            script: &[],
             timeout: Duration::from_secs(600),
         }
     }

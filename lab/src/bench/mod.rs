@@ -26,6 +26,7 @@ use crate::{
     dom0_image::BootFiles,
     guest::{End, Guest},
     lab::{Lab, XenVersion},
+    live::{After, Live},
     progress::Progress,
     session::{Session, Size},
 };
@@ -141,14 +142,11 @@ fn one(session: &mut Session, boot: &Boot, progress: &Progress) -> Result<Figure
         Host::Cold => None,
     };
     // Freed just before the guest starts, so that QEMU gets memory that the machine has already.
-    let report = session.run_prepared(
-        &boot.name,
-        &boot.guest,
-        End::Keep,
-        progress,
-        &mut || drop(room.take()),
-        &mut |_| (),
-    )?;
+    let mut talk = |_: &mut Live<'_>| {
+        drop(room.take());
+        Ok(After::Follow)
+    };
+    let report = session.run_with(&boot.name, &boot.guest, End::Keep, progress, &mut talk, &mut |_| ())?;
     Ok(Figures::read(boot.kind, &report))
 }
 

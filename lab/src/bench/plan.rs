@@ -5,7 +5,7 @@
 
 use crate::{
     dom0_image::BootFiles,
-    guest::{Container, Create, Guest, Reading},
+    guest::{Container, Create, Guest, Reading, Reboot},
     lab::Lab,
 };
 use pv_layout::ramdisk::Ramdisk;
@@ -147,12 +147,15 @@ fn ours(lab: &Lab, kind: Kind) -> Guest {
     Guest {
         image: lab.path(if seed { "target/image/revector-seed" } else { "target/image/revector" }),
         memory_mib: kind.memory_mib,
+        maxmem_mib: None,
         ramdisk: if seed { Ramdisk::Sized { bytes } } else { Ramdisk::File(archive.clone()) },
         archive: seed.then_some(archive),
         cmdline: format!("p2m={p2m} verify={verify}{limits}"),
         create: Create::Logged,
         container: Container::Pv,
         reading: Reading::Nothing,
+        reboot: Reboot::Ends,
+        script: &[],
         timeout: timeout(kind.memory_mib),
     }
 }
@@ -161,12 +164,15 @@ fn linux(files: &BootFiles, initramfs: &Path, memory_mib: u64) -> Guest {
     Guest {
         image: files.linux(),
         memory_mib,
+        maxmem_mib: None,
         ramdisk: Ramdisk::File(initramfs.to_path_buf()),
         archive: None,
         cmdline: "console=hvc0 quiet rdinit=/init".to_owned(),
         create: Create::Logged,
         container: Container::Pv,
         reading: Reading::Nothing,
+        reboot: Reboot::Ends,
+        script: &[],
         timeout: timeout(memory_mib),
     }
 }

@@ -20,9 +20,9 @@ pub(super) struct GuestLine {
 }
 
 impl GuestLine {
-    /// Finds and reads the line.
+    /// Finds and reads the line; the last one, if the P2M has changed and the guest has printed it again.
     pub(super) fn find(console: &[String]) -> Result<Self> {
-        let line = console.iter().find_map(|line| line.split_once("p2m: digest 0x"));
+        let line = console.iter().rev().find_map(|line| line.split_once("p2m: digest 0x"));
         let (_, line) =
             line.context("expected the guest's line 'p2m: digest', found none: it needs digest=on")?;
         Self::parse(line.trim_end()).with_context(|| format!("cannot read the guest's line '{line}'"))
@@ -120,6 +120,13 @@ mod tests {
         let found = differences(&[[0, 0x1000], [1, 0x1000], [3, 0x2000]], None);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].contains("mfn 0x1000, for pfn 0x0 and 0x1"), "{found:?}");
+    }
+
+    #[test]
+    fn the_last_line_counts() {
+        let old = LINE.replace("3 entries", "4 entries");
+        let found = GuestLine::find(&[old, LINE.to_owned()]).unwrap();
+        assert_eq!(found, GuestLine::find(&[LINE.to_owned()]).unwrap());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the toolstack's programs read of the P2M of a guest that has ended, compared with what the guest has printed.
+//! What the toolstack's programs read of a guest's P2M, compared with what the guest has printed.
 //!
 //! ```text
 //! scripts/dom0-init -> mfndump.txt           -> mfndump   \
@@ -77,6 +77,11 @@ pub(crate) fn run(args: &ReadersArgs) -> Result<ExitCode> {
 
 const MFNDUMP: &str = "xen-mfndump dump-p2m";
 const CORE: &str = "xl dump-core";
+
+/// Compares a listing of `xen-mfndump dump-p2m` with a guest's console.
+pub(crate) fn of_listing(file: &Path, console: &[String]) -> Comparison {
+    compare(MFNDUMP, console, mfndump::read(file))
+}
 
 /// Compares what the programs left in a guest's folder with its console.
 pub(crate) fn in_folder(reading: Reading, folder: &Path, console: &[String]) -> Vec<Comparison> {
