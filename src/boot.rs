@@ -12,13 +12,16 @@
 //! | 8 | vmalloc | `Vmalloc` |
 //! | 9 | modules | a verdict |
 //!
+//! With `after=monitor` the guest stays (`monitor`).
+//!
 //! Called by the image's entry with real Xen behind the seam, and by tests with a model.
 
 use crate::conformance;
 use crate::error::{BootError, InStage};
 use crate::meter::Meter;
 use crate::module::driver;
-use crate::options::{Cleanup, Limits, Options, Selftest};
+use crate::monitor;
+use crate::options::{After, Cleanup, Limits, Options, Selftest};
 use crate::outside;
 use crate::report;
 pub use crate::setup::Setup;
@@ -35,16 +38,20 @@ use pv_memory::p2m::{self, Fate, P2m, Retired, Strategy};
 use pv_memory::resources::Resources;
 use pv_memory::vmalloc::Vmalloc;
 use pv_memory::walk::BootTables;
-use xen::abi::StartInfo;
+use xen::abi::{Shutdown, StartInfo};
 use xen::addr::VirtAddr;
 use xen::start_info::BootInfo;
-use xen::{Gauge, Hypervisor};
+use xen::{Gauge, Hypervisor, Resident};
 
-/// Boots: all nine stages.
+/// Boots: all nine stages. Returns how the domain shall end.
 ///
 /// # Errors
 /// [`BootError`] of the first stage that cannot do its work or finds something false.
-pub fn boot<X: Hypervisor + Gauge>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut X) -> Result<(), BootError> {
+pub fn boot<X: Hypervisor + Gauge + Resident>(
+    raw: &StartInfo,
+    setup: &Setup<'_>,
+    xen: &mut X,
+) -> Result<Shutdown, BootError> {
     let (facts, options) = (&setup.facts, setup.options);
     let mut meter = Meter::start(xen);
     let info = BootInfo::parse(raw, *facts, xen)?;
@@ -85,8 +92,15 @@ pub fn boot<X: Hypervisor + Gauge>(raw: &StartInfo, setup: &Setup<'_>, xen: &mut
             space
         }
     };
-    use_modules(space, &layout, setup, &mut memory, meter, xen)?;
-    outside::prepare(options, &mut p2m, &mut Resources { tables, frames }, xen).stage(Stage::P2m)
+    let vmalloc = &mut Vmalloc::new(space);
+    use_modules(vmalloc, &layout, setup, &mut memory, &mut meter, xen)?;
+    let mut resources = Resources { tables, frames };
+    outside::prepare(options, &mut p2m, &mut resources, xen).stage(Stage::P2m)?;
+    if options.after == After::PowerOff {
+        return Ok(Shutdown::PowerOff);
+    }
+    let boot = monitor::Boot { info: &info, layout: &layout, setup, laps: meter.into_laps() };
+    Ok(monitor::stay(&mut monitor::Home::new(boot, &mut p2m, resources, vmalloc), xen))
 }
 
 fn verify<X: Hypervisor>(
@@ -141,17 +155,16 @@ fn prove_unmapped<X: Hypervisor>(layout: &Layout, xen: &mut X) -> Result<(), Boo
 
 /// Stages 8 and 9, and whatever else the command line requests.
 fn use_modules<X: Hypervisor + Gauge>(
-    space: ModuleSpace,
+    vmalloc: &mut Vmalloc,
     layout: &Layout,
     setup: &Setup<'_>,
     memory: &mut Memory<'_>,
-    mut meter: Meter,
+    meter: &mut Meter,
     xen: &mut X,
 ) -> Result<(), BootError> {
-    let mut vmalloc = Vmalloc::new(space);
-    trial::run(&mut vmalloc, memory, xen)?;
+    trial::run(vmalloc, memory, xen)?;
     meter.lap(Stage::Vmalloc, memory.tables, memory.frames, xen);
-    driver::run(layout, setup, &mut vmalloc, memory, xen)?;
+    driver::run(layout, setup, vmalloc, memory, xen)?;
     meter.lap(Stage::Module, memory.tables, memory.frames, xen);
     if setup.options.selftest == Some(Selftest::Conformance) {
         for group in conformance::all() {

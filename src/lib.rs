@@ -28,6 +28,7 @@ pub mod conformance;
 pub mod error;
 mod meter;
 pub mod module;
+mod monitor;
 pub mod options;
 mod outside;
 pub mod printf;

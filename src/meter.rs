@@ -4,6 +4,7 @@
 //! allocator (frames). The time that printing these lines takes is measured as well and printed at the end, because the
 //! meter is always on. The line's grammar is docs/boot-log.md. Neighbour: `boot` calls [`Meter::lap`] after each stage.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use log::info;
@@ -82,6 +83,13 @@ const fn ledger(books: &Books) -> [(&'static str, u64); 4] {
     ]
 }
 
+/// A stage, and its time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lap {
+    pub(crate) stage: Stage,
+    pub(crate) micros: u64,
+}
+
 /// Measures stages, and prints what each cost.
 #[derive(Debug)]
 pub(crate) struct Meter {
@@ -91,11 +99,12 @@ pub(crate) struct Meter {
     verifying: u64,
     /// Time spent printing these lines.
     metering: u64,
+    laps: Vec<Lap>,
 }
 
 impl Meter {
     pub(crate) fn start<X: Hypervisor>(xen: &X) -> Self {
-        Self { last: xen.counters(), books: Books::default(), verifying: 0, metering: 0 }
+        Self { last: xen.counters(), books: Books::default(), verifying: 0, metering: 0, laps: Vec::new() }
     }
 
     /// Ends a stage before there are page tables and frames to count.
@@ -116,8 +125,14 @@ impl Meter {
         }
         info!(target: stage.name(), "done: {}", Cost { counters, books: books.since(self.books) });
         self.books = books;
+        self.laps.push(Lap { stage, micros: counters.nanos / 1000 });
         self.last = xen.counters();
         self.metering += self.last.nanos.saturating_sub(now.nanos);
+    }
+
+    /// Returns the stages so far, in their order.
+    pub(crate) fn into_laps(self) -> Vec<Lap> {
+        self.laps
     }
 
     /// Ends the boot.

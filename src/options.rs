@@ -39,6 +39,15 @@ pub enum Digest {
     Off,
 }
 
+/// What the guest does when its boot is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// It ends.
+    PowerOff,
+    /// It stays, with a prompt on its console, and does what the toolstack asks for.
+    Monitor,
+}
+
 /// Where the log goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Console {
@@ -97,6 +106,8 @@ pub struct Options {
     pub digest: Digest,
     /// `loglevel=`
     pub loglevel: LevelFilter,
+    /// `after=`
+    pub after: After,
     /// `console=`
     pub console: Console,
     /// `selftest=`
@@ -119,6 +130,7 @@ impl Default for Options {
             limits: Limits::Off,
             digest: Digest::Off,
             loglevel: LevelFilter::Info,
+            after: After::PowerOff,
             console: Console::Hvc0,
             selftest: None,
             inits: Inits::Run,
@@ -171,6 +183,10 @@ impl Options {
             }
             "limits" => self.limits = choose(key, value, &[("on", Limits::On), ("off", Limits::Off)])?,
             "digest" => self.digest = choose(key, value, &[("on", Digest::On), ("off", Digest::Off)])?,
+            "after" => {
+                let known = [("poweroff", After::PowerOff), ("monitor", After::Monitor)];
+                self.after = choose(key, value, &known)?;
+            }
             "loglevel" => self.loglevel = choose(key, value, &LEVELS)?,
             "console" => {
                 self.console = choose(key, value, &[("hvc0", Console::Hvc0), ("com2", Console::Com2)])?

@@ -28,6 +28,7 @@ mod cases_crashes;
 mod cases_examples;
 mod cases_large;
 mod cases_modules;
+mod cases_monitor;
 mod cases_readers;
 mod cases_scripts;
 mod console;

@@ -2,8 +2,8 @@
 
 use crate::{
     cases::{self, Case},
-    cases_builders, cases_crashes, cases_examples, cases_large, cases_modules, cases_readers, cases_scripts,
-    matrix,
+    cases_builders, cases_crashes, cases_examples, cases_large, cases_modules, cases_monitor, cases_readers,
+    cases_scripts, matrix,
 };
 
 /// Every case, quick ones first; those that take a machine of their own last.
@@ -15,6 +15,7 @@ pub(crate) fn all() -> Vec<Case> {
         cases_modules::cases(),
         cases_readers::quick(),
         cases_scripts::quick(),
+        cases_monitor::quick(),
         cases_builders::every_time(),
         matrix::cases(),
         cases::slow(),
@@ -33,7 +34,7 @@ pub(crate) fn long() -> Vec<Case> {
 
 /// Guests whose P2M the toolstack's programs read.
 pub(crate) fn readers() -> Vec<Case> {
-    cases_readers::all()
+    [cases_readers::all(), cases_monitor::long()].concat()
 }
 
 /// Every image by every builder.

@@ -12,7 +12,7 @@ use revector::options::{Console, Options};
 use revector::stage::Stage;
 use xen::rt::{Live, console, heap, memory, stack};
 use xen::start_info::Role;
-use xen::{Boot, Verdict};
+use xen::{Boot, Ending, Verdict};
 
 use ko_loader::Source;
 
@@ -23,19 +23,19 @@ static HELLO: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("REVECTOR_HELLO")))
 struct Aligned<T: ?Sized>(T);
 
 /// Boots, and returns a verdict.
-pub(crate) fn main(mut boot: Boot<'_, Live>) -> Verdict {
+pub(crate) fn main(mut boot: Boot<'_, Live>) -> Ending {
     greet(&boot);
     let options = match Options::parse(boot.command_line()) {
         Ok(options) => options,
         Err(error) => {
             log::error!(target: "options", "{error}");
-            return Verdict::Error;
+            return Verdict::Error.into();
         }
     };
     obey(&options, boot.role());
     if let Err(errno) = services::start(&options.params, boot.raw().mfn_list) {
         log::error!(target: "entry", "failed to set_segment_base: set the base of gs: {errno}");
-        return Verdict::Error;
+        return Verdict::Error.into();
     }
     run(&options, &mut boot)
 }
@@ -62,7 +62,7 @@ fn obey(options: &Options, role: Role) {
     log::info!(target: "memory", "{}", memory::choose());
 }
 
-fn run(options: &Options, boot: &mut Boot<'_, Live>) -> Verdict {
+fn run(options: &Options, boot: &mut Boot<'_, Live>) -> Ending {
     let setup = Setup {
         facts: boot.facts(),
         options,
@@ -73,13 +73,13 @@ fn run(options: &Options, boot: &mut Boot<'_, Live>) -> Verdict {
     log::info!(target: Stage::Total.name(), "heap: {}", heap::peak());
     log::info!(target: Stage::Total.name(), "stack: {}", stack::peak());
     match outcome {
-        Ok(()) => {
+        Ok(shutdown) => {
             options.selftest.into_iter().for_each(selftest::run);
-            Verdict::Success
+            Ending { verdict: Verdict::Success, shutdown }
         }
         Err(error) => {
             log::error!(target: error.stage().name(), "{error}");
-            error.verdict()
+            error.verdict().into()
         }
     }
 }

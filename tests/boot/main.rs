@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 mod allegations;
+mod balloon;
 mod early;
 mod flushes;
 mod foreign_frames;
@@ -16,6 +17,7 @@ mod linear;
 mod linear_refused;
 mod linux_bugs;
 mod list_tables;
+mod monitor;
 mod outside;
 mod p2m;
 mod pipeline;

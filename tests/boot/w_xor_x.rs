@@ -89,7 +89,7 @@ fn boot(built: &mut Built, line: &str) -> Result<(), BootError> {
         let options = support::options(line);
         let built_in = Source { name: "hello", object: support::hello() };
         let setup = Setup { facts: *facts, options: &options, exports: &exports, built_in };
-        boot::boot(start_info, &setup, xen)
+        boot::boot(start_info, &setup, xen).map(drop)
     })
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn boot_watched(built: &mut Built, line: &str) -> Result<(), BootErro
         let exports = exports(facts);
         let built_in = Source { name: "hello", object: hello() };
         let setup = Setup { facts: *facts, options: &options, exports: &exports, built_in };
-        boot::boot(start_info, &setup, xen)
+        boot::boot(start_info, &setup, xen).map(drop)
     })
 }
 

@@ -22,6 +22,7 @@ extern crate std;
 #[global_allocator]
 static HEAP: xen_model::GuestHeap = xen_model::GuestHeap;
 
+pub mod balloon;
 mod builder_list;
 pub mod cleanup;
 pub mod commit;

@@ -83,6 +83,12 @@ impl Tables {
         self.owned.iter().map(|run| run.pages().pages() as usize).sum()
     }
 
+    /// Returns the number of pages that are never used again, because a refused hypercall left them mapped.
+    #[must_use]
+    pub fn lost_pages(&self) -> u64 {
+        self.lost.iter().map(|run| run.pages().pages()).sum()
+    }
+
     /// Gives back pages that were to be mapped, or withholds them for good if `error` left some of them mapped: the
     /// next owner of a page that is still mapped could not make a page table of it.
     pub(crate) fn release(

@@ -91,6 +91,11 @@ impl Vmalloc {
         self.records.len()
     }
 
+    /// Returns the areas that are mapped, lowest first.
+    pub fn ranges(&self) -> impl Iterator<Item = VirtRange> {
+        self.records.iter().map(|record| record.range)
+    }
+
     /// Maps `pages` fresh pages, readable and writable, in the lowest gap that holds them and a guard page.
     ///
     /// # Errors

@@ -18,7 +18,8 @@ pub use shown::ShownPage;
 pub(crate) use shown::{ShownRow, Stretch};
 use xen::addr::{PAGE_SIZE, Pfn, PfnRange, VirtAddr};
 use xen::area;
-use xen::{Gauge, Hypervisor, Loop, Words};
+use xen::events::Port;
+use xen::{Gauge, Hypervisor, Loop, Resident, Words};
 
 /// Linear mapping `pfn -> base + pfn * 4096`, for the pages it shows.
 #[derive(Clone, Debug)]
@@ -41,6 +42,23 @@ impl Window {
     /// Records that more pages are mapped now, all by a batch that Xen has accepted.
     pub(crate) fn extend(&mut self, pages: PfnRange) {
         self.shown.insert(pages);
+    }
+
+    /// Records that pages are not mapped any more, all by a batch that Xen has accepted.
+    pub(crate) fn shrink(&mut self, pages: PfnRange) {
+        self.shown.remove(pages);
+    }
+
+    /// Opens the xenstore ring in a page, which must stay shown for good: pages of the builder's rows do.
+    ///
+    /// # Panics
+    /// If the window does not show it.
+    #[expect(unsafe_code, reason = "tells the runtime where a ring is")]
+    pub fn open_store<X: Resident>(&self, xen: &mut X, pfn: Pfn, port: Port) {
+        let at = self.checked(PfnRange::new(pfn, 1));
+        // SAFETY: mapped writable, because rings are data (`walk` checked it), and for good: only free pages are ever
+        // taken out of the direct map.
+        unsafe { xen.open_store(at, port) }
     }
 
     /// Makes the runtime reach its rings and page tables through this window from now on.
@@ -164,7 +182,7 @@ impl Window {
     pub fn bytes<'r, X: Hypervisor>(&self, xen: &X, run: &'r Run, len: usize) -> &'r [u8] {
         assert!(len as u64 <= run.pages().pages() * PAGE_SIZE, "{len} bytes of {}", run.pages());
         let at = self.checked(run.pages());
-        // SAFETY: mapped, and stays so: the direct map only ever grows. Not written while the run is borrowed: the
+        // SAFETY: mapped, and stays so: only free pages ever leave the direct map. Not written while the run is borrowed: the
         // only such run of a boot is the ramdisk's, which `module::source` never passes to a writer; another kernel
         // must ensure this itself, the types do not.
         unsafe { xen.bytes(at, len) }

@@ -6,7 +6,7 @@
 
 use crate::entry::PRESENT;
 use crate::list_pages::ListPages;
-use crate::machine::Machine;
+use crate::scatter::Scatter;
 use xen::Words;
 use xen::addr::{ENTRIES, Mfn, PAGE_SIZE, Pfn, PfnRange};
 
@@ -52,8 +52,8 @@ pub(crate) struct Contents {
 
 impl Contents {
     /// Returns what the builder left in a frame that nobody has written since.
-    pub(crate) fn rule(&self, machine: &Machine, mfn: Mfn) -> Rule {
-        let Some(pfn) = machine.pfn(mfn) else { return Rule::Same(0) };
+    pub(crate) fn rule(&self, scatter: &Scatter, mfn: Mfn) -> Rule {
+        let Some(pfn) = scatter.pfn(mfn) else { return Rule::Same(0) };
         if let Some(page) = self.list.number(pfn) {
             Rule::List(page)
         } else if self.ramdisk.contains(pfn) {
@@ -64,41 +64,41 @@ impl Contents {
     }
 
     /// Makes up one word.
-    pub(crate) fn word(&self, machine: &Machine, rule: Rule, index: usize) -> u64 {
+    pub(crate) fn word(&self, scatter: &Scatter, rule: Rule, index: usize) -> u64 {
         match rule {
             Rule::Same(word) => word,
-            Rule::List(page) => self.list_entry(machine, Pfn::new(page * ENTRIES + index as u64)),
-            Rule::ListTable(table) => self.table_entry(machine, table, index),
+            Rule::List(page) => self.list_entry(scatter, Pfn::new(page * ENTRIES + index as u64)),
+            Rule::ListTable(table) => self.table_entry(scatter, table, index),
             Rule::Ramdisk(page) => self.ramdisk_word(page, index),
         }
     }
 
     /// Makes up all words.
-    pub(crate) fn words(&self, machine: &Machine, rule: Rule) -> Words {
+    pub(crate) fn words(&self, scatter: &Scatter, rule: Rule) -> Words {
         let scattered = match rule {
             Rule::Same(word) => return [word; 512],
-            Rule::List(page) => machine.scattered(Pfn::new(page * ENTRIES)),
+            Rule::List(page) => scatter.scattered(Pfn::new(page * ENTRIES)),
             Rule::ListTable(_) | Rule::Ramdisk(_) => None,
         };
-        scattered.unwrap_or_else(|| core::array::from_fn(|index| self.word(machine, rule, index)))
+        scattered.unwrap_or_else(|| core::array::from_fn(|index| self.word(scatter, rule, index)))
     }
 
     /// Returns the frame of a page of the list.
-    pub(crate) fn list_frame(&self, machine: &Machine, number: u64) -> Option<Mfn> {
-        machine.mfn(self.list.page(number)?)
+    pub(crate) fn list_frame(&self, scatter: &Scatter, number: u64) -> Option<Mfn> {
+        scatter.mfn(self.list.page(number)?)
     }
 
-    fn list_entry(&self, machine: &Machine, pfn: Pfn) -> u64 {
-        if pfn.raw() >= machine.pages() {
+    fn list_entry(&self, scatter: &Scatter, pfn: Pfn) -> u64 {
+        if pfn.raw() >= scatter.pages() {
             self.list_tail
         } else {
-            machine.mfn(pfn).map_or(u64::MAX, Mfn::raw)
+            scatter.mfn(pfn).map_or(u64::MAX, Mfn::raw)
         }
     }
 
-    fn table_entry(&self, machine: &Machine, table: ListTable, index: usize) -> u64 {
+    fn table_entry(&self, scatter: &Scatter, table: ListTable, index: usize) -> u64 {
         debug_assert!(table.bits & PRESENT != 0, "a table of the list shows its pages");
-        let frame = self.list_frame(machine, table.group * ENTRIES + index as u64);
+        let frame = self.list_frame(scatter, table.group * ENTRIES + index as u64);
         frame.map_or(0, |mfn| (mfn.raw() * PAGE_SIZE) | table.bits)
     }
 

@@ -33,7 +33,7 @@ impl Xen {
         let page = || match self.builder {
             Builder::Toolstack | Builder::Grub => machine.m2p(mfn),
             Builder::Xen => machine.pfn(mfn),
-            Builder::Shim => machine.pfn(mfn).or_else(|| machine.replaced(mfn)),
+            Builder::Shim => machine.pfn(mfn).or_else(|| machine.scatter.replaced(mfn)),
         };
         backed.then(|| page().map_or(u64::MAX, Pfn::raw))
     }

@@ -36,6 +36,7 @@ extern crate alloc;
 
 mod builder;
 mod contents;
+mod daemon;
 mod entry;
 mod extended;
 mod faults;
@@ -49,7 +50,10 @@ mod list_pages;
 mod machine;
 mod mapping;
 mod memory;
+mod outside;
+mod resident;
 mod run;
+mod scatter;
 #[cfg(test)]
 mod sparse_tests;
 mod state;
@@ -64,6 +68,7 @@ pub use builder::{
     BuildError, Builder, Built, Domain, Fault, Hardware, ImageShape, Notes, P2mNote, Part, Piece, Ramdisk,
     RamdiskNote, Rows,
 };
+pub use daemon::{Daemon, Misdeed};
 pub use faults::Refusal;
 pub use flushes::Stale;
 pub use heap::GuestHeap;
@@ -71,6 +76,7 @@ pub use kind::Kind;
 pub use ledger::Flushes;
 pub use machine::Machine;
 pub use mapping::{Mapping, Use};
+pub use outside::Happening;
 pub use run::Run;
 pub use state::Xen;
 pub use watch::Event;

@@ -37,8 +37,10 @@ impl Memory {
     pub(crate) fn words(&self, mfn: Mfn) -> Cow<'_, Words> {
         match self.written.get(&mfn.raw()) {
             Some(Content::Own(words)) => Cow::Borrowed(words),
-            Some(Content::By(rule)) => Cow::Owned(self.contents.words(&self.machine, *rule)),
-            None => Cow::Owned(self.contents.words(&self.machine, self.contents.rule(&self.machine, mfn))),
+            Some(Content::By(rule)) => Cow::Owned(self.contents.words(&self.machine.scatter, *rule)),
+            None => Cow::Owned(
+                self.contents.words(&self.machine.scatter, self.contents.rule(&self.machine.scatter, mfn)),
+            ),
         }
     }
 
@@ -46,8 +48,12 @@ impl Memory {
     pub(crate) fn word(&self, mfn: Mfn, index: usize) -> u64 {
         match self.written.get(&mfn.raw()) {
             Some(Content::Own(words)) => words[index],
-            Some(Content::By(rule)) => self.contents.word(&self.machine, *rule, index),
-            None => self.contents.word(&self.machine, self.contents.rule(&self.machine, mfn), index),
+            Some(Content::By(rule)) => self.contents.word(&self.machine.scatter, *rule, index),
+            None => self.contents.word(
+                &self.machine.scatter,
+                self.contents.rule(&self.machine.scatter, mfn),
+                index,
+            ),
         }
     }
 
@@ -67,7 +73,7 @@ impl Memory {
     pub(crate) fn copy(&mut self, from: Mfn, to: Mfn) {
         let content = match self.written.get(&from.raw()) {
             Some(content) => content.clone(),
-            None => Content::By(self.contents.rule(&self.machine, from)),
+            None => Content::By(self.contents.rule(&self.machine.scatter, from)),
         };
         self.written.insert(to.raw(), content);
     }
@@ -92,13 +98,13 @@ impl Memory {
 
     /// Returns which page of the list a frame backs, if the list has a mapping of its own.
     pub(crate) fn list_number(&self, mfn: Mfn) -> Option<u64> {
-        let pfn = self.machine.pfn(mfn).filter(|_| self.contents.list.groups() > 0)?;
+        let pfn = self.machine.scatter.pfn(mfn).filter(|_| self.contents.list.groups() > 0)?;
         self.contents.list.number(pfn)
     }
 
     /// Returns the frame of a page of the list.
     pub(crate) fn list_frame(&self, number: u64) -> Option<Mfn> {
-        self.contents.list_frame(&self.machine, number)
+        self.contents.list_frame(&self.machine.scatter, number)
     }
 
     /// Returns how many groups of 512 pages the list has; none without a mapping of its own.
@@ -111,7 +117,7 @@ impl Memory {
         let rule = match self.written.get(&mfn.raw()) {
             Some(Content::Own(_)) => return None,
             Some(Content::By(rule)) => *rule,
-            None => self.contents.rule(&self.machine, mfn),
+            None => self.contents.rule(&self.machine.scatter, mfn),
         };
         match rule {
             Rule::Ramdisk(page) => Some(page),

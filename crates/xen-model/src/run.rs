@@ -37,7 +37,7 @@ impl Domain {
         let mut built = self.build().expect("a builder can make the domain");
         CONSOLE.take();
         let (raw, role, facts) = (&built.start_info, self.builder.role(), built.facts);
-        let verdict = built.xen.run(|xen| main(Boot::new(raw, role, facts, xen)).verdict());
+        let verdict = built.xen.run(|xen| main(Boot::new(raw, role, facts, xen)).ending().verdict);
         Run { verdict, console: CONSOLE.take() }
     }
 }

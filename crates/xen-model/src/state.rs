@@ -17,6 +17,7 @@ use crate::kind::Kind;
 use crate::ledger::Ledger;
 use crate::machine::Machine;
 use crate::memory::Memory;
+use crate::outside::Outside;
 use crate::tlb::Tlb;
 use crate::uses::Uses;
 use crate::watch::{Event, Watchers};
@@ -46,6 +47,7 @@ pub struct Xen {
     pub(crate) called: Vec<VirtAddr>,
     pub(crate) answers: VecDeque<Result<i32, Trapped>>,
     pub(crate) watchers: Watchers<Self>,
+    pub(crate) outside: Outside,
     /// Names of modules' functions: the image keeps them, so they stay in the guest's heap.
     pub(crate) names: Vec<ModuleNames>,
 }
@@ -81,6 +83,7 @@ impl Xen {
             called: Vec::new(),
             answers: VecDeque::new(),
             watchers: Watchers::NOBODY,
+            outside: Outside::default(),
             names: Vec::new(),
         };
         xen.hold(shared_info);

@@ -4,9 +4,13 @@
 //! does not compile. Neighbours: `start_info` validates [`StartInfo`]; the image's runtime (`rt`) uses the rest.
 //!
 //! Sources: xen/include/public/{xen.h, arch-x86/xen.h, arch-x86/xen-x86_64.h, sched.h, event_channel.h, memory.h,
-//! physdev.h, io/console.h}.
+//! physdev.h}; `rings` has those of io/.
+
+mod rings;
 
 use core::mem::{offset_of, size_of};
+
+pub use rings::{ConsoleRing, StoreHeader, StoreMessage, StoreRing};
 
 /// What the domain builder hands to the guest; %rsi has its address at entry. Unverified until parsed.
 #[derive(Clone, Copy, Debug)]
@@ -168,8 +172,14 @@ pub const UVMF_INVLPG: u64 = 2;
 pub const XENMEM_MAXIMUM_RAM_PAGE: u64 = 2;
 /// `memory_op`: asks how many pages a domain has.
 pub const XENMEM_CURRENT_RESERVATION: u64 = 3;
+/// `memory_op`: gives machine frames back to Xen; its argument is a [`Reservation`].
+pub const XENMEM_DECREASE_RESERVATION: u64 = 1;
+/// `memory_op`: asks for a frame for each of some pages; its argument is a [`Reservation`].
+pub const XENMEM_POPULATE_PHYSMAP: u64 = 6;
 /// `console_io`: writes to Xen's own console.
 pub const CONSOLEIO_WRITE: u64 = 0;
+/// `console_io`: reads what was typed at Xen's own console, without waiting.
+pub const CONSOLEIO_READ: u64 = 1;
 /// `event_channel_op`: notifies the other end; its argument is one 32-bit port.
 pub const EVTCHNOP_SEND: u64 = 4;
 /// `sched_op`: stops the domain; its argument is one 32-bit [`Shutdown`].
@@ -186,11 +196,13 @@ pub const XENVER_VERSION: u64 = 0;
 pub const DOMID_SELF: u16 = 0x7ff0;
 
 /// Why the domain stops.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Shutdown {
     /// Its work is done.
     PowerOff = 0,
+    /// The toolstack shall build it again.
+    Reboot = 1,
     /// It cannot go on.
     Crash = 3,
 }
@@ -206,6 +218,23 @@ pub struct Poll {
     pub count: u32,
     /// Nanoseconds of system time; 0 for no end.
     pub timeout: u64,
+}
+
+/// Memory that a domain gives back or asks for.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+#[doc(alias = "xen_memory_reservation")]
+pub struct Reservation {
+    /// Machine frames to give back; or pages, which Xen replaces by the frames that it gives.
+    pub extent_start: *mut u64,
+    /// How many.
+    pub nr_extents: u64,
+    /// Each is 2^order pages.
+    pub extent_order: u32,
+    /// Limits on the addresses; 0 for none.
+    pub mem_flags: u32,
+    /// Whose.
+    pub domid: u16,
 }
 
 /// Handler of one exception, in the form that `set_trap_table` takes.
@@ -224,31 +253,11 @@ pub struct TrapInfo {
 }
 
 const _: () = assert!(size_of::<Poll>() == 24);
+const _: () = assert!(size_of::<Reservation>() == 32);
 const _: () = assert!(size_of::<TrapInfo>() == 16);
 
 /// Code selector of the kernel, 64 bits, in the GDT that Xen gives it.
 pub const FLAT_KERNEL_CS: u16 = 0xe033;
-
-/// Console ring: guest to console in `output`, free-running indices.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-#[doc(alias = "xencons_interface")]
-pub struct ConsoleRing {
-    /// Bytes from the console.
-    pub input: [u8; 1024],
-    /// Bytes to the console.
-    pub output: [u8; 2048],
-    /// Consumer of `input`.
-    pub in_cons: u32,
-    /// Producer of `input`.
-    pub in_prod: u32,
-    /// Consumer of `output`.
-    pub out_cons: u32,
-    /// Producer of `output`.
-    pub out_prod: u32,
-}
-
-const _: () = assert!(offset_of!(ConsoleRing, out_cons) == 3080);
 
 /// Where Xen maps its machine-to-physical array, 8 bytes a machine frame, read-only.
 pub const MACH2PHYS_START: u64 = 0xffff_8000_0000_0000;

@@ -11,7 +11,7 @@ use core::fmt;
 use crate::abi::StartInfo;
 use crate::addr::{Mfn, Pfn};
 use crate::start_info::{BootInfo, Facts, FieldError, Role};
-use crate::verdict::Verdict;
+use crate::verdict::{Ending, Verdict};
 use crate::{Hypervisor, List};
 
 /// A domain at its entry.
@@ -114,24 +114,31 @@ impl<X: Hypervisor> BuilderP2m<'_, X> {
 
 /// What `main` may return.
 pub trait Outcome {
-    /// Returns how the boot ended; prints why, if it was an error.
-    fn verdict(self) -> Verdict;
+    /// Returns how the kernel ended; prints why, if it was an error.
+    fn ending(self) -> Ending;
 }
 
-impl Outcome for Verdict {
-    fn verdict(self) -> Verdict {
+impl Outcome for Ending {
+    fn ending(self) -> Ending {
         self
     }
 }
 
+impl Outcome for Verdict {
+    fn ending(self) -> Ending {
+        self.into()
+    }
+}
+
 impl<E: fmt::Display> Outcome for Result<(), E> {
-    fn verdict(self) -> Verdict {
-        match self {
+    fn ending(self) -> Ending {
+        let verdict = match self {
             Ok(()) => Verdict::Success,
             Err(error) => {
                 crate::println!("{error}");
                 Verdict::Failure
             }
-        }
+        };
+        verdict.into()
     }
 }

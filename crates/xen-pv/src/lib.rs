@@ -43,6 +43,8 @@ pub mod notes;
 pub mod output;
 pub mod pte;
 mod published;
+mod resident;
+pub mod ring;
 mod role;
 mod row;
 #[cfg(feature = "runtime")]
@@ -50,6 +52,7 @@ mod row;
 pub mod rt;
 mod seam;
 pub mod start_info;
+pub mod store;
 pub mod time;
 pub mod verdict;
 
@@ -61,9 +64,10 @@ pub use list::List;
 pub use loops::Loop;
 pub use notes::Notes;
 pub use published::{ListState, PublishedList, PublishedP2m, PublishedWords};
+pub use resident::{Reservation, Resident, Wake};
 pub use row::Row;
 pub use seam::{
     Faulted, Gauge, Hypervisor, Lookup, ModuleFunction, ModuleNames, PageTables, Pages, Platform, Stopped,
     Trapped, Words,
 };
-pub use verdict::Verdict;
+pub use verdict::{Ending, Verdict};

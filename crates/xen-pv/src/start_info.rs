@@ -10,6 +10,7 @@ use crate::abi::{SIF_MOD_START_PFN, StartInfo};
 use crate::addr::{L2_SPAN, L3_SPAN, Mfn, PAGE_SIZE, Pfn, PfnRange, VirtAddr, VirtRange, pages_for};
 use crate::area;
 use crate::early::Early;
+use crate::events::Port;
 pub use crate::field::{Fault, FieldError};
 use crate::field::{checked, false_field, high_page};
 pub use crate::mark::Mark;
@@ -86,6 +87,8 @@ pub struct BootInfo {
     pub list_place: ListPlace,
     /// Page of the xenstore ring.
     pub store: Option<Pfn>,
+    /// Its event channel, if the builder gave one that there can be.
+    pub store_port: Option<Port>,
     /// Page of the console ring.
     pub console: Option<Pfn>,
     /// The page tables, L4 first.
@@ -114,6 +117,7 @@ impl BootInfo {
             mfn_list,
             list_place: list_place(raw, mfn_list, nr_pages)?,
             store: None,
+            store_port: Port::new(raw.store_evtchn).filter(|_| role == Role::Guest),
             console: None,
             page_tables: page_tables(raw)?,
         };

@@ -16,6 +16,12 @@ use crate::abi::VcpuTime;
 pub struct Instant(u64);
 
 impl Instant {
+    /// Makes a time of the form that hypercalls take.
+    #[must_use]
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
     /// Returns the time in the form that hypercalls take, for deadlines.
     #[must_use]
     pub const fn nanos(self) -> u64 {

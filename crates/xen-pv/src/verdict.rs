@@ -1,11 +1,29 @@
 //! The last console line of every boot, in the form of the Xen Test Framework.
 //!
 //! Test runners look at nothing else: exactly one of four lines, and no output after it. Without such a line the guest
-//! crashed. Neighbours: `boot` returns a [`Verdict`], the image prints it and shuts down accordingly.
+//! crashed. Neighbours: `boot` returns a [`Verdict`] or an [`Ending`], the image prints
+//! it and shuts down accordingly.
 //!
 //! Sources: xtf include/xtf/report.h (meanings, facts only).
 
 use core::fmt;
+
+use crate::abi::Shutdown;
+
+/// How a kernel ends: what it says last, and what the toolstack shall do with the domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// What it says last.
+    pub verdict: Verdict,
+    /// What it tells Xen.
+    pub shutdown: Shutdown,
+}
+
+impl From<Verdict> for Ending {
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, shutdown: Shutdown::PowerOff }
+    }
+}
 
 /// How a boot ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 const XEN: &str = "4.17";
-const INCLUDES: [&str; 12] = [
+const INCLUDES: [&str; 13] = [
     "stddef.h",
     "stdio.h",
     "stdint.h",
@@ -21,6 +21,7 @@ const INCLUDES: [&str; 12] = [
     "xen/sched.h",
     "xen/version.h",
     "xen/io/console.h",
+    "xen/io/xs_wire.h",
 ];
 
 /// Returns the value of each expression.

@@ -16,6 +16,7 @@ use super::physmap::{Leaf, Lookup, Physmap, Slot, Split};
 use super::reader::MappedLeaves;
 use crate::error::MmError;
 use crate::frames::Zone;
+use crate::ranges::by_slot;
 use crate::resources::Resources;
 use crate::window::Window;
 use xen::Hypervisor;
@@ -45,6 +46,29 @@ impl Physmap {
             Slot::Frame(_) | Slot::Missing => self.identity.remove(page),
         }
         self.choose_shared(resources.tables.window(), xen, pfn)
+    }
+
+    /// Gives the leaves of pages a page each of their own, so that entering frames there needs no memory.
+    ///
+    /// # Errors
+    /// [`MmError`] as for [`Physmap::set`]; leaves that were split by then stay so.
+    pub fn reserve<X: Hypervisor>(
+        &mut self,
+        pages: PfnRange,
+        resources: &mut Resources<'_>,
+        xen: &mut X,
+    ) -> Result<(), MmError> {
+        if pages.end.raw() > self.nr_pages {
+            return Err(MmError::NoFrame { pfn: pages.end });
+        }
+        for part in by_slot(pages) {
+            let leaf = part.start.raw() / PER_LEAF;
+            let window = resources.tables.window();
+            if self.is_shared(window, self.leaf_pfn(window, xen, leaf)) {
+                self.split_leaf(resources, xen, leaf)?;
+            }
+        }
+        Ok(())
     }
 
     fn set_word<X: Hypervisor>(

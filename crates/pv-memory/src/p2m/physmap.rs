@@ -89,6 +89,12 @@ impl Physmap {
         self.nr_pages
     }
 
+    /// Returns the number of leaves that were given a page of their own since the boot.
+    #[must_use]
+    pub const fn own_leaves(&self) -> usize {
+        self.split.len()
+    }
+
     /// Returns how the P2M is, or was, moved.
     #[must_use]
     pub const fn strategy(&self) -> Strategy {

@@ -24,6 +24,7 @@ use super::contents::{Contents, SCRUB};
 use super::list_pages::{ListPages, MappedBy};
 use super::machine::Machine;
 use super::memory::Memory;
+use crate::scatter::Scatter;
 use crate::state::Xen;
 pub use domain::{BuildError, Builder, Domain, Hardware, ImageShape, Notes, P2mNote, Ramdisk, RamdiskNote};
 pub use fault::Fault;
@@ -77,8 +78,9 @@ impl Domain {
     /// If the model refuses the builder's own page tables: one of the two is wrong.
     pub fn build(&self) -> Result<Built, BuildError> {
         let rows = self.rows()?;
-        let machine = Machine::new(self.pages, self.first_mfn, self.seed, self.holes.clone())
+        let scatter = Scatter::new(self.pages, self.first_mfn, self.seed, self.holes.clone())
             .with_blocks(self.blocks(&rows));
+        let machine = Machine::new(scatter);
         let mut memory = Memory::new(machine, self.contents(&rows));
         let root = tables::fill(&mut memory, self, &rows);
         let hardware = if self.builder == Builder::Xen { Hardware::Some } else { self.hardware };

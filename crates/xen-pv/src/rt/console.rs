@@ -8,10 +8,7 @@
 //! Sources: xen/include/public/io/console.h.
 
 use core::fmt;
-use core::mem::offset_of;
-use core::sync::atomic::{Ordering, fence};
 
-use crate::abi::ConsoleRing;
 use crate::addr::{Pfn, VirtAddr};
 use crate::area;
 use crate::early;
@@ -20,7 +17,8 @@ use spin::Mutex;
 use uart_16550::backend::PioBackend;
 use uart_16550::{Config, Uart16550};
 
-use super::{clock, hypercall, shared, volatile};
+use super::ring::{CONSOLE_INPUT, CONSOLE_OUTPUT, Ring as SharedRing};
+use super::{clock, hypercall, shared};
 
 /// Longest wait for room in the ring: after that the other end counts as gone, and output is dropped.
 const PATIENCE_NANOS: u64 = 2_000_000_000;
@@ -94,7 +92,12 @@ pub(crate) fn move_to(base: VirtAddr) {
 /// Writes formatted text.
 pub fn write(text: fmt::Arguments<'_>) {
     // Writing to the console cannot fail: output that is not taken is dropped.
-    let _ = fmt::Write::write_fmt(&mut *CONSOLE.lock(), text);
+    let mut console = CONSOLE.lock();
+    let _ = fmt::Write::write_fmt(&mut *console, text);
+    // Text without a line end: somebody waits for it.
+    if console.used > 0 {
+        console.flush();
+    }
 }
 
 /// Breaks the lock held by an output that will never be finished: called when dying.
@@ -107,6 +110,38 @@ pub(crate) fn break_lock() {
 pub fn drain() {
     if let Sink::Ring(ring) = &mut CONSOLE.lock().sink {
         ring.wait(|room| room == 2048);
+    }
+}
+
+/// Takes what was typed; returns how many bytes.
+pub(crate) fn typed(into: &mut [u8]) -> usize {
+    match &mut CONSOLE.lock().sink {
+        Sink::None => 0,
+        Sink::Ring(ring) => ring.typed(into),
+        // Nothing typed, if Xen gives none.
+        Sink::Xen => hypercall::console_read(into).unwrap_or(0),
+        Sink::Com2(uart) => uart.receive_bytes(into),
+    }
+}
+
+/// How to learn that something was typed.
+pub(crate) enum Typing {
+    /// By this event channel, whose event has just been cleared.
+    Event(Port),
+    /// There is something already.
+    Already,
+    /// By looking: these consoles have an interrupt, but a domain must not be interrupted here.
+    Look,
+}
+
+/// Clears the console's event, and tells how to wait for what will be typed.
+pub(crate) fn await_typing() -> Typing {
+    let console = CONSOLE.lock();
+    let Sink::Ring(ring) = &console.sink else { return Typing::Look };
+    shared::clear_event(ring.port);
+    match ring.input().filled() {
+        Ok(0) | Err(_) => Typing::Event(ring.port),
+        Ok(_) => Typing::Already,
     }
 }
 
@@ -185,36 +220,42 @@ impl Ring {
                 break;
             }
             let _ = hypercall::event_send(self.port.number());
-            let _ = hypercall::poll(self.port.number(), deadline.nanos());
+            let _ = hypercall::poll(&[self.port.number()], deadline.nanos());
         }
         self.gone_at = Some(self.taken());
         0
     }
 
     fn taken(&self) -> u32 {
-        self.index(offset_of!(ConsoleRing, out_cons))
+        self.output().indices().consumer
     }
 
+    /// Indices that cannot be count as a full ring: nobody takes anything from it.
     fn room(&self) -> usize {
-        let put: u32 = self.index(offset_of!(ConsoleRing, out_prod));
-        2048 - (put.wrapping_sub(self.taken()) as usize).min(2048)
-    }
-
-    fn index(&self, offset: usize) -> u32 {
-        // SAFETY: the ring is mapped at `base`; the other end writes its indices, so the read is volatile.
-        unsafe { volatile::read(volatile::field(self.page(), offset)) }
+        self.output().free().unwrap_or(0) as usize
     }
 
     fn put(&self, bytes: &[u8]) {
-        let mut at = self.index(offset_of!(ConsoleRing, out_prod));
-        for byte in bytes {
-            let place = offset_of!(ConsoleRing, output) + at as usize % 2048;
-            // SAFETY: inside the buffer because of the remainder; the caller made sure of room, so nobody reads there.
-            unsafe { volatile::write(volatile::field(self.page(), place), *byte) };
-            at = at.wrapping_add(1);
+        // Room was there just now, and only this side takes it.
+        let _ = self.output().put(bytes);
+    }
+
+    const fn output(&self) -> SharedRing {
+        // SAFETY: the builder's mapping, and later the direct map, show the ring's page; the entry confirmed it.
+        unsafe { SharedRing::new(self.page(), CONSOLE_OUTPUT) }
+    }
+
+    const fn input(&self) -> SharedRing {
+        // SAFETY: as above.
+        unsafe { SharedRing::new(self.page(), CONSOLE_INPUT) }
+    }
+
+    /// Takes what was typed; indices that cannot be are nothing typed.
+    fn typed(&self, into: &mut [u8]) -> usize {
+        let taken = self.input().take(into).unwrap_or(0);
+        if taken > 0 {
+            let _ = hypercall::event_send(self.port.number());
         }
-        fence(Ordering::Release);
-        // SAFETY: as in `index`; only this side writes `out_prod`.
-        unsafe { volatile::write(volatile::field(self.page(), offset_of!(ConsoleRing, out_prod)), at) };
+        taken
     }
 }

@@ -8,9 +8,10 @@ use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::abi::{
-    CONSOLEIO_WRITE, Call, DOMID_SELF, EVTCHNOP_SEND, MmuExtOp, MmuUpdate, PHYSDEVOP_SET_IOPL, Poll,
-    SCHEDOP_POLL, SCHEDOP_SHUTDOWN, SEGBASE_GS_KERNEL, Shutdown, TrapInfo, UVMF_INVLPG,
-    XENMEM_CURRENT_RESERVATION, XENMEM_MAXIMUM_RAM_PAGE, XENVER_VERSION,
+    CONSOLEIO_READ, CONSOLEIO_WRITE, Call, DOMID_SELF, EVTCHNOP_SEND, MmuExtOp, MmuUpdate,
+    PHYSDEVOP_SET_IOPL, Poll, Reservation, SCHEDOP_POLL, SCHEDOP_SHUTDOWN, SEGBASE_GS_KERNEL, Shutdown,
+    TrapInfo, UVMF_INVLPG, XENMEM_CURRENT_RESERVATION, XENMEM_DECREASE_RESERVATION, XENMEM_MAXIMUM_RAM_PAGE,
+    XENMEM_POPULATE_PHYSMAP, XENVER_VERSION,
 };
 use crate::addr::VirtAddr;
 use crate::{CallKind, Calls, Errno};
@@ -29,7 +30,7 @@ const fn kind(call: Call) -> CallKind {
         Call::MmuUpdate => CallKind::Update,
         Call::MmuExtOp => CallKind::Extended,
         Call::UpdateVaMapping => CallKind::OneEntry,
-        // Event channels and the scheduler are used only to wait for the console.
+        // Event channels and the scheduler are used to wait for the console, and later for the store.
         Call::ConsoleIo | Call::EventChannelOp | Call::SchedOp => CallKind::Console,
         Call::SetTrapTable | Call::MemoryOp | Call::SetSegmentBase | Call::PhysdevOp | Call::XenVersion => {
             CallKind::Other
@@ -121,16 +122,52 @@ pub fn console_write(bytes: &[u8]) -> Result<(), Errno> {
         .map(|_| ())
 }
 
+/// Reads what was typed at Xen's own console; returns how many bytes.
+pub fn console_read(into: &mut [u8]) -> Result<usize, Errno> {
+    // SAFETY: `into` outlives the call, which writes no more than its length.
+    let read =
+        unsafe { issue(Call::ConsoleIo, [CONSOLEIO_READ, into.len() as u64, into.as_mut_ptr() as u64, 0]) };
+    // Not more than the length: fits any usize.
+    read.map(|bytes| bytes as usize)
+}
+
+/// Gives machine frames back to Xen; returns how many it took.
+pub fn decrease_reservation(frames: &mut [u64]) -> Result<u64, Errno> {
+    // SAFETY: Xen only reads the frames; those that are mapped stay until they are not.
+    unsafe { reservation(XENMEM_DECREASE_RESERVATION, frames) }
+}
+
+/// Asks for a frame for each page; returns how many of the pages were replaced by their frames.
+pub fn populate_physmap(pages: &mut [u64]) -> Result<u64, Errno> {
+    // SAFETY: Xen writes within the slice.
+    unsafe { reservation(XENMEM_POPULATE_PHYSMAP, pages) }
+}
+
+/// # Safety
+/// Xen must be allowed to do that with the extents.
+unsafe fn reservation(operation: u64, extents: &mut [u64]) -> Result<u64, Errno> {
+    let reservation = Reservation {
+        extent_start: extents.as_mut_ptr(),
+        nr_extents: extents.len() as u64,
+        extent_order: 0,
+        mem_flags: 0,
+        domid: DOMID_SELF,
+    };
+    // SAFETY: structure and extents outlive the call; the caller vouches for the operation.
+    unsafe { issue(Call::MemoryOp, [operation, &raw const reservation as u64, 0, 0]) }
+}
+
 /// Notifies the other end of an event channel.
 pub fn event_send(port: u32) -> Result<(), Errno> {
     // SAFETY: `port` outlives the call; the structure is one 32-bit port.
     unsafe { issue(Call::EventChannelOp, [EVTCHNOP_SEND, &raw const port as u64, 0, 0]) }.map(|_| ())
 }
 
-/// Waits until the event channel is pending, or until `deadline` in nanoseconds of system time (0: none).
-pub fn poll(port: u32, deadline: u64) -> Result<(), Errno> {
-    let poll = Poll { ports: &raw const port, count: 1, timeout: deadline };
-    // SAFETY: `poll` and `port` outlive the call, which only reads them.
+/// Waits until one of the event channels is pending, or until `deadline` in nanoseconds of system time (0: none).
+pub fn poll(ports: &[u32], deadline: u64) -> Result<(), Errno> {
+    // A handful of channels: fits.
+    let poll = Poll { ports: ports.as_ptr(), count: ports.len() as u32, timeout: deadline };
+    // SAFETY: `poll` and `ports` outlive the call, which only reads them.
     unsafe { issue(Call::SchedOp, [SCHEDOP_POLL, &raw const poll as u64, 0, 0]) }.map(|_| ())
 }
 

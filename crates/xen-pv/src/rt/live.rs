@@ -10,6 +10,7 @@ use crate::{
     Platform, PublishedP2m, Row, Stopped, Trapped, Words,
 };
 
+use super::store::Store;
 use super::{
     clock, console, guard, heap, hypercall, loops, memory, module_names, probe, shared, trace, volatile,
 };
@@ -33,6 +34,7 @@ pub struct Live {
     entries: u64,
     copied: u64,
     filled: u64,
+    pub(super) store: Option<Store>,
 }
 
 impl Live {
@@ -46,7 +48,7 @@ impl Live {
 
     /// A view for lookups only: its counters start at zero.
     pub const fn view() -> Self {
-        Self { entries: 0, copied: 0, filled: 0 }
+        Self { entries: 0, copied: 0, filled: 0, store: None }
     }
 
     /// The L4 table's page, and the base of the mapping that shows it.
@@ -202,7 +204,7 @@ impl Platform for Live {
     }
 
     fn counters(&self) -> Counters {
-        let Self { entries, copied, filled } = *self;
+        let Self { entries, copied, filled, .. } = *self;
         Counters { nanos: clock::nanos(), calls: hypercall::counts(), entries, copied, filled }
     }
 }

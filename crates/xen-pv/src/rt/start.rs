@@ -40,12 +40,12 @@
 //! Sources: xen/include/public/xen.h (start-of-day memory layout), arch-x86/xen-x86_64.h; tools/libs/guest/
 //! xg_dom_x86.c (`vcpu_x86_64`), xen/arch/x86/pv/dom0_build.c, for what is not in the headers.
 
-use crate::abi::{Shutdown, StartInfo};
+use crate::abi::StartInfo;
 use crate::addr::{PAGE_SIZE, VirtAddr, VirtRange};
 use crate::boot::{Boot, Outcome};
 use crate::early::Early;
 use crate::start_info::Facts;
-use crate::verdict::Verdict;
+use crate::verdict::{Ending, Verdict};
 use crate::{Errno, area, output};
 
 use super::live::Live;
@@ -70,7 +70,7 @@ pub fn start<T: Outcome>(entered: Entered, main: fn(Boot<'_, Live>) -> T) -> ! {
 }
 
 /// `rsi` as an address, if it is a valid one.
-fn take_over<T: Outcome>(entered: Entered, main: fn(Boot<'_, Live>) -> T) -> Verdict {
+fn take_over<T: Outcome>(entered: Entered, main: fn(Boot<'_, Live>) -> T) -> Ending {
     let Entered { rsi, rsp } = entered;
     if let Err(errno) = traps::start() {
         return fail("set_trap_table", errno);
@@ -78,28 +78,28 @@ fn take_over<T: Outcome>(entered: Entered, main: fn(Boot<'_, Live>) -> T) -> Ver
     let Some((start_info, raw)) = read_start_info(rsi) else {
         console::use_xen();
         log::error!(target: "entry", "no start_info at {rsi:#x}: expected the address of a page in %rsi");
-        return Verdict::Failure;
+        return Verdict::Failure.into();
     };
     let early = match Early::parse(&raw) {
         Ok(early) => early,
         Err(error) => {
             console::use_xen();
             log::error!(target: "start_info", "{error}");
-            return error.verdict();
+            return error.verdict().into();
         }
     };
     match prepare(&early) {
         Ok(mut xen) => {
             main(Boot::new(&raw, early.role, facts(start_info, VirtAddr::new_truncate(rsp)), &mut xen))
-                .verdict()
+                .ending()
         }
         Err((what, errno)) => fail(what, errno),
     }
 }
 
-fn fail(what: &str, errno: Errno) -> Verdict {
+fn fail(what: &str, errno: Errno) -> Ending {
     log::error!(target: "entry", "failed to {what}: {errno}");
-    Verdict::Error
+    Verdict::Error.into()
 }
 
 /// Copies start_info, because a kernel may unmap the page from the high mapping; `None` if %rsi is not mapped.
@@ -141,10 +141,8 @@ fn facts(start_info: VirtAddr, boot_stack_end: VirtAddr) -> Facts {
     }
 }
 
-fn finish(verdict: Verdict) -> ! {
+fn finish(Ending { verdict, shutdown }: Ending) -> ! {
     console::write(format_args!("{verdict}\n"));
     console::drain();
-    die::stop(match verdict {
-        Verdict::Success | Verdict::Skip | Verdict::Error | Verdict::Failure => Shutdown::PowerOff,
-    })
+    die::stop(shutdown)
 }

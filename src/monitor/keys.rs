@@ -1,0 +1,41 @@
+//! What is typed, byte by byte; and the key that stops a long answer.
+
+use alloc::collections::VecDeque;
+
+use xen::Resident;
+
+/// Ctrl-C, which stops an answer.
+const STOP: u8 = 3;
+
+/// Typed bytes that nobody has looked at yet.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    waiting: VecDeque<u8>,
+}
+
+impl Keys {
+    /// Takes the next byte.
+    pub(super) fn next<X: Resident>(&mut self, xen: &mut X) -> Option<u8> {
+        if self.waiting.is_empty() {
+            self.fetch(xen);
+        }
+        self.waiting.pop_front()
+    }
+
+    /// Tells whether Ctrl-C was typed, and forgets what was typed before it; other keys stay for later.
+    pub(super) fn stop<X: Resident>(&mut self, xen: &mut X) -> bool {
+        self.fetch(xen);
+        let Some(at) = self.waiting.iter().position(|byte| *byte == STOP) else { return false };
+        self.waiting.drain(..=at);
+        true
+    }
+
+    fn fetch<X: Resident>(&mut self, xen: &mut X) {
+        let mut bytes = [0; 64];
+        // A person types little; what a program sends beyond this stays in the ring.
+        if self.waiting.len() < 1024 {
+            let count = xen.typed(&mut bytes);
+            self.waiting.extend(&bytes[..count]);
+        }
+    }
+}

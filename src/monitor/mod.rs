@@ -1,0 +1,58 @@
+//! What the guest does after its boot with `after=monitor`: it stays, answers whoever types at its console, and does
+//! what the toolstack asks for.
+//!
+//! A P2M is there to be used: a domain that stays gives memory back and gets other frames, loads and unloads modules,
+//! and is looked into. The loop takes what there is, first from the store, then from the console, and sleeps when there
+//! is nothing; between events the guest uses no processor time.
+//!
+//! ```text
+//!   store ---> toolstack --\
+//!                           +--> change, inspect ---> home: P2M, page tables, frames, areas, modules
+//!   keys ----> prompt -----/
+//! ```
+//!
+//! Neighbours: `boot` calls [`stay`] when its stages are over. Sources: docs/misc/xenstore-paths.pandoc (requests of the
+//! toolstack); Linux arch/x86/xen, drivers/xen/manage.c (facts).
+
+mod change;
+mod command;
+mod home;
+mod inspect;
+mod keys;
+mod modules;
+mod prompt;
+mod run;
+mod toolstack;
+
+pub(crate) use home::{Boot, Home};
+
+use keys::Keys;
+use prompt::Prompt;
+use toolstack::Toolstack;
+use xen::abi::Shutdown;
+use xen::{Gauge, Hypervisor, Resident, Wake};
+
+/// Serves until somebody ends the domain; returns how.
+#[inline(never)]
+pub(crate) fn stay<X: Hypervisor + Gauge + Resident>(home: &mut Home<'_>, xen: &mut X) -> Shutdown {
+    let mut toolstack = Toolstack::connect(home, xen);
+    log::info!(target: "monitor", "the boot is proved and the guest stays; help lists what can be asked");
+    let (mut keys, mut prompt) = (Keys::default(), Prompt::new());
+    loop {
+        let mut is_idle = true;
+        while let Some(request) = toolstack.next(xen) {
+            is_idle = false;
+            prompt.aside(|| toolstack.serve(request, home, xen));
+        }
+        if let Some(byte) = keys.next(xen) {
+            is_idle = false;
+            prompt.accept(byte, |line| run::line(line, home, &mut toolstack, &mut keys, xen));
+        }
+        if let Some(shutdown) = home.ending {
+            return shutdown;
+        }
+        if is_idle {
+            xen.wait(Wake::Anything, toolstack.wakes_at());
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The prompt: a line that is edited in place, with a history.
+//!
+//! The crate embedded-cli does the editing; it takes bytes and writes what a terminal needs. Neighbours: `keys` has the
+//! bytes, `run` takes the finished lines.
+
+use alloc::vec::Vec;
+use core::convert::Infallible;
+
+use embedded_cli::arguments::Arg;
+use embedded_cli::cli::{Cli, CliBuilder};
+use embedded_cli::command::RawCommand;
+use embedded_io::{ErrorType, Write};
+use xen::output;
+
+/// What the guest prints when it waits for a command.
+const PROMPT: &str = "revector> ";
+/// Longest line.
+const LINE: usize = 160;
+/// Bytes of earlier lines that are kept.
+const HISTORY: usize = 512;
+
+/// The domain's console, for the line editor.
+struct Terminal;
+
+impl ErrorType for Terminal {
+    type Error = Infallible;
+}
+
+impl Write for Terminal {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
+        for chunk in bytes.utf8_chunks() {
+            output::print(format_args!("{}", chunk.valid()));
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+/// A line being edited.
+pub(super) struct Prompt {
+    editor: Cli<Terminal, Infallible, [u8; LINE], [u8; HISTORY]>,
+}
+
+impl Prompt {
+    /// Shows the prompt.
+    pub(super) fn new() -> Self {
+        let built = CliBuilder::default()
+            .writer(Terminal)
+            .command_buffer([0; LINE])
+            .history_buffer([0; HISTORY])
+            .prompt(PROMPT)
+            .build();
+        let Ok(editor) = built;
+        Self { editor }
+    }
+
+    /// Takes a typed byte; calls `run` with the words of a line when it is finished.
+    pub(super) fn accept(&mut self, byte: u8, mut run: impl FnMut(&[&str])) {
+        let mut processor = RawCommand::processor(|_, line: RawCommand<'_>| {
+            let arguments = line.args();
+            let words = arguments.args().filter_map(|word| match word {
+                Ok(Arg::Value(word) | Arg::LongOption(word)) => Some(word),
+                Ok(Arg::ShortOption(_) | Arg::DoubleDash) | Err(_) => None,
+            });
+            let words: Vec<&str> = core::iter::once(line.name()).chain(words).collect();
+            run(&words);
+            Ok(())
+        });
+        let Ok(()) = self.editor.process_byte::<RawCommand<'_>, _>(byte, &mut processor);
+    }
+
+    /// Takes the prompt away while something else prints, and shows it and the unfinished line again.
+    pub(super) fn aside(&mut self, print: impl FnOnce()) {
+        let Ok(()) = self.editor.write(|_| {
+            print();
+            Ok(())
+        });
+    }
+}
