@@ -2,7 +2,7 @@
 
 use super::{Column, Comparison, Seen, complaints, misread};
 use crate::{
-    cases::{self, Case},
+    cases::{self, Case, Start},
     table,
 };
 use pv_layout::{
@@ -124,6 +124,20 @@ fn case_names_are_unique_and_fit_for_a_folder() {
         assert!(case.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{}", case.name);
         assert!(all[..index].iter().all(|other| other.name != case.name), "{} twice", case.name);
     }
+}
+
+#[test]
+fn only_guests_of_a_toolstack_have_scripts() {
+    for case in [table::all(), table::long(), table::builders(), table::readers()].concat() {
+        let direct = matches!(case.start, Start::Dom0 | Start::Dom0Com2);
+        assert!(case.script.is_empty() || !direct, "{}: nothing plays its script", case.name);
+    }
+}
+
+#[test]
+fn a_script_that_failed_is_the_complaint() {
+    let seen = Seen { outcome: Outcome::Crash, script: Some("script, step 1"), ..NOTHING };
+    assert_eq!(complaints(&cases::CASE, &seen), ["script, step 1"]);
 }
 
 #[test]

@@ -91,6 +91,11 @@ impl Guest {
         if self.memory_mib > SCRUBBED_UP_TO_MIB { End::Keep } else { End::Destroy }
     }
 
+    /// The most memory that it may ever have, in MiB.
+    pub(crate) fn most_mib(&self) -> u64 {
+        self.memory_mib.max(self.maxmem_mib.unwrap_or(0))
+    }
+
     /// The initial domain's memory that building this guest takes, in MiB: image and ramdisk are held there, and the
     /// toolstack keeps some bytes for each of the guest's pages, and `xen-mfndump` prints a line for each.
     pub(crate) fn builder_mib(&self) -> u64 {

@@ -9,6 +9,9 @@
 use anyhow::Result;
 use std::{fmt, time::Duration};
 
+/// Bytes that a complaint shows of what was sent.
+const SHOWN_BYTES: usize = 40;
+
 /// One thing to do, or to wait for. Each may take as long as the case's timeout says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -70,6 +73,10 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Type(text) => write!(f, "type '{text}'"),
+            Self::Send(bytes) if bytes.len() > SHOWN_BYTES => {
+                let shown = bytes[..SHOWN_BYTES].escape_ascii();
+                write!(f, "send {} bytes, \"{shown}\"...", bytes.len())
+            }
             Self::Send(bytes) => write!(f, "send \"{}\"", bytes.escape_ascii()),
             Self::Expect(pattern) => write!(f, "wait for a console line with '{pattern}'"),
             Self::Run(command) | Self::Shows(command, _) | Self::Fails(command, _) => {

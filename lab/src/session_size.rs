@@ -18,14 +18,14 @@ impl Size {
     /// Enough for any one of `guests`.
     pub(crate) fn for_any(guests: &[&Guest]) -> Self {
         let dom0_mib = guests.iter().map(|guest| guest.builder_mib()).max().unwrap_or(512);
-        let guest_mib = guests.iter().map(|guest| guest.memory_mib).max().unwrap_or(0);
+        let guest_mib = guests.iter().map(|guest| guest.most_mib()).max().unwrap_or(0);
         Self::with_guests(guests, dom0_mib, guest_mib)
     }
 
     /// Enough for all of `guests` one after the other, each of which stays.
     pub(crate) fn for_all(guests: &[&Guest]) -> Self {
         let dom0_mib = guests.iter().map(|guest| guest.builder_mib()).max().unwrap_or(512);
-        Self::with_guests(guests, dom0_mib, guests.iter().map(|guest| guest.memory_mib).sum())
+        Self::with_guests(guests, dom0_mib, guests.iter().map(|guest| guest.most_mib()).sum())
     }
 
     fn with_guests(guests: &[&Guest], dom0_mib: u64, guest_mib: u64) -> Self {
