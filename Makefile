@@ -1,9 +1,11 @@
 # Verbs of revector. `make help` lists them; each says at once which programs it lacks, and downloads the rest.
 #
-# Variables: MEM (MiB), RAMDISK (a file, or a size in MiB), CMDLINE, XEN (4.14, 4.17, 4.17-debug, 4.20),
+# Variables: MEM and MAXMEM (MiB), RAMDISK (a file, or a size in MiB), CMDLINE, XEN (4.14, 4.17, 4.17-debug, 4.20),
 # NOTES (none, init-p2m, mod-start-pfn, both), BUILDER (xl, shim, grub, grub-2.06-debian11, grub-2.12).
 
 MEM     ?= 64
+# The most that the guest may have later; MEM if empty.
+MAXMEM  ?=
 RAMDISK ?= $(ARCHIVE)
 CMDLINE ?=
 XEN     ?= 4.17
@@ -161,7 +163,8 @@ $(IMAGES)/truncated.cpio: $(ARCHIVE)
 
 # A ramdisk that this file knows how to make is made.
 run: needs-run notes $(filter $(IMAGES)/%,$(RAMDISK)) ## Boot the image as a guest of QEMU-hosted Xen, by xl or BUILDER
-	@$(call boot,revector) --builder $(BUILDER) --memory $(MEM) --ramdisk $(call ramdisk,$(RAMDISK))
+	@$(call boot,revector) --builder $(BUILDER) --memory $(MEM) $(if $(MAXMEM),--maxmem $(MAXMEM)) \
+		--ramdisk $(call ramdisk,$(RAMDISK))
 
 run-small: needs-run notes ## The problem in a 1 GiB guest: a ramdisk that puts the P2M across the module area's start
 	@$(call boot,revector) --memory 1024 --ramdisk 494M --archive $(ARCHIVE)
@@ -262,6 +265,6 @@ clean: ## Remove everything built, keep what was downloaded
 	@rm -rf $(IMAGES) target/seed target/static target/dist target/lab/run
 
 help: ## List the verbs
-	@echo 'make VERB [MEM=MiB] [RAMDISK=FILE|MiB] [CMDLINE="p2m=copy|alias|keep ..."] [XEN=4.14|4.17|4.17-debug|4.20]'
+	@echo 'make VERB [MEM=MiB] [MAXMEM=MiB] [RAMDISK=FILE|MiB] [CMDLINE="p2m=copy|alias|keep ..."] [XEN=4.14|4.17|4.17-debug|4.20]'
 	@echo '          [NOTES=none|init-p2m|mod-start-pfn|both] [BUILDER=xl|shim|grub]'
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 14

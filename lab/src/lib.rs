@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! main -> run       -> session | direct -> qemu         one boot
+//!                   -> interact -> terminal              the person who talks to its guest
 //!      -> suite     -> machines -> session | direct     a table of boots, two at a time, each judged by expect
 //!      -> bench     -> session | direct                 boots beside Linux; instruction counts
 //!      -> readers                                       what the toolstack read of a P2M
@@ -39,6 +40,7 @@ pub mod elf_needs;
 mod expect;
 mod grub;
 mod guest;
+mod interact;
 mod junit;
 mod lab;
 mod lanes;
@@ -64,6 +66,7 @@ mod suite;
 pub mod symbols;
 mod table;
 mod tail;
+mod terminal;
 mod walls;
 
 use anyhow::Result;

@@ -32,6 +32,8 @@ pub(crate) enum After {
     Follow,
     /// It is ended now.
     Stop,
+    /// The same, because its time is up.
+    TimedOut,
 }
 
 /// A guest that has been started.

@@ -25,6 +25,27 @@ pub(crate) fn play(peer: &mut dyn Peer, script: &[Step], limit: Duration) -> Res
     Player { peer, limit, passed: Place::default() }.play(script, "script, step ")
 }
 
+/// Types lines at the guest's console, each when the prompt is there. Returns why a line was not typed; later ones are
+/// not typed either.
+pub(crate) fn type_lines(
+    peer: &mut dyn Peer,
+    lines: &[String],
+    prompt: &str,
+    limit: Duration,
+) -> Result<Option<String>> {
+    let mut player = Player { peer, limit, passed: Place::default() };
+    for (number, line) in (1..).zip(lines) {
+        let mut why = player.expect(prompt)?.map(|why| format!("expected the prompt '{prompt}', {why}"));
+        if why.is_none() {
+            why = player.send(format!("{line}\r").as_bytes())?;
+        }
+        if let Some(why) = why {
+            return Ok(Some(format!("line {number}, '{line}', was not typed: {why}")));
+        }
+    }
+    Ok(None)
+}
+
 /// How far a console has been passed: so many lines, and so many bytes of the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Place {
@@ -96,11 +117,8 @@ impl Player<'_> {
     }
 
     fn send(&mut self, bytes: &[u8]) -> Result<Option<String>> {
-        let status = self.peer.send(bytes)?.status;
-        let failed = || {
-            format!("expected the console's terminal to take it, found exit code {status}; {}", self.latest())
-        };
-        Ok((status != 0).then(failed))
+        let wrong = wrong(&self.peer.send(bytes)?, 0, "*");
+        Ok(wrong.map(|why| format!("the console's terminal does not take it: {why}; {}", self.latest())))
     }
 
     fn run(&mut self, command: &str, status: u32, pattern: &str) -> Result<Option<String>> {

@@ -1,6 +1,6 @@
 //! Scripts, played with a guest made up for it: what must pass passes, and each kind of step fails once.
 
-use super::{Place, play};
+use super::{Place, play, type_lines};
 use crate::script::{Peer, Ran, Step, reads_p2m};
 use anyhow::Result;
 use std::time::Duration;
@@ -114,7 +114,7 @@ fn a_guest_that_ends_is_not_waited_for() {
     let found = play(&mut peer, &[Step::Expect("more")], Duration::from_secs(600)).unwrap().unwrap();
     assert!(found.contains("before the guest ended (state ---s--)"), "{found}");
     let found = complaint(&mut peer, &[Step::Type("help")]).unwrap();
-    assert!(found.contains("found exit code 1"), "{found}");
+    assert!(found.contains("does not take it: expected exit code 0, found 1"), "{found}");
 }
 
 #[test]
@@ -128,6 +128,18 @@ fn each_wrong_end_of_a_command_is_a_complaint() {
         let found = complaint(&mut Echo::default(), &[step]).unwrap();
         assert!(found.contains(why), "{found}");
     }
+}
+
+#[test]
+fn lines_are_typed_at_prompts_until_there_is_none() {
+    let lines = ["one", "two"].map(str::to_owned);
+    let mut peer = Echo::prompting();
+    assert_eq!(type_lines(&mut peer, &lines, "revector> ", LIMIT).unwrap(), None);
+    assert_eq!(peer.lines, ["revector> one", "echo: one", "revector> two", "echo: two"]);
+    let found = type_lines(&mut Echo::default(), &lines, "revector> ", LIMIT).unwrap().unwrap();
+    assert!(
+        found.starts_with("line 1, 'one', was not typed: expected the prompt 'revector> ', found none in")
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `pvlab run`: boots one image, streams its console, and ends with its verdict as the exit code.
 //!
-//! Standard output is the guest's console and nothing else. As a guest of Xen it goes through `session`, as the
+//! Standard output is the guest's console and nothing else; on a terminal, what is typed goes there (`interact`). As a guest of Xen it goes through `session`, as the
 //! initial domain through `direct`.
 
 use crate::{
@@ -8,8 +8,10 @@ use crate::{
     direct,
     dom0_image::BootFiles,
     guest::{Container, Create, Guest, Reading, Reboot},
+    interact::{Left, Talker},
     junit::{self, CaseResult},
     lab::{Lab, XenVersion},
+    live::Live,
     machines::prepare_for_shim,
     progress::Progress,
     qemu::Pace,
@@ -38,8 +40,8 @@ const SHOWN_LINES: usize = 12;
 /// Boot an image under QEMU-hosted Xen and stream its console.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 SUCCESS, 3 SKIP, 4 ERROR, 5 FAILURE, 6 no verdict, 7 timeout; 1 and 2 are the\n\
-    command's own.\n\n\
+    after_help = "Exit codes: 0 SUCCESS, or left with Ctrl-], 3 SKIP, 4 ERROR, 5 FAILURE, 6 no verdict, 7 timeout;\n\
+    1 and 2 are the command's own.\n\n\
     Example: the guest of 128 GiB, and a picture of what became of its P2M\n  \
     pvlab run --kernel target/image/revector-seed --memory 128G --ramdisk 0x10784p --report out.html"
 )]
@@ -80,7 +82,10 @@ pub(crate) struct RunArgs {
     /// Create the guest by a plain `xl create -c`.
     #[arg(long, conflicts_with = "dom0")]
     plain: bool,
-    /// Seconds from the guest's start to its end.
+    /// Type the lines of this file, each when the guest prompts with 'revector> '.
+    #[arg(long, value_name = "FILE", conflicts_with = "dom0")]
+    send: Option<PathBuf>,
+    /// Seconds from the guest's start to its end; at a terminal, until a key is typed.
     #[arg(long, default_value_t = 120, value_name = "SECS")]
     timeout: u64,
     /// Where the logs go.
@@ -99,6 +104,7 @@ struct Ended {
     outcome: Outcome,
     console: Vec<String>,
     peak_mib: Option<u64>,
+    left: Left,
 }
 
 /// Runs the verb.
@@ -114,20 +120,24 @@ pub(crate) fn run(lab: &Lab, args: &RunArgs) -> Result<ExitCode> {
         let port = if args.com2 { direct::Port::Com2 } else { direct::Port::Xen };
         let direct::Report { outcome, console, peak_mib } =
             direct::boot(Pace::Host, &files, &out, &guest, port, &mut print_line)?;
-        Ended { outcome, console, peak_mib }
+        Ended { outcome, console, peak_mib, left: Left::No }
     } else {
-        run_guest(&files, &out, &guest, &progress)?
+        run_guest(args, &files, &out, &guest, &progress)?
     };
     let outcome = ended.outcome;
     write_results(args, &ended, start.elapsed())?;
     let memory = ended.peak_mib.map_or("unknown".to_owned(), |mib| format!("{mib} MiB"));
+    let (ending, code) = match ended.left {
+        Left::Yes => ("left".to_owned(), ExitCode::SUCCESS),
+        Left::No => (outcome.to_string(), ExitCode::from(outcome.exit_code())),
+    };
     note!(
-        "{outcome} in {:.1} s ({}); QEMU's peak memory {memory}; logs in {}",
+        "{ending} in {:.1} s ({}); QEMU's peak memory {memory}; logs in {}",
         start.elapsed().as_secs_f64(),
         progress.times(),
         args.out.display()
     );
-    Ok(ExitCode::from(outcome.exit_code()))
+    Ok(code)
 }
 
 /// The files that were asked for.
@@ -210,12 +220,22 @@ fn guest(args: &RunArgs) -> Result<Guest> {
     })
 }
 
-fn run_guest(files: &BootFiles, out: &Path, guest: &Guest, progress: &Progress) -> Result<Ended> {
+fn run_guest(
+    args: &RunArgs,
+    files: &BootFiles,
+    out: &Path,
+    guest: &Guest,
+    progress: &Progress,
+) -> Result<Ended> {
+    let mut talker = Talker::choose(args.send.as_deref(), out.join("guest/console.log"))?;
+    let on_line = if talker.shows_console() { |_: &str| () } else { print_line };
     let mut session = Session::boot(files, out, Size::for_any(&[guest]), progress)?;
     if matches!(guest.container, Container::Shim(_)) {
         prepare_for_shim(&mut session, guest, &Progress::default())?;
     }
-    let report = session.run("guest", guest, progress, &mut print_line)?;
+    let mut talk = |live: &mut Live<'_>| talker.talk(live, guest.timeout);
+    let report = session.run_with("guest", guest, guest.end(), progress, &mut talk, &mut { on_line })?;
+    let left = talker.finish()?;
     if report.outcome == Outcome::NotBuilt {
         note!("xl could not create the guest; the last lines of its log:");
         note!("{}", last_lines(&report.folder.join("xl.log"), SHOWN_LINES));
@@ -224,7 +244,7 @@ fn run_guest(files: &BootFiles, out: &Path, guest: &Guest, progress: &Progress) 
         }
     }
     progress.record("the guest's run", report.ran_for);
-    Ok(Ended { outcome: report.outcome, console: report.console, peak_mib: session.peak_mib() })
+    Ok(Ended { outcome: report.outcome, console: report.console, peak_mib: session.peak_mib(), left })
 }
 
 /// The toolstack does not say that a guest is too small; its arithmetic does.

@@ -107,7 +107,7 @@ impl Session {
         let console = live.finish(end, guest)?;
         let outcome = match self.agent.ended() {
             _ if !built => Outcome::NotBuilt,
-            None if after == After::Follow => Outcome::Timeout,
+            None if after != After::Stop => Outcome::Timeout,
             Some(state) if state.contains('c') => Outcome::Crash,
             Some(_) | None => Outcome::of_console(&console),
         };

@@ -25,12 +25,7 @@ impl Tail {
     /// The lines completed since the last call, without their line ends: pv-shim adds a carriage return before a line,
     /// too.
     pub(crate) fn lines(&mut self) -> Vec<String> {
-        let mut fresh = Vec::new();
-        if let Ok(mut file) = File::open(&self.path)
-            && file.seek(SeekFrom::Start(self.offset)).is_ok()
-        {
-            self.offset += file.read_to_end(&mut fresh).unwrap_or(0) as u64;
-        }
+        let fresh = self.bytes();
         self.unfinished.extend(fresh);
         let Some(end) = self.unfinished.iter().rposition(|byte| *byte == b'\n') else {
             return Vec::new();
@@ -38,6 +33,17 @@ impl Tail {
         let rest = self.unfinished.split_off(end + 1);
         let complete = std::mem::replace(&mut self.unfinished, rest);
         String::from_utf8_lossy(&complete).lines().map(|line| line.trim_matches('\r').to_owned()).collect()
+    }
+
+    /// The bytes written since the last call, as they are; for who wants no lines.
+    pub(crate) fn bytes(&mut self) -> Vec<u8> {
+        let mut fresh = Vec::new();
+        if let Ok(mut file) = File::open(&self.path)
+            && file.seek(SeekFrom::Start(self.offset)).is_ok()
+        {
+            self.offset += file.read_to_end(&mut fresh).unwrap_or(0) as u64;
+        }
+        fresh
     }
 
     /// What has been read of a line that is not complete.
