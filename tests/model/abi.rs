@@ -93,7 +93,7 @@ fn structures() -> Vec<Fact> {
         ),
         structure!(without bindings StoreRing = xenstore_domain_interface;
             requests = req, replies = rsp, req_cons = req_cons, req_prod = req_prod, rsp_cons = rsp_cons,
-            rsp_prod = rsp_prod,
+            rsp_prod = rsp_prod, server_features = server_features, connection = connection, error = error,
         ),
         structure!(without bindings StoreHeader = xsd_sockmsg;
             kind = r#type, request = req_id, transaction = tx_id, len = len,

@@ -40,6 +40,12 @@ pub struct StoreRing {
     pub rsp_cons: u32,
     /// Producer of `replies`.
     pub rsp_prod: u32,
+    /// What the store can do besides.
+    pub server_features: u32,
+    /// 0 unless a reconnection is under way.
+    pub connection: u32,
+    /// The store's error; 0 for none.
+    pub error: u32,
 }
 
 /// What each message of xenstore starts with; numbers are little-endian.
