@@ -3,7 +3,7 @@
 //! Neighbours: `script` has the steps, `table` lists these cases; the guest's side is `src/monitor`.
 
 use crate::{
-    cases::{Case, HELLO, case},
+    cases::{Case, HELLO, Start, case},
     guest::Reboot,
     script::Step::{self, Expect, ReadP2m, Repeat, Run, Send, Shows, Type},
 };
@@ -147,6 +147,9 @@ pub(crate) fn quick() -> Vec<Case> {
                     PROMPT,
                     Run("xl sysrq $NAME m"),
                     Expect("frames: *"),
+                    Type("reboot"),
+                    Expect("Test result: SUCCESS"),
+                    PROMPT,
                     Run("xl shutdown -w $NAME"),
                 ],
             )
@@ -162,20 +165,50 @@ pub(crate) fn quick() -> Vec<Case> {
             script: &[Repeat(1, DOWN_AND_UP), Repeat(1, END)],
             ..case("monitor-balloon")
         },
-        stays(
-            "monitor-idle",
-            &[
-                PROMPT,
-                Run("a=$(xl list $NAME | awk 'NR == 2 { print $6 }'); sleep 20; \
-                     b=$(xl list $NAME | awk 'NR == 2 { print $6 }'); echo $a $b; \
-                     awk \"BEGIN { exit !($b - $a <= 0.1) }\""),
-                Repeat(1, END),
-            ],
-        ),
     ]
 }
 
 const COMMANDS_AND_END: &[Step] = &[Repeat(1, COMMANDS), PROMPT, Type("poweroff")];
+
+/// Initial domains: there is no store, and the console has no event channel.
+pub(crate) fn initial_domains() -> Vec<Case> {
+    const SCRIPT: &[Step] = &[
+        PROMPT,
+        Type("help"),
+        Expect("help: poweroff *"),
+        PROMPT,
+        Type("xenstore data"),
+        Expect("xenstore: no store"),
+        PROMPT,
+        Type("balloon 128"),
+        Expect("balloon: 0x8000 pages given back: Xen counts 0x8000 (128 MiB)"),
+        PROMPT,
+        Type("verify"),
+        Expect("verify: 32768 of 32768 entries equal M2P*"),
+        PROMPT,
+        Type("balloon 256"),
+        Expect("balloon: 0x8000 pages got*"),
+        PROMPT,
+        Type("insmod hello"),
+        Expect(HELLO),
+        PROMPT,
+        Type("poweroff"),
+    ];
+    let stays = |name, start, cmdline| Case { start, cmdline, memory_mib: 256, script: SCRIPT, ..case(name) };
+    vec![
+        stays("monitor-dom0", Start::Dom0, "after=monitor"),
+        stays("monitor-dom0-com2", Start::Dom0Com2, "after=monitor console=com2"),
+    ]
+}
+
+/// A minute of nothing: at most 0.1 s of processor time.
+const IDLE: &[Step] = &[
+    PROMPT,
+    Run("used() { xl list $NAME | awk 'NR == 2 { print $6 }'; }; a=$(used); sleep 60; b=$(used); \
+         echo $a $b; awk \"BEGIN { exit !($b - $a <= 0.1) }\""),
+    Shows("xl list $NAME", " -b---- "),
+    Repeat(1, END),
+];
 
 /// Each strategy, ten times down and up, and beyond the size at the boot; a minute of nothing; a minute of noise.
 pub(crate) fn long() -> Vec<Case> {
@@ -203,6 +236,7 @@ pub(crate) fn long() -> Vec<Case> {
     ];
     let mut cases: Vec<_> =
         lines.iter().flat_map(|(name, line)| [sized(name, line), beyond(name, line)]).collect();
+    cases.push(Case { cmdline: "after=monitor", timeout_secs: 120, script: IDLE, ..case("monitor-idle") });
     cases.push(Case {
         cmdline: "after=monitor",
         timeout_secs: 120,

@@ -7,16 +7,20 @@ use crate::{
     dom0_image::BootFiles,
     guest::Guest,
     lab::link_or_copy,
+    player,
     qemu::{Machine, Pace, Processor, Qemu},
     ramdisk,
+    script::{Peer, Ran},
     tail::Tail,
 };
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use pv_layout::{ramdisk::Ramdisk, verdict::Outcome};
 use std::{
     ffi::OsString,
     fs,
+    io::{self, Write},
     path::Path,
+    process::ChildStdin,
     thread,
     time::{Duration, Instant},
 };
@@ -41,6 +45,8 @@ pub(crate) enum Port {
 pub(crate) struct Report {
     pub outcome: Outcome,
     pub console: Vec<String>,
+    /// Why a script ended before its end.
+    pub complaint: Option<String>,
     pub peak_mib: Option<u64>,
 }
 
@@ -68,28 +74,114 @@ pub(crate) fn boot(
     let memory_mib =
         guest.memory_mib + guest.memory_mib / 32 + BESIDES_MIB + guest.ramdisk.bytes().div_ceil(1 << 20);
     let machine = Machine { memory_mib, processor: Processor::Plain, pace };
-    let mut qemu = Qemu::start(files.qemu(), folder, machine, &arguments(guest))?;
-    let mut xen = Tail::new(folder.join("xen.log"));
-    let mut com2 = Tail::new(folder.join("com2.log"));
-    let mut console = Vec::new();
-    let deadline = Instant::now() + guest.timeout + XEN_START;
-    let mut end = None;
-    while end.is_none() && Instant::now() < deadline && qemu.ended().is_none() {
-        thread::sleep(POLL);
-        let lines = xen.lines();
-        end = lines.iter().chain([&xen.unfinished()]).find_map(|line| end_of(line));
-        let shown = match port {
-            Port::Xen => lines.into_iter().filter(|line| !line.starts_with("(XEN)")).collect(),
-            Port::Com2 => com2.lines(),
-        };
-        shown.iter().for_each(|line| on_line(line));
-        console.extend(shown);
+    let mut qemu = Qemu::start(files.qemu(), folder, machine, &arguments(guest, port))?;
+    let keyboard = if guest.script.is_empty() { None } else { keyboard(&mut qemu) };
+    let mut domain = InitialDomain::new(qemu, folder, port, keyboard, on_line);
+    let limit = guest.timeout + XEN_START;
+    let complaint = player::play(&mut domain, guest.script, limit)?;
+    if complaint.is_none() {
+        domain.follow_to_its_end(limit)?;
     }
-    let end = end.or_else(|| qemu.ended().map(|_| End::Unsaid));
+    let InitialDomain { qemu, end, console, .. } = domain;
     if end == Some(End::Unsaid) && fs::metadata(folder.join("xen.log")).map_or(0, |meta| meta.len()) == 0 {
         bail!("QEMU ended before Xen said anything: see {}/qemu.log", folder.display());
     }
-    Ok(Report { outcome: judge(end, &console), console, peak_mib: qemu.peak_mib() })
+    Ok(Report { outcome: judge(end, &console), console, complaint, peak_mib: qemu.peak_mib() })
+}
+
+/// The serial port's other end. What comes out of it is in the log already, and only has to be taken.
+fn keyboard(qemu: &mut Qemu) -> Option<ChildStdin> {
+    let (input, mut output) = qemu.pipes()?;
+    thread::spawn(move || io::copy(&mut output, &mut io::sink()));
+    Some(input)
+}
+
+/// A domain that is running.
+struct InitialDomain<'a> {
+    qemu: Qemu,
+    xen: Tail,
+    com2: Tail,
+    port: Port,
+    keyboard: Option<ChildStdin>,
+    console: Vec<String>,
+    on_line: &'a mut dyn FnMut(&str),
+    end: Option<End>,
+}
+
+impl<'a> InitialDomain<'a> {
+    fn new(
+        qemu: Qemu,
+        folder: &Path,
+        port: Port,
+        keyboard: Option<ChildStdin>,
+        on_line: &'a mut dyn FnMut(&str),
+    ) -> Self {
+        let (xen, com2) = (Tail::new(folder.join("xen.log")), Tail::new(folder.join("com2.log")));
+        Self { qemu, xen, com2, port, keyboard, console: Vec::new(), on_line, end: None }
+    }
+
+    fn follow_to_its_end(&mut self, limit: Duration) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        while self.end.is_none() && Instant::now() < deadline {
+            self.listen()?;
+        }
+        Ok(())
+    }
+}
+
+impl Peer for InitialDomain<'_> {
+    fn send(&mut self, bytes: &[u8]) -> Result<Ran> {
+        let Some(keyboard) = &mut self.keyboard else {
+            bail!("QEMU was started without a serial port to type at")
+        };
+        keyboard
+            .write_all(bytes)
+            .and_then(|()| keyboard.flush())
+            .context("QEMU takes nothing that is typed")?;
+        Ok(Ran::default())
+    }
+
+    fn shell(&mut self, command: &str, _: Duration) -> Result<Ran> {
+        Ok(Ran {
+            status: 127,
+            output: format!("{command}: there is no toolstack: the image is the initial domain"),
+        })
+    }
+
+    fn read_p2m(&mut self, _: Duration) -> Result<Vec<String>> {
+        Ok(vec!["there is no toolstack to read it: the image is the initial domain".to_owned()])
+    }
+
+    fn listen(&mut self) -> Result<()> {
+        thread::sleep(POLL);
+        let ended = self.qemu.ended();
+        let lines = self.xen.lines();
+        self.end = self.end.or(lines.iter().chain([&self.xen.unfinished()]).find_map(|line| end_of(line)));
+        let shown = match self.port {
+            Port::Xen => lines.into_iter().filter(|line| !line.starts_with("(XEN)")).collect(),
+            Port::Com2 => self.com2.lines(),
+        };
+        shown.iter().for_each(|line| (self.on_line)(line));
+        self.console.extend(shown);
+        self.end = self.end.or_else(|| ended.map(|_| End::Unsaid));
+        Ok(())
+    }
+
+    fn lines(&self) -> &[String] {
+        &self.console
+    }
+
+    fn unfinished(&self) -> String {
+        let tail = match self.port {
+            Port::Xen => &self.xen,
+            Port::Com2 => &self.com2,
+        };
+        tail.unfinished().trim_matches('\r').to_owned()
+    }
+
+    fn ended(&self) -> Option<&str> {
+        self.end.map(|_| "-")
+    }
 }
 
 fn judge(end: Option<End>, console: &[String]) -> Outcome {
@@ -125,7 +217,7 @@ fn lay_out(files: &BootFiles, folder: &Path, guest: &Guest) -> Result<()> {
     }
 }
 
-fn arguments(guest: &Guest) -> Vec<OsString> {
+fn arguments(guest: &Guest, port: Port) -> Vec<OsString> {
     let xen = format!(
         "com1=115200,8n1 console=com1 bootscrub=0 loglvl=all guest_loglvl=all noreboot dom0_max_vcpus=1 \
          dom0_mem={0}M,max:{0}M",
@@ -134,20 +226,20 @@ fn arguments(guest: &Guest) -> Vec<OsString> {
     // QEMU splits modules at commas; a doubled one stands for itself.
     let image = format!("image {}", guest.cmdline.replace(',', ",,"));
     let modules = if guest.ramdisk == Ramdisk::None { image } else { format!("{image},ramdisk") };
-    [
-        "-kernel",
-        "xen",
-        "-append",
-        &xen,
-        "-initrd",
-        &modules,
-        "-serial",
-        "file:xen.log",
-        "-serial",
-        "file:com2.log",
-    ]
-    .map(OsString::from)
-    .into()
+    let mut arguments: Vec<_> =
+        ["-kernel", "xen", "-append", &xen, "-initrd", &modules].map(OsString::from).into();
+    for (this, log) in [(Port::Xen, "xen.log"), (Port::Com2, "com2.log")] {
+        let is_typed_at = this == port && !guest.script.is_empty();
+        let typed_at = format!("stdio,id=keyboard,signal=off,logfile={log}");
+        let file = format!("file:{log}");
+        let device: &[&str] = if is_typed_at {
+            &["-chardev", &typed_at, "-serial", "chardev:keyboard"]
+        } else {
+            &["-serial", &file]
+        };
+        arguments.extend(device.iter().map(OsString::from));
+    }
+    arguments
 }
 
 #[cfg(test)]

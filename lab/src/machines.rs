@@ -141,7 +141,7 @@ impl<'a> Machines<'a> {
         let golden = golden(case, Column::InitialDomain)?;
         let seen = Seen {
             outcome: report.outcome,
-            script: None,
+            script: report.complaint.as_deref(),
             console: &report.console,
             xen: &xen,
             toolstack: None,

@@ -118,7 +118,7 @@ pub(crate) fn run(lab: &Lab, args: &RunArgs) -> Result<ExitCode> {
     let out = args.out.canonicalize()?;
     let ended = if args.dom0 {
         let port = if args.com2 { direct::Port::Com2 } else { direct::Port::Xen };
-        let direct::Report { outcome, console, peak_mib } =
+        let direct::Report { outcome, console, peak_mib, .. } =
             direct::boot(Pace::Host, &files, &out, &guest, port, &mut print_line)?;
         Ended { outcome, console, peak_mib, left: Left::No }
     } else {

@@ -69,6 +69,16 @@ pub(crate) fn reads_p2m(script: &[Step]) -> bool {
     })
 }
 
+/// Whether a script has steps that only a toolstack can take.
+#[cfg(test)]
+pub(crate) fn needs_toolstack(script: &[Step]) -> bool {
+    script.iter().any(|step| match step {
+        Step::Type(_) | Step::Send(_) | Step::Expect(_) => false,
+        Step::Run(_) | Step::Shows(..) | Step::Fails(..) | Step::ReadP2m => true,
+        Step::Repeat(_, steps) => needs_toolstack(steps),
+    })
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

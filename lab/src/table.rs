@@ -20,6 +20,7 @@ pub(crate) fn all() -> Vec<Case> {
         matrix::cases(),
         cases::slow(),
         cases_examples::initial_domains(),
+        cases_monitor::initial_domains(),
         cases_examples::in_shim(),
         cases_large::seeds(),
     ]
