@@ -100,7 +100,7 @@ pub fn boot<X: Hypervisor + Gauge + Resident>(
         return Ok(Shutdown::PowerOff);
     }
     let boot = monitor::Boot { info: &info, layout: &layout, setup, laps: meter.into_laps() };
-    Ok(monitor::stay(&mut monitor::Home::new(boot, &mut p2m, resources, vmalloc), xen))
+    Ok(monitor::stay(&mut monitor::Guest::new(boot, &mut p2m, resources, vmalloc), xen))
 }
 
 fn verify<X: Hypervisor>(

@@ -6,22 +6,18 @@
 
 use super::list::Modules;
 use super::source::{RamdiskPages, Unpacked};
-use super::{load, source};
+use super::{load, loan, source};
 use crate::balance::Balance;
 use crate::error::{BootError, InStage};
 use crate::report;
 use crate::setup::Setup;
 use crate::stage::Stage;
 use pv_memory::error::MmError;
-use pv_memory::frames::Zone;
 use pv_memory::layout::Layout;
 use pv_memory::memory::Memory;
 use pv_memory::vmalloc::Vmalloc;
 use xen::Hypervisor;
 use xen::verdict::Verdict;
-
-/// Pages lent to the heap while modules are loaded: 2 MiB, for lists of symbols and pages.
-const LOAN_PAGES: u64 = 512;
 
 /// Lends the heap some pages, and runs stage 9. A domain without free pages runs it without them.
 pub(crate) fn run<X: Hypervisor>(
@@ -31,10 +27,7 @@ pub(crate) fn run<X: Hypervisor>(
     memory: &mut Memory<'_>,
     xen: &mut X,
 ) -> Result<(), BootError> {
-    let loan = memory.frames.take(Zone::Mapped(memory.tables.window()), LOAN_PAGES).ok();
-    if let Some(loan) = &loan {
-        memory.tables.window().lend(xen, loan);
-    }
+    let loan = loan::lend(memory.tables, memory.frames, xen);
     let done = load_and_unload(layout, setup, vmalloc, memory, xen);
     match loan {
         Some(loan) if xen.take_back() => {

@@ -9,4 +9,5 @@ pub(crate) mod driver;
 pub mod export;
 pub mod list;
 pub mod load;
+pub(crate) mod loan;
 pub mod source;

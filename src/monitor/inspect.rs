@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::home::Home;
+use super::guest::Guest;
 use super::keys::Keys;
 use crate::report;
 use pv_memory::dump;
@@ -39,18 +39,18 @@ impl<'k> Answer<'k> {
     }
 }
 
-pub(super) fn layout(home: &Home<'_>) {
-    report::layout(home.boot.layout);
+pub(super) fn layout(guest: &Guest<'_>) {
+    report::layout(guest.boot.layout);
 }
 
 pub(super) fn p2m<X: Hypervisor + Resident>(
     first: Pfn,
     count: u64,
-    home: &Home<'_>,
+    guest: &Guest<'_>,
     answer: &mut Answer<'_>,
     xen: &mut X,
 ) {
-    let all = home.p2m.nr_pages();
+    let all = guest.p2m.nr_pages();
     if first.raw() >= all {
         log::warn!(target: "p2m", "{first}: expected a page below {all:#x}");
         return;
@@ -60,7 +60,7 @@ pub(super) fn p2m<X: Hypervisor + Resident>(
         if !answer.goes_on(xen) {
             return;
         }
-        match home.p2m.get(home.tables.window(), xen, pfn) {
+        match guest.p2m.get(guest.tables.window(), xen, pfn) {
             Slot::Frame(mfn) => log::info!(target: "p2m", "{pfn} -> {mfn}"),
             Slot::Missing => log::info!(target: "p2m", "{pfn} missing"),
             Slot::Identity => log::info!(target: "p2m", "{pfn} identity"),
@@ -68,13 +68,13 @@ pub(super) fn p2m<X: Hypervisor + Resident>(
     }
 }
 
-pub(super) fn m2p<X: Hypervisor>(mfn: Mfn, home: &Home<'_>, xen: &X) {
+pub(super) fn m2p<X: Hypervisor>(mfn: Mfn, guest: &Guest<'_>, xen: &X) {
     let Some(claim) = xen.m2p(mfn) else {
         log::info!(target: "m2p", "{mfn}: no page");
         return;
     };
     // Whose page it is M2P does not say: it is this domain's if the P2M agrees.
-    match claim.confirmed(|pfn| home.p2m.frame(home.tables.window(), xen, pfn)) {
+    match claim.confirmed(|pfn| guest.p2m.frame(guest.tables.window(), xen, pfn)) {
         Some(pfn) => log::info!(target: "m2p", "{mfn} -> {pfn}, as in the P2M"),
         None => {
             log::info!(target: "m2p", "{mfn}: a page of another domain's, or of no one's: the P2M does not have it")
@@ -82,9 +82,13 @@ pub(super) fn m2p<X: Hypervisor>(mfn: Mfn, home: &Home<'_>, xen: &X) {
     }
 }
 
-pub(super) fn walk<X: Hypervisor>(at: VirtAddr, home: &Home<'_>, xen: &X) {
+pub(super) fn walk<X: Hypervisor>(at: VirtAddr, guest: &Guest<'_>, xen: &X) {
+    if xen::area::XEN.contains(at) {
+        log::warn!(target: "walk", "{at:#x}: expected an address of the guest's: Xen does not show its own page tables");
+        return;
+    }
     for level in [Level::L4, Level::L3, Level::L2, Level::L1] {
-        let table = match home.tables.find(xen, at, level) {
+        let table = match guest.tables.find(xen, at, level) {
             Ok(Some(table)) => table,
             Ok(None) => return,
             Err(error) => {
@@ -92,17 +96,17 @@ pub(super) fn walk<X: Hypervisor>(at: VirtAddr, home: &Home<'_>, xen: &X) {
                 return;
             }
         };
-        let entry = home.tables.entry(xen, table, at);
+        let entry = guest.tables.entry(xen, table, at);
         log::info!(target: "walk", "{level:?}[{}] of {} = {:#018x}", level.index(at), table.pfn, entry.word());
     }
 }
 
-pub(super) fn maps<X: Hypervisor + Resident>(home: &Home<'_>, answer: &mut Answer<'_>, xen: &mut X) {
+pub(super) fn maps<X: Hypervisor + Resident>(guest: &Guest<'_>, answer: &mut Answer<'_>, xen: &mut X) {
     // What lies above the area of Xen, whose tables a guest cannot read.
     let kernel = VirtAddr::new_truncate(xen::area::XEN.end_raw());
     let range = VirtRange::new(kernel, u64::MAX - kernel.as_u64());
     let mut lines = Vec::new();
-    if let Err(error) = dump::dump(home.tables, xen, range, |line| lines.push(line)) {
+    if let Err(error) = dump::dump(guest.tables, xen, range, |line| lines.push(line)) {
         failed("maps", &error);
     }
     for line in lines {
@@ -113,30 +117,30 @@ pub(super) fn maps<X: Hypervisor + Resident>(home: &Home<'_>, answer: &mut Answe
     }
 }
 
-pub(super) fn frames<X: Hypervisor>(home: &Home<'_>, xen: &X) {
-    report::frames(home.frames);
+pub(super) fn frames<X: Hypervisor>(guest: &Guest<'_>, xen: &X) {
+    report::frames(guest.frames);
     let owned = xen.owned_pages().unwrap_or(0);
-    let (without, all) = (home.balloon.pages(), home.p2m.nr_pages());
+    let (without, all) = (guest.balloon.pages(), guest.p2m.nr_pages());
     log::info!(target: "frames", "{without:#x} pages without a machine frame, of {all:#x}; Xen counts {owned:#x} with one");
 }
 
-pub(super) fn areas(home: &Home<'_>) {
-    for range in home.vmalloc.ranges() {
+pub(super) fn areas(guest: &Guest<'_>) {
+    for range in guest.vmalloc.ranges() {
         log::info!(target: "vmalloc", "{range} ({} pages)", range.pages());
     }
-    log::info!(target: "vmalloc", "{} areas", home.vmalloc.areas());
+    log::info!(target: "vmalloc", "{} areas", guest.vmalloc.areas());
 }
 
-pub(super) fn verify<X: Hypervisor>(home: &Home<'_>, xen: &X) {
-    let seen = home.p2m.verify(home.tables, xen, Verify::Full);
+pub(super) fn verify<X: Hypervisor>(guest: &Guest<'_>, xen: &X) {
+    let seen = guest.p2m.verify(guest.tables, xen, Verify::Full);
     report::verified(&seen, Verify::Full);
     if !seen.is_good() {
         log::error!(target: "verify", "P2M and M2P differ");
     }
 }
 
-pub(super) fn digest<X: Hypervisor>(home: &Home<'_>, xen: &X) {
-    report::digest(&home.p2m.digest(home.tables.window(), xen));
+pub(super) fn digest<X: Hypervisor>(guest: &Guest<'_>, xen: &X) {
+    report::digest(&guest.p2m.digest(guest.tables.window(), xen));
 }
 
 pub(super) fn stats<X: Hypervisor>(xen: &X) {

@@ -7,6 +7,9 @@ use xen::Resident;
 /// Ctrl-C, which stops an answer.
 const STOP: u8 = 3;
 
+/// Bytes that wait at most.
+const MOST: usize = 1024;
+
 /// Typed bytes that nobody has looked at yet.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
@@ -30,12 +33,11 @@ impl Keys {
         true
     }
 
+    /// Takes what was typed. A person types little: of what a program sends beyond the limit, only Ctrl-C is kept.
     fn fetch<X: Resident>(&mut self, xen: &mut X) {
         let mut bytes = [0; 64];
-        // A person types little; what a program sends beyond this stays in the ring.
-        if self.waiting.len() < 1024 {
-            let count = xen.typed(&mut bytes);
-            self.waiting.extend(&bytes[..count]);
-        }
+        let count = xen.typed(&mut bytes);
+        let has_room = self.waiting.len() < MOST;
+        self.waiting.extend(bytes[..count].iter().filter(|byte| has_room || **byte == STOP));
     }
 }

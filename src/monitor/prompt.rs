@@ -14,6 +14,9 @@ use xen::output;
 
 /// What the guest prints when it waits for a command.
 const PROMPT: &str = "revector> ";
+/// What terminals send for the key that the editor knows by the other byte.
+const DELETE: u8 = 0x7f;
+const BACKSPACE: u8 = 0x08;
 /// Longest line.
 const LINE: usize = 160;
 /// Bytes of earlier lines that are kept.
@@ -57,6 +60,11 @@ impl Prompt {
         Self { editor }
     }
 
+    /// Ends the prompt's line: the domain's last lines follow.
+    pub(super) fn leave(self) {
+        output::print(format_args!("\n"));
+    }
+
     /// Takes a typed byte; calls `run` with the words of a line when it is finished.
     pub(super) fn accept(&mut self, byte: u8, mut run: impl FnMut(&[&str])) {
         let mut processor = RawCommand::processor(|_, line: RawCommand<'_>| {
@@ -69,6 +77,12 @@ impl Prompt {
             run(&words);
             Ok(())
         });
+        // The editor takes any other byte for a part of UTF-8, and does not check all of it; commands are ASCII.
+        let byte = match byte {
+            DELETE => BACKSPACE,
+            0..=0x7e => byte,
+            _ => return,
+        };
         let Ok(()) = self.editor.process_byte::<RawCommand<'_>, _>(byte, &mut processor);
     }
 

@@ -4,166 +4,133 @@
 //! | --- | --- | --- |
 //! | `control/shutdown` | toolstack | poweroff, reboot, halt, suspend; the guest writes an empty value when it obeys |
 //! | `control/sysrq` | toolstack | one letter; likewise |
-//! | `control/feature-*` | guest | what it obeys |
+//! | `control/feature-*` | guest | what it obeys, where the toolstack lets it write |
 //! | `memory/target` | toolstack | KiB that the domain shall have |
 //! | `memory/static-max` | toolstack | KiB that it may ever have |
 //! | `data/revector/*` | guest | what it is |
 //!
+//! Each watched path is marked when an event names it, and read when the guest gets to it: how many events there were
+//! does not matter, and a store that is silent for a while is asked again.
+//!
 //! Sources: docs/misc/xenstore-paths.pandoc.
 
-use alloc::borrow::ToOwned;
-use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
 
-use super::change;
-use super::home::Home;
-use super::inspect;
+use super::change::{self, Change};
+use super::guest::Guest;
+use super::wish::{Path, Request};
+use super::{inspect, introduce};
 use pv_memory::p2m::Strategy;
 use xen::abi::Shutdown;
 use xen::store::{Client, StoreError};
 use xen::time::Instant;
 use xen::{Hypervisor, Resident};
 
-const SHUTDOWN: &str = "control/shutdown";
-const SYSRQ: &str = "control/sysrq";
-const TARGET: &str = "memory/target";
-/// Requests that are obeyed, as `control/feature-*`.
-const FEATURES: [&str; 4] = ["poweroff", "reboot", "halt", "sysrq"];
-/// The first and the longest time until a target that was not reached is tried again.
-const RETRY_NANOS: (u64, u64) = (1_000_000_000, 32_000_000_000);
-
-/// Something that the toolstack asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Request {
-    /// A shutdown of this kind.
-    Shutdown(String),
-    /// A sysrq letter.
-    Sysrq(String),
-    /// So many pages.
-    Target(u64),
-}
+/// The first and the longest time until a target that was not reached is tried again, in nanoseconds.
+const RETRY: (u64, u64) = (1_000_000_000, 32_000_000_000);
+/// How long a silent store is left alone.
+const REST_NANOS: u64 = 10_000_000_000;
+/// How often an acknowledgement is written that others interfere with.
+const ATTEMPTS: u32 = 4;
 
 /// The connection to the toolstack; without a store it never asks for anything.
 #[derive(Debug, Default)]
 pub(super) struct Toolstack {
     store: Option<Client>,
-    target: Option<u64>,
-    retry: Option<(Instant, u64)>,
+    /// Paths to read.
+    marked: [bool; Path::ALL.len()],
+    /// A silent store is not asked before.
+    rests_until: Option<Instant>,
+    /// Pages that the toolstack counts as the domain's and that pv-shim keeps.
+    kept_by_shim: u64,
+    target: Option<Target>,
+}
+
+/// A target that has not been reached.
+#[derive(Debug)]
+struct Target {
+    pages: u64,
+    told: Change,
+    again_at: Instant,
+    waited: u64,
 }
 
 impl Toolstack {
     /// Opens the store, says what the guest is, and watches for requests.
-    pub(super) fn connect<X: Hypervisor + Resident>(home: &mut Home<'_>, xen: &mut X) -> Self {
-        let info = home.boot.info;
-        let Some((page, port)) = info.store.zip(info.store_port) else {
+    pub(super) fn connect<X: Hypervisor + Resident>(guest: &Guest<'_>, xen: &mut X) -> Self {
+        let info = guest.boot.info;
+        let Some((page, port)) = guest.boot.layout.store_ring().zip(info.store_port) else {
             log::info!(target: "xenstore", "no store: nobody can ask for anything but at this console");
             return Self::default();
         };
-        home.tables.window().open_store(xen, page, port);
-        let mut toolstack = Self { store: Some(Client::new()), target: None, retry: None };
-        if let Err(error) = toolstack.introduce(home, xen) {
-            toolstack.lost(&error, xen);
-        }
+        guest.tables.window().open_store(xen, page, port);
+        let mut store = Client::new();
+        let introduced = introduce::introduce(&mut store, guest, xen);
+        let mut toolstack = Self { store: Some(store), ..Self::default() };
+        toolstack.kept_by_shim = toolstack.check(introduced, xen).unwrap_or(0);
         toolstack
-    }
-
-    fn introduce<X: Hypervisor + Resident>(
-        &mut self,
-        home: &mut Home<'_>,
-        xen: &mut X,
-    ) -> Result<(), StoreError> {
-        let Some(store) = &mut self.store else { return Ok(()) };
-        if let Some(most) = number(store.read("memory/static-max", xen)) {
-            reach(most / 4, home, xen);
-        }
-        for name in FEATURES {
-            // An old toolstack does not let the guest write there, and does not look either.
-            optional(store.write(&format!("control/feature-{name}"), b"1", xen))?;
-        }
-        let facts = [
-            ("verdict", "SUCCESS".to_owned()),
-            ("version", env!("CARGO_PKG_VERSION").to_owned()),
-            ("strategy", format!("{:?}", home.p2m.strategy()).to_lowercase()),
-            ("entries", format!("{}", home.p2m.nr_pages())),
-        ];
-        for (name, value) in facts {
-            optional(store.write(&format!("data/revector/{name}"), value.as_bytes(), xen))?;
-        }
-        for lap in &home.boot.laps {
-            let path = format!("data/revector/stage/{}", lap.stage);
-            optional(store.write(&path, format!("{}", lap.micros).as_bytes(), xen))?;
-        }
-        for path in [SHUTDOWN, SYSRQ, TARGET] {
-            store.watch(path, path, xen)?;
-        }
-        Ok(())
     }
 
     /// Returns the next request, if there is one.
     pub(super) fn next<X: Resident>(&mut self, xen: &mut X) -> Option<Request> {
-        match self.try_next(xen) {
-            Ok(Some(request)) => Some(request),
-            Ok(None) => self.due(xen),
-            Err(error) => {
-                self.lost(&error, xen);
-                None
+        if self.rests_until.is_none_or(|until| xen.now() >= until) {
+            self.rests_until = None;
+            let next = self.try_next(xen);
+            if let Some(request) = self.check(next, xen).flatten() {
+                return Some(request);
             }
         }
+        let target = self.target.as_ref()?;
+        (xen.now() >= target.again_at).then_some(Request::Target(target.pages))
     }
 
     fn try_next<X: Resident>(&mut self, xen: &mut X) -> Result<Option<Request>, StoreError> {
         let Some(store) = &mut self.store else { return Ok(None) };
         while let Some(event) = store.event(xen)? {
-            let value = match store.read(&event.token, xen) {
+            if let Some(path) = Path::ALL.into_iter().find(|path| path.text() == event.token) {
+                self.marked[path as usize] = true;
+            }
+        }
+        for path in Path::ALL {
+            if !self.marked[path as usize] {
+                continue;
+            }
+            let value = match store.read(path.text(), xen) {
                 Ok(value) => String::from_utf8_lossy(&value).into_owned(),
                 // Nobody has written there yet.
-                Err(StoreError::Refused { .. }) => continue,
+                Err(StoreError::Refused { .. }) => String::new(),
                 Err(error) => return Err(error),
             };
-            match event.token.as_str() {
-                SHUTDOWN if !value.is_empty() => return Ok(Some(Request::Shutdown(value))),
-                SYSRQ if !value.is_empty() => return Ok(Some(Request::Sysrq(value))),
-                TARGET => {
-                    let pages = value.trim().parse::<u64>().ok().map(|kib| kib / 4);
-                    if pages != self.target
-                        && let Some(pages) = pages
-                    {
-                        return Ok(Some(Request::Target(pages)));
-                    }
-                }
-                _ => {}
+            self.marked[path as usize] = false;
+            if let Some(request) = Request::read(path, &value, self.kept_by_shim) {
+                return Ok(Some(request));
             }
         }
         Ok(None)
     }
 
-    /// The target again, if it was not reached and the time has come.
-    fn due<X: Resident>(&self, xen: &X) -> Option<Request> {
-        let (at, _) = self.retry?;
-        self.target.filter(|_| xen.now() >= at).map(Request::Target)
-    }
-
     /// Returns when [`Toolstack::next`] has something, if no event comes before.
     pub(super) fn wakes_at(&self) -> Option<Instant> {
-        self.retry.map(|(at, _)| at)
+        let again_at = self.target.as_ref().map(|target| target.again_at);
+        [self.rests_until, again_at].into_iter().flatten().min()
     }
 
     /// Does what was asked for.
     pub(super) fn serve<X: Hypervisor + Resident>(
         &mut self,
         request: Request,
-        home: &mut Home<'_>,
+        guest: &mut Guest<'_>,
         xen: &mut X,
     ) {
         match request {
-            Request::Shutdown(kind) => self.shut_down(&kind, home, xen),
-            Request::Sysrq(letter) => self.sysrq(&letter, home, xen),
-            Request::Target(pages) => self.resize(pages, home, xen),
+            Request::Shutdown(kind) => self.shut_down(&kind, guest, xen),
+            Request::Sysrq(letter) => self.sysrq(&letter, guest, xen),
+            Request::Target(pages) => self.resize(pages, guest, xen),
+            Request::Most(pages) => make_room(pages, guest, xen),
         }
     }
 
-    fn shut_down<X: Hypervisor + Resident>(&mut self, kind: &str, home: &mut Home<'_>, xen: &mut X) {
+    fn shut_down<X: Resident>(&mut self, kind: &str, guest: &mut Guest<'_>, xen: &mut X) {
         let shutdown = match kind {
             "poweroff" | "halt" => Shutdown::PowerOff,
             "reboot" => Shutdown::Reboot,
@@ -173,16 +140,16 @@ impl Toolstack {
             }
         };
         log::info!(target: "control", "shutdown: {kind}");
-        self.acknowledge(SHUTDOWN, xen);
-        home.ending = Some(shutdown);
+        self.acknowledge(Path::Shutdown, kind, xen);
+        guest.ending = Some(shutdown);
     }
 
-    fn sysrq<X: Hypervisor + Resident>(&mut self, letter: &str, home: &mut Home<'_>, xen: &mut X) {
-        self.acknowledge(SYSRQ, xen);
+    fn sysrq<X: Hypervisor + Resident>(&mut self, letter: &str, guest: &mut Guest<'_>, xen: &mut X) {
+        self.acknowledge(Path::Sysrq, letter, xen);
         match letter {
-            "b" => home.ending = Some(Shutdown::Reboot),
-            "o" => home.ending = Some(Shutdown::PowerOff),
-            "m" => inspect::frames(home, xen),
+            "b" => guest.ending = Some(Shutdown::Reboot),
+            "o" => guest.ending = Some(Shutdown::PowerOff),
+            "m" => inspect::frames(guest, xen),
             "c" => panic!("sysrq c asked for it"),
             _ => {
                 log::info!(target: "control", "sysrq {letter}: expected b (reboot), o (power off), m (memory) or c (crash)")
@@ -190,25 +157,38 @@ impl Toolstack {
         }
     }
 
-    fn acknowledge<X: Resident>(&mut self, path: &str, xen: &mut X) {
+    /// Writes an empty value in place of a request, unless another request has taken its place.
+    fn acknowledge<X: Resident>(&mut self, path: Path, request: &str, xen: &mut X) {
         let Some(store) = &mut self.store else { return };
-        if let Err(error) = store.write(path, b"", xen) {
-            log::warn!(target: "control", "{error}");
+        for _ in 0..ATTEMPTS {
+            match replace(store, path.text(), request, xen) {
+                Err(StoreError::Refused { error, .. }) if error == "EAGAIN" => {}
+                Err(error) => return log::warn!(target: "control", "{error}"),
+                Ok(()) => return,
+            }
         }
+        log::warn!(target: "control", "{}: others write there all the time: not acknowledged", path.text());
     }
 
-    fn resize<X: Hypervisor + Resident>(&mut self, pages: u64, home: &mut Home<'_>, xen: &mut X) {
-        let waited = self.retry.take().map(|(_, waited)| waited).filter(|_| self.target == Some(pages));
-        self.target = Some(pages);
+    fn resize<X: Hypervisor + Resident>(&mut self, pages: u64, guest: &mut Guest<'_>, xen: &mut X) {
+        let before = self.target.take().filter(|target| target.pages == pages);
         if xen.owned_pages() == Some(pages) {
             return;
         }
-        change::resize(pages, home, xen);
-        if xen.owned_pages().is_some_and(|owned| owned != pages) {
-            let (first, longest) = RETRY_NANOS;
-            let wait = waited.map_or(first, |waited| (waited * 2).min(longest));
-            self.retry = Some((xen.now().plus(wait), wait));
+        let change = change::resize(pages, guest, xen);
+        if before.as_ref().is_none_or(|before| before.told != change) {
+            change.print();
         }
+        if !change.is_whole() {
+            let waited = before.map_or(RETRY.0, |before| (before.waited * 2).min(RETRY.1));
+            let again_at = xen.now().plus(waited);
+            self.target = Some(Target { pages, told: change, again_at, waited });
+        }
+    }
+
+    /// Forgets a target that was not reached: somebody at the console has another.
+    pub(super) fn forget_target(&mut self) {
+        self.target = None;
     }
 
     /// Prints a value of the store, and the names below it.
@@ -229,42 +209,55 @@ impl Toolstack {
         }
     }
 
-    /// Gives the store up; with it in use, what it sends would wake a guest that does not listen.
-    fn lost<X: Resident>(&mut self, error: &StoreError, xen: &mut X) {
-        log::error!(target: "xenstore", "{error}; the toolstack cannot ask for anything any more");
-        self.store = None;
-        xen.close_store();
+    /// Lets a silent store rest, and gives one up whose messages make no sense: what it sends would wake a guest that does
+    /// not listen.
+    fn check<T, X: Resident>(&mut self, result: Result<T, StoreError>, xen: &mut X) -> Option<T> {
+        match result {
+            Ok(value) => return Some(value),
+            Err(
+                error @ (StoreError::Silent { .. } | StoreError::Refused { .. } | StoreError::TooLong { .. }),
+            ) => {
+                log::warn!(target: "xenstore", "{error}; asked again later");
+                self.marked = [true; Path::ALL.len()];
+                self.rests_until = Some(xen.now().plus(REST_NANOS));
+            }
+            Err(error @ (StoreError::Wrong(_) | StoreError::Broken)) => {
+                log::error!(target: "xenstore", "{error}; the toolstack cannot ask for anything any more");
+                self.store = None;
+                xen.close_store();
+            }
+        }
+        None
+    }
+}
+
+/// Writes an empty value in place of another, in a transaction.
+fn replace<X: Resident>(store: &mut Client, path: &str, value: &str, xen: &mut X) -> Result<(), StoreError> {
+    let transaction = store.begin(xen)?;
+    let is_there = store.read_in(transaction, path, xen).map(|now| now == value.as_bytes());
+    match is_there
+        .and_then(|is_there| if is_there { store.write_in(transaction, path, b"", xen) } else { Ok(()) })
+    {
+        Ok(()) => store.commit(transaction, xen),
+        Err(error) => store.abort(transaction, xen).and(Err(error)),
     }
 }
 
 /// Makes room in the P2M for the most pages that the toolstack may ever give.
-fn reach<X: Hypervisor>(pages: u64, home: &mut Home<'_>, xen: &mut X) {
+fn make_room<X: Hypervisor>(pages: u64, guest: &mut Guest<'_>, xen: &mut X) {
+    let before = guest.p2m.nr_pages();
     // A P2M that stays where the builder put it has no room.
-    if home.p2m.strategy() == Strategy::Keep {
+    if guest.p2m.strategy() == Strategy::Keep || pages <= before {
         return;
     }
-    let before = home.p2m.nr_pages();
-    let (mut house, balloon) = home.house();
-    match balloon.reach(pages, &mut house, xen) {
-        Ok(()) if pages > before => {
-            log::info!(target: "balloon", "the P2M has room for {pages:#x} pages ({} MiB)", pages / 256);
+    let pages = pages.min(guest.p2m.most_pages());
+    let (mut memory, balloon) = guest.memory_mut();
+    match balloon.make_room(pages, &mut memory, xen) {
+        Ok(()) => {
+            log::info!(target: "balloon", "the P2M has room for {pages:#x} pages ({} MiB)", pages / 256)
         }
-        Ok(()) => {}
-        Err(error) => log::warn!(target: "balloon", "no more than {before:#x} pages: {error}"),
-    }
-}
-
-fn number(value: Result<Vec<u8>, StoreError>) -> Option<u64> {
-    str::from_utf8(&value.ok()?).ok()?.trim().parse().ok()
-}
-
-/// A refusal is no reason to give the store up.
-fn optional(result: Result<(), StoreError>) -> Result<(), StoreError> {
-    match result {
-        Err(error @ StoreError::Refused { .. }) => {
-            log::debug!(target: "xenstore", "{error}");
-            Ok(())
+        Err(error) => {
+            log::warn!(target: "balloon", "the P2M has room for {before:#x} pages, expected {pages:#x}: {error}");
         }
-        other => other,
     }
 }

@@ -8,7 +8,7 @@ use crate::support::stages::{World, drain, moved};
 use crate::support::toolstack;
 use crate::support::walk::Walk;
 use proptest::prelude::*;
-use pv_memory::balloon::{Balloon, House, KEPT, Resized, Short};
+use pv_memory::balloon::{Balloon, KEPT, MemoryMut, Resized, Short};
 use pv_memory::p2m::{Slot, Strategy as Move};
 use pv_memory::resources::Resources;
 use pv_memory::vmalloc::{Area, Near, Vmalloc};
@@ -21,7 +21,7 @@ const DIRECT_END: u64 = 0xffff_9800_0000_0000;
 const STRATEGIES: [Move; 3] = [Move::Copy, Move::Alias, Move::Linear];
 
 /// A domain after stage 7, with a balloon and areas.
-struct Tenant {
+struct Ballooned {
     world: World,
     balloon: Balloon,
     vmalloc: Vmalloc,
@@ -32,11 +32,11 @@ struct Tenant {
     next_refusal: u64,
 }
 
-impl Tenant {
+impl Ballooned {
     fn new(strategy: Move) -> Self {
         let mut world = moved(&Domain { pages: 24 * 256 + 3, ..Domain::guest(24) }, strategy);
         let (space, _) = world.clean();
-        let pages = world.frames.free_pages() + world.tables.added() as u64;
+        let pages = world.frames.free_pages() + world.tables.added() as u64 + world.p2m.own_pages();
         Self {
             world,
             balloon: Balloon::new(),
@@ -47,24 +47,24 @@ impl Tenant {
         }
     }
 
-    fn house<R>(&mut self, work: impl FnOnce(&mut Balloon, &mut House<'_>, &mut Xen) -> R) -> R {
+    fn change<R>(&mut self, work: impl FnOnce(&mut Balloon, &mut MemoryMut<'_>, &mut Xen) -> R) -> R {
         let World { built, tables, frames, p2m, .. } = &mut self.world;
-        let mut house = House { p2m, resources: Resources { tables, frames } };
+        let mut memory = MemoryMut { p2m, resources: Resources { tables, frames } };
         let balloon = &mut self.balloon;
-        built.xen.run(|xen| work(balloon, &mut house, xen))
+        built.xen.run(|xen| work(balloon, &mut memory, xen))
     }
 
     fn decrease(&mut self, pages: u64) -> Resized {
-        self.house(|balloon, house, xen| balloon.decrease(pages, house, xen))
+        self.change(|balloon, memory, xen| balloon.decrease(pages, memory, xen))
     }
 
     fn increase(&mut self, pages: u64) -> Resized {
-        self.house(|balloon, house, xen| balloon.increase(pages, house, xen))
+        self.change(|balloon, memory, xen| balloon.increase(pages, memory, xen))
     }
 
-    fn reach(&mut self, pages: u64) {
+    fn make_room(&mut self, pages: u64) {
         let before = self.world.p2m.nr_pages();
-        if self.house(|balloon, house, xen| balloon.reach(pages, house, xen)).is_ok() {
+        if self.change(|balloon, memory, xen| balloon.make_room(pages, memory, xen)).is_ok() {
             self.pages += pages.saturating_sub(before);
         }
     }
@@ -85,7 +85,7 @@ impl Tenant {
 
     fn split(&mut self, pfn: u64) {
         let pages = PfnRange::new(Pfn::new(pfn % self.world.p2m.nr_pages()), 1);
-        let _ = self.house(|_, house, xen| house.p2m.reserve(pages, &mut house.resources, xen));
+        let _ = self.change(|_, memory, xen| memory.p2m.reserve(pages, &mut memory.resources, xen));
     }
 
     /// Plans a refusal, but none so soon after another that an undoing is refused: then nothing is promised.
@@ -94,7 +94,8 @@ impl Tenant {
         let hypercall = xen.issued() + after;
         if hypercall >= self.next_refusal {
             self.next_refusal = hypercall + 8;
-            xen.refuse(Refusal { hypercall, element, errno: Errno::ENOMEM });
+            let errno = if element.is_multiple_of(3) { Errno::EPERM } else { Errno::ENOMEM };
+            xen.refuse(Refusal { hypercall, element, errno });
         }
     }
 
@@ -144,7 +145,7 @@ impl Tenant {
     fn no_page_is_lost(&self) {
         let World { frames, tables, p2m, .. } = &self.world;
         let areas: u64 = self.vmalloc.ranges().map(|range| range.pages()).sum();
-        let kept = tables.added() as u64 + p2m.own_leaves() as u64 + tables.lost_pages();
+        let kept = tables.added() as u64 + p2m.own_leaves() + p2m.own_pages() + tables.lost_pages();
         assert_eq!(frames.free_pages() + self.balloon.pages() + areas + kept, self.pages, "pages");
     }
 
@@ -162,63 +163,90 @@ impl Tenant {
 #[test]
 fn memory_goes_and_comes_back_with_other_frames() {
     for strategy in STRATEGIES {
-        let mut tenant = Tenant::new(strategy);
-        let before = tenant.world.entries();
-        assert_eq!(tenant.decrease(3000), Resized { pages: 3000, short: None });
-        tenant.check();
-        assert_eq!(tenant.balloon.pages(), 3000);
-        assert_eq!(tenant.increase(1000), Resized { pages: 1000, short: None });
-        tenant.check();
-        assert_eq!(tenant.increase(5000), Resized { pages: 2000, short: Some(Short::Whole) });
-        tenant.check();
-        let now = tenant.world.entries();
+        let mut domain = Ballooned::new(strategy);
+        let before = domain.world.entries();
+        assert_eq!(domain.decrease(3000), Resized { pages: 3000, short: None });
+        domain.check();
+        assert_eq!(domain.balloon.pages(), 3000);
+        assert_eq!(domain.increase(1000), Resized { pages: 1000, short: None });
+        domain.check();
+        assert_eq!(domain.increase(5000), Resized { pages: 2000, short: Some(Short::AllBacked) });
+        domain.check();
+        let now = domain.world.entries();
         assert!(now.iter().all(|word| *word != u64::MAX) && now != before, "other frames");
-        tenant.end();
+        domain.end();
     }
 }
 
 #[test]
 fn a_domain_keeps_what_it_needs_itself() {
-    let mut tenant = Tenant::new(Move::Copy);
-    let all = tenant.world.frames.free_pages();
-    let resized = tenant.decrease(u64::MAX);
+    let mut domain = Ballooned::new(Move::Copy);
+    let all = domain.world.frames.free_pages();
+    let resized = domain.decrease(u64::MAX);
     assert_eq!((resized.short, resized.pages), (Some(Short::InUse), all - KEPT));
-    tenant.check();
-    assert_eq!(tenant.increase(all - KEPT), Resized { pages: all - KEPT, short: None });
-    tenant.check();
-    tenant.end();
+    domain.check();
+    assert_eq!(domain.increase(all - KEPT), Resized { pages: all - KEPT, short: None });
+    domain.check();
+    domain.end();
 }
 
 #[test]
 fn a_domain_grows_beyond_what_it_was_built_with_as_far_as_it_may() {
     for strategy in STRATEGIES {
-        let mut tenant = Tenant::new(strategy);
-        let built = tenant.world.p2m.nr_pages();
-        tenant.reach(built + 4000);
-        tenant.world.built.xen.set_most_pages(built + 2500);
-        tenant.check();
-        assert_eq!(tenant.increase(3000), Resized { pages: 2500, short: Some(Short::Xen) });
-        tenant.check();
-        assert_eq!(tenant.decrease(2500), Resized { pages: 2500, short: None });
-        tenant.check();
-        tenant.end();
+        let mut domain = Ballooned::new(strategy);
+        let built = domain.world.p2m.nr_pages();
+        domain.make_room(built + 4000);
+        domain.world.built.xen.set_most_pages(built + 2500);
+        domain.check();
+        assert_eq!(domain.increase(3000), Resized { pages: 2500, short: Some(Short::NotGiven) });
+        domain.check();
+        assert_eq!(domain.decrease(2500), Resized { pages: 2500, short: None });
+        domain.check();
+        domain.end();
+    }
+}
+
+/// Each 2 MiB more takes a page for their leaf where the direct map shows it; 24 MiB have few of those.
+#[test]
+fn a_small_domain_grows_a_hundredfold() {
+    for strategy in STRATEGIES {
+        let mut domain = Ballooned::new(strategy);
+        let pages = 3 << 18;
+        domain.make_room(pages);
+        assert_eq!(domain.world.p2m.nr_pages(), pages);
+        let more = pages - domain.world.built.start_info.nr_pages;
+        assert_eq!(domain.increase(more), Resized { pages: more, short: None });
+        domain.area(3000);
+        assert_eq!(domain.areas.len(), 1, "there is room for page tables");
+        domain.check();
+        assert_eq!(domain.decrease(more), Resized { pages: more, short: None });
+        domain.check();
     }
 }
 
 #[test]
+fn room_that_would_take_what_the_domain_needs_is_refused() {
+    let mut domain = Ballooned::new(Move::Linear);
+    let before = domain.world.p2m.nr_pages();
+    domain.make_room(1 << 31);
+    assert_eq!(domain.world.p2m.nr_pages(), before);
+    domain.check();
+}
+
+#[test]
 fn a_frame_that_something_still_maps_is_noticed() {
-    let mut tenant = Tenant::new(Move::Copy);
-    tenant.area(1);
-    let World { built, p2m, tables, .. } = &tenant.world;
-    let page = tenant.areas[0].span().start();
+    let mut domain = Ballooned::new(Move::Copy);
+    domain.area(1);
+    let World { built, p2m, tables, .. } = &domain.world;
+    let page = domain.areas[0].span().start();
     let mfn = built.xen.mapping(page).unwrap().mfn;
     let pfn = built.xen.machine().pfn(mfn).unwrap();
     assert_eq!(p2m.get(tables.window(), &built.xen, pfn), Slot::Frame(mfn));
     // The area's page counts as free by mistake: it is given back while it is mapped.
-    let run = tenant.world.frames.adopt(PfnRange::new(pfn, 1)).unwrap();
-    tenant.world.frames.give_back(run).unwrap();
-    let all = tenant.world.frames.free_pages() - KEPT;
-    let resized = tenant.decrease(all);
+    let run = domain.world.frames.adopt(PfnRange::new(pfn, 1)).unwrap();
+    domain.world.frames.give_back(run).unwrap();
+    let all = domain.world.frames.free_pages() - KEPT;
+    let resized = domain.decrease(all);
     assert_eq!(resized.short, Some(Short::Held { pages: 1 }));
 }
 
@@ -226,7 +254,7 @@ fn a_frame_that_something_still_maps_is_noticed() {
 enum Step {
     Decrease(u64),
     Increase(u64),
-    Reach(u64),
+    MakeRoom(u64),
     Area(u64),
     Purge,
     Split(u64),
@@ -238,7 +266,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (1_u64..2000).prop_map(Step::Decrease),
         3 => (1_u64..2000).prop_map(Step::Increase),
-        1 => (0_u64..3000).prop_map(|more| Step::Reach(24 * 256 + more)),
+        1 => (0_u64..3000).prop_map(|more| Step::MakeRoom(24 * 256 + more)),
         2 => (1_u64..300).prop_map(Step::Area),
         2 => Just(Step::Purge),
         1 => (0_u64..9000).prop_map(Step::Split),
@@ -252,20 +280,20 @@ proptest! {
     #[test]
     fn whatever_happens_books_and_machine_agree(steps in proptest::collection::vec(step(), 1..14)) {
         for strategy in STRATEGIES {
-            let mut tenant = Tenant::new(strategy);
+            let mut domain = Ballooned::new(strategy);
             for step in &steps {
                 match *step {
-                    Step::Decrease(pages) => drop(tenant.decrease(pages)),
-                    Step::Increase(pages) => drop(tenant.increase(pages)),
-                    Step::Reach(pages) => tenant.reach(pages),
-                    Step::Area(pages) => tenant.area(pages),
-                    Step::Purge => tenant.purge(),
-                    Step::Split(pfn) => tenant.split(pfn),
-                    Step::Refuse(after, element) => tenant.refuse(after, element),
+                    Step::Decrease(pages) => drop(domain.decrease(pages)),
+                    Step::Increase(pages) => drop(domain.increase(pages)),
+                    Step::MakeRoom(pages) => domain.make_room(pages),
+                    Step::Area(pages) => domain.area(pages),
+                    Step::Purge => domain.purge(),
+                    Step::Split(pfn) => domain.split(pfn),
+                    Step::Refuse(after, element) => domain.refuse(after, element),
                 }
-                tenant.check();
+                domain.check();
             }
-            tenant.end();
+            domain.end();
         }
     }
 }

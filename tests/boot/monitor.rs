@@ -16,7 +16,7 @@ fn written(path: &'static str, value: &str) -> Happening {
 
 /// Boots a guest that stays until the toolstack shuts it down, after all that happens.
 fn stay(options: &str, happenings: Vec<Happening>) -> Built {
-    let mut built = Domain { notes: Domain::guest(64).notes, ..Domain::guest(64) }.build().unwrap();
+    let mut built = Domain::guest(64).build().unwrap();
     built.xen.store().set("memory/static-max", b"98304");
     built.xen.store().set("memory/target", b"65536");
     built.xen.plan(happenings);
@@ -64,20 +64,52 @@ fn the_toolstacks_target_is_reached_down_and_up_and_beyond() {
 
 #[test]
 fn a_target_that_xen_does_not_give_is_tried_again() {
+    const SECOND: u64 = 1_000_000_000;
     let happenings = vec![
         Happening::MostPages(64 * 256),
         written("memory/target", "98304"),
+        Happening::TimePasses(SECOND),
+        Happening::MostPages(80 * 256),
+        Happening::TimePasses(2 * SECOND),
         Happening::MostPages(96 * 256),
-        // Time passes: the guest has set itself a time to try again.
-        typed(""),
-        typed(""),
     ];
+    assert_p2m(&stay("", happenings.clone()), 80 * 256);
+    let later = [happenings, vec![Happening::TimePasses(4 * SECOND)]].concat();
+    assert_p2m(&stay("", later), 96 * 256);
+}
+
+/// Whoever types has the last word until the toolstack asks for something.
+#[test]
+fn a_target_that_was_not_reached_does_not_undo_what_is_typed() {
+    let happenings = vec![
+        Happening::MostPages(64 * 256),
+        written("memory/target", "98304"),
+        typed("balloon 32"),
+        Happening::TimePasses(100_000_000_000),
+    ];
+    assert_p2m(&stay("", happenings), 32 * 256);
+    let happenings = vec![typed("balloon 32"), written("memory/target", "65536")];
+    assert_p2m(&stay("", happenings), 64 * 256);
+}
+
+/// `xl mem-max` raises it while the guest runs.
+#[test]
+fn the_most_memory_may_rise_later() {
+    let happenings = vec![
+        written("memory/static-max", "131072"),
+        written("memory/target", "131072"),
+        written("memory/static-max", "99999999999999999999"),
+        written("memory/static-max", "9999999999999"),
+    ];
+    assert_p2m(&stay("", happenings), 128 * 256);
+}
+
+#[test]
+fn a_store_that_was_silent_for_a_while_is_heard_again() {
     let mut built = Domain::guest(64).build().unwrap();
-    built.xen.store().set("memory/static-max", b"98304");
-    built.xen.plan(happenings);
-    let mut lines = vec![typed("frames"); 3];
-    lines.push(typed("poweroff"));
-    built.xen.plan(lines);
+    built.xen.store().misbehave(Misdeed::Silence);
+    built.xen.plan([Happening::TimePasses(11_000_000_000), written(END, "poweroff"), typed("verify")]);
+    built.xen.plan([typed("poweroff")]);
     boot(&mut built, "after=monitor").unwrap();
 }
 

@@ -48,6 +48,12 @@ impl Frames {
         self.free.iter().map(|extent| extent.pages()).sum()
     }
 
+    /// Returns the number of free pages that a window shows.
+    #[must_use]
+    pub fn pages_shown(&self, window: &Window) -> u64 {
+        self.candidates(Zone::Mapped(window)).map(|(_, part)| part.pages()).sum()
+    }
+
     /// Returns the number of pages that were free once and turned out to have no machine frame.
     #[must_use]
     pub const fn discarded_pages(&self) -> u64 {

@@ -32,6 +32,16 @@ pub struct Layout {
     pub mfn_list: VirtRange,
 }
 
+/// The page of the xenstore ring: a row of the layout, which nobody takes or frees.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreRing(Pfn);
+
+impl StoreRing {
+    pub(crate) const fn page(self) -> Pfn {
+        self.0
+    }
+}
+
 impl Layout {
     /// Lays the fields of start_info out as rows.
     ///
@@ -80,6 +90,12 @@ impl Layout {
     #[must_use]
     pub fn pages(&self, name: Name) -> PfnRange {
         self.row(name).map_or(PfnRange::new(Pfn::ZERO, 0), |row| row.pages)
+    }
+
+    /// Returns the page of the xenstore ring.
+    #[must_use]
+    pub fn store_ring(&self) -> Option<StoreRing> {
+        self.row(Name::Xenstore).map(|row| StoreRing(row.pages.start))
     }
 
     /// Tells whether the list has a mapping of its own, whose page tables lie in the same row.

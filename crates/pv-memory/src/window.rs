@@ -13,6 +13,7 @@ mod shown;
 use core::ops::Range;
 
 use crate::frames::Run;
+use crate::layout::StoreRing;
 use crate::ranges::Ranges;
 pub use shown::ShownPage;
 pub(crate) use shown::{ShownRow, Stretch};
@@ -49,15 +50,15 @@ impl Window {
         self.shown.remove(pages);
     }
 
-    /// Opens the xenstore ring in a page, which must stay shown for good: pages of the builder's rows do.
+    /// Opens the xenstore ring in the builder's page for it.
     ///
     /// # Panics
     /// If the window does not show it.
     #[expect(unsafe_code, reason = "tells the runtime where a ring is")]
-    pub fn open_store<X: Resident>(&self, xen: &mut X, pfn: Pfn, port: Port) {
-        let at = self.checked(PfnRange::new(pfn, 1));
-        // SAFETY: mapped writable, because rings are data (`walk` checked it), and for good: only free pages are ever
-        // taken out of the direct map.
+    pub fn open_store<X: Resident>(&self, xen: &mut X, ring: StoreRing, port: Port) {
+        let at = self.checked(PfnRange::new(ring.page(), 1));
+        // SAFETY: mapped writable, because rings are data (`walk` checked it), and for good: only free pages ever leave
+        // the direct map, and the layout's rows never become free.
         unsafe { xen.open_store(at, port) }
     }
 

@@ -19,6 +19,8 @@ pub enum Happening {
         /// What.
         value: Vec<u8>,
     },
+    /// So many nanoseconds pass.
+    TimePasses(u64),
     /// The domain may have so many pages from now on.
     MostPages(u64),
 }

@@ -62,6 +62,7 @@ impl Xen {
             Happening::Typed(bytes) => self.outside.typed.extend(bytes),
             Happening::Written { path, value } => self.outside.daemon.set(path, &value),
             Happening::MostPages(pages) => self.memory.machine.set_most(pages),
+            Happening::TimePasses(nanos) => self.outside.now += nanos,
         }
     }
 
@@ -76,7 +77,8 @@ impl Reservation for Xen {
         let _host = Running::host();
         self.work.calls.add(CallKind::Other);
         let most = match self.script.next() {
-            Some(refusal) if refusal.element == 0 => return Err(refusal.errno),
+            // A failure in the middle, or at the first element, is a count on real Xen; an error means that nothing was tried.
+            Some(refusal) if refusal.errno == Errno::EPERM => return Err(refusal.errno),
             Some(refusal) => refusal.element,
             None => frames.len(),
         };
@@ -85,7 +87,8 @@ impl Reservation for Xen {
 
     fn populate_physmap(&mut self, pages: &[Pfn], frames: &mut Vec<Mfn>) -> Result<(), Errno> {
         let most = match self.script.next() {
-            Some(refusal) if refusal.element == 0 => return Err(refusal.errno),
+            // A failure in the middle, or at the first element, is a count on real Xen; an error means that nothing was tried.
+            Some(refusal) if refusal.errno == Errno::EPERM => return Err(refusal.errno),
             Some(refusal) => refusal.element,
             None => pages.len(),
         };

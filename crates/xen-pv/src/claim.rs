@@ -41,7 +41,7 @@ impl Claim {
     }
 
     /// Returns the page of a frame that this kernel has confirmed before, when it made or found a page table or a
-    /// page of the P2M there: M2P changes only at the owner's request, and this kernel makes no such request.
+    /// page of the P2M there: M2P changes only at the owner's request, and this kernel gives no such frame back.
     #[must_use]
     pub const fn confirmed_before(self) -> Pfn {
         self.pfn

@@ -21,12 +21,12 @@ pub trait Reservation {
     /// gives frames back compares [`Lookup::owned_pages`](crate::Lookup::owned_pages).
     ///
     /// # Errors
-    /// Xen's error; then it took none.
+    /// Xen's error; then it took none. (Where Xen cannot take the first frame, it says that it took none.)
     fn decrease_reservation(&mut self, frames: &[Mfn]) -> Result<usize, Errno>;
 
-    /// Asks for a machine frame for each of some pages, in order, and puts those that it got into `frames`,
-    /// which is emptied before: fewer if the domain has as many as it may have, or the machine has no more. The pages are given to Xen's M2P; the P2M and the
-    /// mappings are the guest's own affair.
+    /// Asks for a machine frame for each of some pages, in order, and puts those that it got into `frames`, which is
+    /// emptied before: fewer if the domain has as many as it may have, or the machine has no more, even none. The pages
+    /// are given to Xen's M2P; the P2M and the mappings are the guest's own affair.
     ///
     /// # Errors
     /// Xen's error; then it gave none.

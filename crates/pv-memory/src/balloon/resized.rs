@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::error::MmError;
 use xen::Errno;
+use xen::addr::Pfn;
 
 /// How far a change of the domain's size got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +21,25 @@ pub enum Short {
     /// The guest needs the rest itself.
     InUse,
     /// There is no page left that could get a frame.
-    Whole,
-    /// Xen gave or took no more, without saying why: the domain has as many as it may have, or the machine has no more.
-    Xen,
-    /// Xen refused.
-    Refused(Errno),
+    AllBacked,
+    /// Xen took no more, without saying why.
+    NotTaken,
+    /// Xen gave no more, without saying why.
+    NotGiven,
+    /// Xen refused to take pages.
+    DecreaseRefused {
+        /// The first of them.
+        first: Pfn,
+        /// Xen's error.
+        errno: Errno,
+    },
+    /// Xen refused to give pages frames.
+    PopulateRefused {
+        /// The first of them.
+        first: Pfn,
+        /// Xen's error.
+        errno: Errno,
+    },
     /// Xen took frames and still counts them as the domain's: something maps them.
     Held {
         /// How many.
@@ -38,11 +53,17 @@ impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InUse => f.write_str("the guest needs the rest itself"),
-            Self::Whole => f.write_str("every page that the P2M has an entry for has a frame"),
-            Self::Xen => {
-                f.write_str("Xen has no more for this domain: see its maxmem, and the host's free memory")
+            Self::AllBacked => f.write_str("every page that the P2M has room for has a frame"),
+            Self::NotTaken => f.write_str("Xen took no more: expected it to take every frame of this domain"),
+            Self::NotGiven => {
+                f.write_str("Xen gave no more: see the domain's maxmem and the host's free memory")
             }
-            Self::Refused(errno) => write!(f, "memory_op: {errno}"),
+            Self::DecreaseRefused { first, errno } => {
+                write!(f, "memory_op: decrease_reservation of the frames from {first} on: {errno}")
+            }
+            Self::PopulateRefused { first, errno } => {
+                write!(f, "memory_op: populate_physmap from {first} on: {errno}")
+            }
             Self::Held { pages } => write!(f, "{pages} frames are still mapped somewhere, so Xen keeps them"),
             Self::Memory(error) => error.fmt(f),
         }

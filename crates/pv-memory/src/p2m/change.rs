@@ -6,13 +6,12 @@
 //! of a tree that consist only of them lead to the shared identity page.
 //!
 //! No stage of the boot changes an entry: what the builder wrote is moved unchanged. This is for a domain that gives
-//! memory back and takes it again, and for device memory; until then its callers are tests, which check that a published
-//! P2M can be changed without the toolstack noticing.
+//! memory back and gets it again (`balloon`), and for device memory.
 //!
 //! Neighbours: `physmap` looks up. Lineage: Linux `set_phys_to_machine`, `set_phys_range_identity`.
 
 use super::index::{INVALID, Index, PER_LEAF};
-use super::physmap::{Leaf, Lookup, Physmap, Slot, Split};
+use super::physmap::{Leaf, Lookup, Physmap, Slot};
 use super::reader::MappedLeaves;
 use crate::error::MmError;
 use crate::frames::Zone;
@@ -59,7 +58,7 @@ impl Physmap {
         xen: &mut X,
     ) -> Result<(), MmError> {
         if pages.end.raw() > self.nr_pages {
-            return Err(MmError::NoFrame { pfn: pages.end });
+            return Err(MmError::NoFrame { pfn: pages.start.max(Pfn::new(self.nr_pages)) });
         }
         for part in by_slot(pages) {
             let leaf = part.start.raw() / PER_LEAF;
@@ -106,7 +105,7 @@ impl Physmap {
         window.page_mut(xen, &run, 0).fill(INVALID);
         let hooked = self.hook_leaf(resources, xen, leaf, run.first());
         match hooked {
-            Ok(()) => self.split.push(Split { leaf, run }),
+            Ok(()) => self.keep_split(leaf, run),
             Err(error) => resources.tables.release([run], error, resources.frames)?,
         }
         hooked

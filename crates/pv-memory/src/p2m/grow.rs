@@ -48,6 +48,18 @@ impl Physmap {
         beyond.map_or(Ok(()), |list| list.give_back(resources.frames))
     }
 
+    /// Returns the most pages that the P2M can describe.
+    #[must_use]
+    pub fn most_pages(&self) -> u64 {
+        match &self.lookup {
+            Lookup::Tree(_) => TREE_PAGES,
+            Lookup::Linear(linear) => {
+                let room = L3_SPAN - linear.at().as_u64() % L3_SPAN;
+                MAX_PAGES.min(room / 8)
+            }
+        }
+    }
+
     /// A tree ends at 512 GiB, a list where the direct map does, or its L4 slot, in which nothing else is.
     fn check_room(&self, nr_pages: u64) -> Result<(), MmError> {
         let too_many = |most| MmError::TooManyPages { pages: nr_pages, most };

@@ -55,13 +55,22 @@ pub(super) enum Lookup {
     Linear(Linear),
 }
 
-/// A leaf of this kernel's own, in place of a shared one.
+/// Leaves of this kernel's own, in place of shared ones: as many in a row as have neighbouring pages, because a domain
+/// that grows by gigabytes gets thousands.
 #[derive(Debug)]
 pub(super) struct Split {
-    /// Its number.
+    /// The number of the first.
     pub(super) leaf: u64,
-    /// Its page.
+    /// Their pages.
     pub(super) run: Run,
+}
+
+impl Split {
+    /// Returns the page of leaf `number`, if it is one of these.
+    fn page(&self, number: u64) -> Option<Pfn> {
+        let offset = number.checked_sub(self.leaf).filter(|offset| *offset < self.run.pages().pages());
+        offset.map(|offset| self.run.first().plus(offset))
+    }
 }
 
 /// The P2M: pfn -> mfn for each page of the domain.
@@ -91,8 +100,20 @@ impl Physmap {
 
     /// Returns the number of leaves that were given a page of their own since the boot.
     #[must_use]
-    pub const fn own_leaves(&self) -> usize {
-        self.split.len()
+    pub fn own_leaves(&self) -> u64 {
+        self.split.iter().map(|split| split.run.pages().pages()).sum()
+    }
+
+    /// Keeps the page of a leaf that was split off.
+    pub(super) fn keep_split(&mut self, leaf: u64, run: Run) {
+        match self.split.last_mut() {
+            Some(last)
+                if last.leaf + last.run.pages().pages() == leaf && last.run.pages().end == run.first() =>
+            {
+                last.run.join(run);
+            }
+            _ => self.split.push(Split { leaf, run }),
+        }
     }
 
     /// Returns how the P2M is, or was, moved.
@@ -138,7 +159,7 @@ impl Physmap {
 
     /// Without a tree, a leaf is one split off, the list's, or the shared one.
     pub(super) fn linear_pfn(&self, number: u64) -> Pfn {
-        let split = self.split.iter().find(|split| split.leaf == number).map(|split| split.run.first());
+        let split = self.split.iter().find_map(|split| split.page(number));
         let listed = || self.list.part(number, 1).next().map(|(_, pages)| pages.start);
         split.or_else(listed).unwrap_or_else(|| self.missing.first())
     }

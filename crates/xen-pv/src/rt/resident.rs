@@ -16,44 +16,22 @@ use super::live::Live;
 use super::store::Store;
 use super::{clock, hypercall};
 
-/// The most frames for one hypercall: a page of them.
-const CHUNK: usize = 512;
 /// How often a console without an event channel is looked at.
 const LOOK_NANOS: u64 = 10_000_000;
 
 impl Reservation for Live {
     fn decrease_reservation(&mut self, frames: &[Mfn]) -> Result<usize, Errno> {
-        let mut done = 0;
-        // A chunk that is not done whole is the last.
-        for chunk in frames.chunks(CHUNK) {
-            let mut extents: Vec<u64> = chunk.iter().map(|mfn| mfn.raw()).collect();
-            // Not more than there are: fits any usize.
-            match hypercall::decrease_reservation(&mut extents) {
-                Ok(taken) => done += taken as usize,
-                Err(errno) if done == 0 => return Err(errno),
-                Err(_) => break,
-            }
-            if !done.is_multiple_of(CHUNK) {
-                break;
-            }
-        }
-        Ok(done)
+        let mut extents: Vec<u64> = frames.iter().map(|mfn| mfn.raw()).collect();
+        // Not more than there are: fits any usize.
+        hypercall::decrease_reservation(&mut extents).map(|taken| taken as usize)
     }
 
     fn populate_physmap(&mut self, pages: &[Pfn], frames: &mut Vec<Mfn>) -> Result<(), Errno> {
+        let mut extents: Vec<u64> = pages.iter().map(|pfn| pfn.raw()).collect();
+        let given = hypercall::populate_physmap(&mut extents)?;
         frames.clear();
-        for chunk in pages.chunks(CHUNK) {
-            let mut extents: Vec<u64> = chunk.iter().map(|pfn| pfn.raw()).collect();
-            match hypercall::populate_physmap(&mut extents) {
-                // Not more than there are: fits any usize.
-                Ok(given) => frames.extend(extents.iter().take(given as usize).map(|raw| Mfn::new(*raw))),
-                Err(errno) if frames.is_empty() => return Err(errno),
-                Err(_) => break,
-            }
-            if !frames.len().is_multiple_of(CHUNK) {
-                break;
-            }
-        }
+        // Not more than there are: fits any usize.
+        frames.extend(extents.iter().take(given as usize).map(|raw| Mfn::new(*raw)));
         Ok(())
     }
 }
@@ -98,8 +76,10 @@ impl Resident for Live {
                 until = Some(until.map_or(soon, |until| until.min(soon)));
             }
         }
-        // A refusal is a wait of no length: whoever waits looks again.
-        let _ = hypercall::poll(&ports, until.map_or(0, Instant::nanos));
+        if hypercall::poll(&ports, until.map_or(0, Instant::nanos)).is_err() {
+            // An event channel that Xen does not know is no reason to use all the processor's time.
+            let _ = hypercall::poll(&[], clock::system_time().plus(LOOK_NANOS).nanos());
+        }
     }
 
     fn now(&self) -> Instant {

@@ -13,7 +13,8 @@ use crate::time::Instant;
 
 /// Longest wait for a reply. A store answers in microseconds; one that was restarted may take a second.
 const PATIENCE_NANOS: u64 = 5_000_000_000;
-/// Events that are kept until somebody asks for them; older ones go first. Whoever watches reads the value anyway.
+/// Different events that are kept until somebody asks for them; older ones go first. Equal ones are one: an event says that
+/// there is something to read, and not what.
 const MOST_EVENTS: usize = 32;
 
 /// A change of a watched path.
@@ -280,10 +281,13 @@ impl Client {
         let (Some(path), Some(token), Some(_)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(self.lose(Wrong::Form(StoreMessage::WatchEvent)));
         };
-        if self.events.len() == MOST_EVENTS {
-            self.events.pop_front();
+        let event = WatchEvent { path: path.into_owned(), token: token.into_owned() };
+        if !self.events.contains(&event) {
+            if self.events.len() == MOST_EVENTS {
+                self.events.pop_front();
+            }
+            self.events.push_back(event);
         }
-        self.events.push_back(WatchEvent { path: path.into_owned(), token: token.into_owned() });
         Ok(())
     }
 

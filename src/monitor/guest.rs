@@ -6,7 +6,7 @@ use crate::meter::Lap;
 use crate::module::list::Modules;
 use crate::module::source::RamdiskPages;
 use crate::setup::Setup;
-use pv_memory::balloon::{Balloon, House};
+use pv_memory::balloon::{Balloon, MemoryMut};
 use pv_memory::frames::{Frames, Run};
 use pv_memory::layout::Layout;
 use pv_memory::memory::Memory;
@@ -29,7 +29,7 @@ pub(crate) struct Boot<'b> {
 
 /// The guest after its boot.
 #[derive(Debug)]
-pub(crate) struct Home<'h> {
+pub(crate) struct Guest<'h> {
     pub(super) boot: Boot<'h>,
     pub(super) p2m: &'h mut Physmap,
     pub(super) tables: &'h mut Tables,
@@ -44,7 +44,7 @@ pub(crate) struct Home<'h> {
     pub(super) ending: Option<Shutdown>,
 }
 
-impl<'h> Home<'h> {
+impl<'h> Guest<'h> {
     pub(crate) const fn new(
         boot: Boot<'h>,
         p2m: &'h mut Physmap,
@@ -72,8 +72,8 @@ impl<'h> Home<'h> {
     }
 
     /// Lends the P2M for changes, and the balloon.
-    pub(super) const fn house(&mut self) -> (House<'_>, &mut Balloon) {
+    pub(super) const fn memory_mut(&mut self) -> (MemoryMut<'_>, &mut Balloon) {
         let resources = Resources { tables: self.tables, frames: self.frames };
-        (House { p2m: self.p2m, resources }, &mut self.balloon)
+        (MemoryMut { p2m: self.p2m, resources }, &mut self.balloon)
     }
 }
