@@ -171,6 +171,29 @@ pub(crate) fn quick() -> Vec<Case> {
 
 const COMMANDS_AND_END: &[Step] = &[Repeat(1, COMMANDS), PROMPT, Type("poweroff")];
 
+/// In pv-shim: the target is that of the container, of which its hypervisor keeps a part.
+pub(crate) fn in_shim() -> Vec<Case> {
+    const SCRIPT: &[Step] = &[
+        PROMPT,
+        Type("verify"),
+        Expect("verify: * entries equal M2P*"),
+        PROMPT,
+        Type("xenstore data/revector"),
+        Expect("xenstore: data/revector/verdict"),
+        Run("xl shutdown -w $NAME"),
+        Expect("control: shutdown: poweroff"),
+    ];
+    let case = Case {
+        start: Start::Shim,
+        cmdline: "after=monitor",
+        memory_mib: 256,
+        script: SCRIPT,
+        never_says: &["panic", "Test result: FAILURE", "balloon: "],
+        ..case("monitor-shim")
+    };
+    vec![case]
+}
+
 /// Initial domains: there is no store, and the console has no event channel.
 pub(crate) fn initial_domains() -> Vec<Case> {
     const SCRIPT: &[Step] = &[

@@ -157,7 +157,8 @@ impl<'a> Machines<'a> {
 /// Boots the image as a PV guest before the first in pv-shim, whatever comes of it: under emulation the first domain of
 /// a machine spins before its first line if it is one in hardware, and later ones do not.
 pub(crate) fn prepare_for_shim(session: &mut Session, guest: &Guest, progress: &Progress) -> Result<()> {
-    let first = Guest { container: Container::Pv, ..guest.clone() };
+    // It must end by itself, whatever the guest is told to do.
+    let first = Guest { container: Container::Pv, cmdline: String::new(), script: &[], ..guest.clone() };
     session.run("first", &first, progress, &mut |_| ()).map(drop)
 }
 

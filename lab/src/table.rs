@@ -22,6 +22,7 @@ pub(crate) fn all() -> Vec<Case> {
         cases_examples::initial_domains(),
         cases_monitor::initial_domains(),
         cases_examples::in_shim(),
+        cases_monitor::in_shim(),
         cases_large::seeds(),
     ]
     .concat()
@@ -29,8 +30,14 @@ pub(crate) fn all() -> Vec<Case> {
 
 /// What takes too long, or too much of the host's memory, for every change.
 pub(crate) fn long() -> Vec<Case> {
-    [cases_modules::long(), vec![cases_large::noted_seed()], cases_large::edge(), cases_builders::large()]
-        .concat()
+    [
+        cases_modules::long(),
+        vec![cases_large::noted_seed()],
+        cases_large::edge(),
+        cases_builders::large(),
+        matrix::long(),
+    ]
+    .concat()
 }
 
 /// Guests whose P2M the toolstack's programs read.
