@@ -13,6 +13,8 @@ pub mod options;
 pub mod report;
 pub mod source;
 pub mod start_info;
+pub mod store;
+mod store_peer;
 mod stub;
 pub mod tools_rows;
 pub mod tools_symbols;

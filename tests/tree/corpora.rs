@@ -27,6 +27,11 @@ fn start_info() {
 }
 
 #[test]
+fn store() {
+    replay("store", targets::store::run);
+}
+
+#[test]
 fn options() {
     replay("options", targets::options::run);
 }

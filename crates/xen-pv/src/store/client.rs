@@ -1,11 +1,11 @@
 //! Requests and their replies, and events of watches.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::error::{StoreError, Wrong};
+use super::events::{Kept, WatchEvent};
 use super::wire::{LONGEST, Message, Partial};
 use crate::abi::{StoreHeader, StoreMessage};
 use crate::resident::{Resident, Wake};
@@ -13,18 +13,11 @@ use crate::time::Instant;
 
 /// Longest wait for a reply. A store answers in microseconds; one that was restarted may take a second.
 const PATIENCE_NANOS: u64 = 5_000_000_000;
-/// Different events that are kept until somebody asks for them; older ones go first. Equal ones are one: an event says that
-/// there is something to read, and not what.
-const MOST_EVENTS: usize = 32;
-
-/// A change of a watched path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WatchEvent {
-    /// The path that changed: the watched one, or one below.
-    pub path: String,
-    /// What the watch was set with.
-    pub token: String,
-}
+/// Longest name of an error.
+const LONGEST_NAME: usize = 32;
+/// The most messages that are taken without a look at the time. A ring of 1024 bytes has no more; a store that goes on
+/// sending would otherwise never let go.
+const MOST_AT_ONCE: u32 = 64;
 
 /// Several requests that take effect together, or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +33,7 @@ impl Transaction {
 pub struct Client {
     last_request: u32,
     partial: Partial,
-    events: VecDeque<WatchEvent>,
+    events: Kept,
     broken: bool,
 }
 
@@ -48,7 +41,7 @@ impl Client {
     /// Starts with nothing under way.
     #[must_use]
     pub const fn new() -> Self {
-        Self { last_request: 0, partial: Partial::new(), events: VecDeque::new(), broken: false }
+        Self { last_request: 0, partial: Partial::new(), events: Kept::new(), broken: false }
     }
 
     /// Starts again on a ring that was reset, as after a restore: half a message and old events are forgotten. Watches
@@ -71,8 +64,10 @@ impl Client {
     /// As for [`Client::read`].
     pub fn directory(&mut self, path: &str, xen: &mut impl Resident) -> Result<Vec<String>, StoreError> {
         let names = self.ask(StoreMessage::Directory, Transaction::NONE, path, &[0], xen)?;
-        let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(names.split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(name).collect())
+        let Ok(names) = String::from_utf8(names) else {
+            return Err(self.lose(Wrong::Form(StoreMessage::Directory)));
+        };
+        Ok(names.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
 
     /// Writes a value.
@@ -165,10 +160,8 @@ impl Client {
         if self.broken {
             return Err(StoreError::Broken);
         }
-        while let Some(message) = self.receive(xen)? {
-            self.keep_event(&message)?;
-        }
-        Ok(self.events.pop_front())
+        self.collect(xen)?;
+        Ok(self.events.next())
     }
 
     fn ask(
@@ -216,9 +209,7 @@ impl Client {
             if xen.now() >= deadline {
                 return Ok(false);
             }
-            while let Some(message) = self.receive(xen)? {
-                self.keep_event(&message)?;
-            }
+            self.collect(xen)?;
             xen.wait(Wake::Store, Some(deadline));
         }
     }
@@ -230,18 +221,31 @@ impl Client {
         deadline: Instant,
         xen: &mut impl Resident,
     ) -> Result<Option<Message>, StoreError> {
-        loop {
-            while let Some(message) = self.receive(xen)? {
-                if message.header.request == request && !message.is(StoreMessage::WatchEvent) {
+        let mut late = 0;
+        while late < MOST_AT_ONCE {
+            let is_late = xen.now() >= deadline;
+            late += u32::from(is_late);
+            match self.receive(xen)? {
+                Some(message)
+                    if message.header.request == request && !message.is(StoreMessage::WatchEvent) =>
+                {
                     return Ok(Some(message));
                 }
-                self.keep_event(&message)?;
+                Some(message) => self.keep(&message)?,
+                None if is_late => break,
+                None => xen.wait(Wake::Store, Some(deadline)),
             }
-            if xen.now() >= deadline {
-                return Ok(None);
-            }
-            xen.wait(Wake::Store, Some(deadline));
         }
+        Ok(None)
+    }
+
+    /// Takes what is in the ring while no reply is waited for.
+    fn collect(&mut self, xen: &mut impl Resident) -> Result<(), StoreError> {
+        for _ in 0..MOST_AT_ONCE {
+            let Some(message) = self.receive(xen)? else { break };
+            self.keep(&message)?;
+        }
+        Ok(())
     }
 
     /// Takes a message out of the ring, if one is whole.
@@ -263,7 +267,9 @@ impl Client {
 
     fn answer(&mut self, verb: StoreMessage, path: &str, message: Message) -> Result<Vec<u8>, StoreError> {
         if message.is(StoreMessage::Error) {
-            let error = String::from_utf8_lossy(&message.body).trim_end_matches('\0').to_owned();
+            let Some(error) = error_word(&message.body) else {
+                return Err(self.lose(Wrong::Form(StoreMessage::Error)));
+            };
             return Err(StoreError::Refused { verb, path: path.to_owned(), error });
         }
         if !message.is(verb) {
@@ -272,23 +278,8 @@ impl Client {
         Ok(message.body)
     }
 
-    /// Keeps an event. Anything else is a reply that nobody waits for any more, and dropped.
-    fn keep_event(&mut self, message: &Message) -> Result<(), StoreError> {
-        if !message.is(StoreMessage::WatchEvent) {
-            return Ok(());
-        }
-        let mut parts = message.body.split(|byte| *byte == 0).map(String::from_utf8_lossy);
-        let (Some(path), Some(token), Some(_)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(self.lose(Wrong::Form(StoreMessage::WatchEvent)));
-        };
-        let event = WatchEvent { path: path.into_owned(), token: token.into_owned() };
-        if !self.events.contains(&event) {
-            if self.events.len() == MOST_EVENTS {
-                self.events.pop_front();
-            }
-            self.events.push_back(event);
-        }
-        Ok(())
+    fn keep(&mut self, message: &Message) -> Result<(), StoreError> {
+        self.events.keep(message).map_err(|wrong| self.lose(wrong))
     }
 
     /// Gives the connection up.
@@ -296,4 +287,12 @@ impl Client {
         self.broken = true;
         wrong.into()
     }
+}
+
+/// The name of an error, as `ENOENT`: it gets into the log.
+fn error_word(body: &[u8]) -> Option<String> {
+    let word = str::from_utf8(body).ok()?.trim_end_matches('\0');
+    let is_name =
+        (1..=LONGEST_NAME).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_name.then(|| word.to_owned())
 }

@@ -50,7 +50,7 @@ pub enum Wrong {
         /// The kind of the reply.
         found: u32,
     },
-    /// A reply that does not have the form that its kind must have.
+    /// A message that does not have the form that its kind must have.
     Form(StoreMessage),
 }
 
@@ -71,11 +71,14 @@ impl From<BadRing> for StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused { verb, path, error } => write!(f, "xenstore: {verb:?} {path}: {error}"),
+            Self::Refused { verb, path, error } => {
+                write!(f, "xenstore: {verb:?} {}: {error}", path.escape_debug())
+            }
             Self::TooLong { bytes } => {
                 write!(f, "xenstore: a request of {bytes} bytes: expected 4096 or less")
             }
             Self::Silent { verb, path } => {
+                let path = path.escape_debug();
                 write!(f, "xenstore: {verb:?} {path}: no answer: is xenstored running?")
             }
             Self::Wrong(wrong) => write!(f, "xenstore: {wrong}"),
@@ -92,7 +95,7 @@ impl fmt::Display for Wrong {
             Self::Kind { asked, found } => {
                 write!(f, "a reply of kind {found} to {asked:?}: expected the same kind")
             }
-            Self::Form(kind) => write!(f, "a reply to {kind:?} that does not have its form"),
+            Self::Form(kind) => write!(f, "a message of kind {kind:?} that does not have its form"),
         }
     }
 }

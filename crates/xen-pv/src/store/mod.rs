@@ -5,8 +5,9 @@
 //! bytes; a reply has the number of its request, and events of watches arrive in between.
 //!
 //! The store runs elsewhere and may be broken, or hostile: every length, kind and number is checked, a reply to nobody
-//! is dropped (whoever used the ring before may have left one), and silence ends with an error. After an error on the
-//! wire nothing in the ring can be relied on, and [`Client::restart`] is the way on.
+//! is dropped (whoever used the ring before may have left one), what is kept has limits, and silence ends with an error.
+//! So does a flood: no request takes much longer than five seconds. After an error on the wire nothing in the ring can
+//! be relied on, and [`Client::restart`] is the way on.
 //!
 //! ```
 //! use xen::store::Client;
@@ -22,8 +23,10 @@
 
 mod client;
 mod error;
+mod events;
 mod wire;
 
-pub use client::{Client, Transaction, WatchEvent};
+pub use client::{Client, Transaction};
 pub use error::{StoreError, Wrong};
+pub use events::WatchEvent;
 pub use wire::{LONGEST, Message};
