@@ -1,27 +1,24 @@
-//! A xenstore daemon for one domain: a tree of values, watches, transactions; and what a broken one does.
+//! A xenstore daemon for one domain: requests, answers, watches, transactions; and what a broken one does.
 //!
-//! It answers as `xenstored` does, but all permissions are simple: below the domain's own path everything may be read,
-//! `data`, `control`, `device/suspend` and `memory` may be written. The ring has room for 1024 bytes each way, so long
-//! answers come in parts, and the daemon takes no request while its last answer has not been taken.
+//! It answers as `xenstored` does. The ring has room for 1024 bytes each way, so what is longer goes through it in
+//! parts, and the daemon takes nothing out while it has answers that do not fit in.
 //!
-//! Sources: docs/misc/xenstore.txt, tools/xenstore/xenstored_core.c (behaviour).
+//! Neighbours: `store_tree` has the values, `store_rules` what may be asked, `resident` the guest's end of the ring.
+//! Sources: docs/misc/xenstore.txt, tools/xenstore/{xenstored_core.c, xenstored_watch.c} (behaviour).
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::store_rules::{WRITABLE, absolute, checked, operate, shown};
+use crate::store_tree::{Reach, Tree, Work};
 use xen::abi::{StoreHeader, StoreMessage};
 use xen::ring::BadRing;
+use xen::store::LONGEST;
 
 /// Bytes of the ring, each way.
 const RING: usize = 1024;
-/// The domain's own path.
-const HOME: &str = "/local/domain/7/";
-/// What the guest may write below it.
-const WRITABLE: [&str; 4] = ["data/", "control/", "device/suspend/", "memory/"];
-
-type Tree = BTreeMap<String, Vec<u8>>;
 
 /// What a broken daemon does with its next answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,36 +27,68 @@ pub enum Misdeed {
     Silence,
     /// It answers these bytes.
     Bytes(Vec<u8>),
-    /// It answers half, is restarted, and its ring begins anew.
+    /// It answers half, is restarted, and knows of no requests, watches and transactions any more.
     Restart,
     /// Its indices are that far apart.
     Indices(u32),
 }
 
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Watch {
+    /// As the guest gave it: its events have paths of the same form.
+    path: String,
+    token: String,
+}
+
 /// The daemon, and the ring to it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Daemon {
     tree: Tree,
-    watches: Vec<(String, String)>,
-    requests: Vec<u8>,
+    watches: Vec<Watch>,
+    /// In the ring.
+    requests: VecDeque<u8>,
+    /// The last bytes of the guest's did not all find room: it waits for some.
+    is_short: bool,
+    /// A request that is not whole yet.
+    request: Vec<u8>,
+    /// In the ring, and behind these what does not fit into it yet.
     answers: VecDeque<u8>,
-    transactions: BTreeMap<u32, Tree>,
+    transactions: BTreeMap<u32, Work>,
     misdeeds: VecDeque<Misdeed>,
     indices: Option<u32>,
+}
+
+impl Default for Daemon {
+    fn default() -> Self {
+        let mut daemon = Self {
+            tree: Tree::default(),
+            watches: Vec::new(),
+            requests: VecDeque::new(),
+            is_short: false,
+            request: Vec::new(),
+            answers: VecDeque::new(),
+            transactions: BTreeMap::new(),
+            misdeeds: VecDeque::new(),
+            indices: None,
+        };
+        WRITABLE.iter().for_each(|path| daemon.set(path, b""));
+        daemon
+    }
 }
 
 impl Daemon {
     /// Returns a value; relative paths are the domain's own.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&[u8]> {
-        self.tree.get(&absolute(path)).map(Vec::as_slice)
+        self.tree.value(&absolute(path))
     }
 
     /// Sets a value from outside the domain, as a toolstack does.
     pub fn set(&mut self, path: &str, value: &[u8]) {
-        let path = absolute(path);
-        self.tree.insert(path.clone(), value.to_vec());
-        self.notify(&path);
+        let mut work = Work::begin(&self.tree);
+        work.write(&absolute(path), value);
+        // Nobody else has changed anything since the line before.
+        let _ = self.commit(work);
     }
 
     /// Plans what a broken daemon does, one misdeed for each answer.
@@ -70,17 +99,23 @@ impl Daemon {
         }
     }
 
+    /// Leaves bytes for the guest in the ring, as one who used it before may.
+    pub fn leave(&mut self, bytes: &[u8]) {
+        self.answers.extend(bytes);
+    }
+
     /// Forgets requests, answers and watches, as a restore does.
     pub fn reset_ring(&mut self) {
-        (self.requests, self.answers, self.indices) = (Vec::new(), VecDeque::new(), None);
-        self.watches.clear();
-        self.transactions.clear();
+        self.forget();
+        self.answers.clear();
+        self.indices = None;
     }
 
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<usize, BadRing> {
         self.check()?;
-        let put = bytes.len().min(RING - self.requests.len().min(RING));
-        self.requests.extend_from_slice(&bytes[..put]);
+        let put = bytes.len().min(RING - self.requests.len());
+        self.requests.extend(&bytes[..put]);
+        self.is_short = put < bytes.len();
         self.work();
         Ok(put)
     }
@@ -93,8 +128,10 @@ impl Daemon {
         Ok(count)
     }
 
-    pub(crate) fn has_answers(&self) -> bool {
-        !self.answers.is_empty() || self.indices.is_some()
+    /// Tells whether the guest has something to do in the ring.
+    pub(crate) fn wakes(&self) -> bool {
+        let has_room = self.is_short && self.requests.len() < RING;
+        !self.answers.is_empty() || has_room || self.indices.is_some()
     }
 
     const fn check(&self) -> Result<(), BadRing> {
@@ -104,26 +141,44 @@ impl Daemon {
         }
     }
 
-    /// Answers whole requests, while there is room for answers.
+    fn forget(&mut self) {
+        self.requests.clear();
+        self.is_short = false;
+        self.request.clear();
+        self.watches.clear();
+        self.transactions.clear();
+    }
+
+    /// Takes requests out of the ring and answers them, while all answers fit into it.
     fn work(&mut self) {
-        while self.answers.len() < RING {
-            let Some(header) = self.requests.first_chunk().map(StoreHeader::from_bytes) else { return };
-            let end = 16 + header.len as usize;
-            // A request may be longer than the ring: the daemon takes it out in parts.
-            if self.requests.len() < end {
-                return;
+        while self.answers.len() <= RING && !self.requests.is_empty() {
+            let header = self.request.first_chunk().map(StoreHeader::from_bytes);
+            let end = 16 + header.map_or(0, |header| header.len as usize);
+            assert!(
+                end <= 16 + LONGEST,
+                "a request of {end} bytes: xenstored ignores its sender from here on"
+            );
+            let count = (end - self.request.len()).min(self.requests.len());
+            self.request.extend(self.requests.drain(..count));
+            let Some(header) = self.request.first_chunk().map(StoreHeader::from_bytes) else { continue };
+            if self.request.len() == 16 + header.len as usize {
+                let body = self.request.split_off(16);
+                self.request.clear();
+                self.react(header, &body);
             }
-            let body: Vec<u8> = self.requests.drain(..end).skip(16).collect();
-            match self.misdeeds.pop_front() {
-                None => self.answer(header, &body),
-                Some(Misdeed::Silence | Misdeed::Indices(_)) => {}
-                Some(Misdeed::Bytes(bytes)) => self.answers.extend(bytes),
-                Some(Misdeed::Restart) => {
-                    self.answer(header, &body);
-                    let half = self.answers.len() / 2;
-                    self.answers.truncate(half);
-                    self.requests.clear();
-                }
+        }
+    }
+
+    fn react(&mut self, header: StoreHeader, body: &[u8]) {
+        match self.misdeeds.pop_front() {
+            None => self.answer(header, body),
+            Some(Misdeed::Silence | Misdeed::Indices(_)) => {}
+            Some(Misdeed::Bytes(bytes)) => self.answers.extend(bytes),
+            Some(Misdeed::Restart) => {
+                self.answer(header, body);
+                let half = self.answers.len() / 2;
+                self.answers.truncate(half);
+                self.forget();
             }
         }
     }
@@ -133,8 +188,10 @@ impl Daemon {
             Ok(reply) => {
                 self.send(header, &reply);
                 // The first event of a watch follows its reply.
-                if header.kind == StoreMessage::Watch as u32 {
-                    self.notify_last_watch();
+                if header.kind == StoreMessage::Watch as u32
+                    && let Some(watch) = self.watches.last().cloned()
+                {
+                    self.send_event(&watch.path, &watch.token);
                 }
             }
             Err(error) => {
@@ -152,85 +209,74 @@ impl Daemon {
 
     fn perform(&mut self, header: StoreHeader, body: &[u8]) -> Result<Vec<u8>, &'static str> {
         let is = |kind: StoreMessage| header.kind == kind as u32;
-        let mut parts = body.splitn(2, |byte| *byte == 0);
-        let path = absolute(&String::from_utf8_lossy(parts.next().unwrap_or_default()));
-        let rest = parts.next().ok_or("EINVAL")?.to_vec();
+        let end = body.iter().position(|byte| *byte == 0).ok_or("EINVAL")?;
+        let (first, rest) = (str::from_utf8(&body[..end]).map_err(|_| "EINVAL")?, &body[end + 1..]);
         if is(StoreMessage::TransactionStart) {
             let id = 1 + self.transactions.keys().last().copied().unwrap_or(0);
-            self.transactions.insert(id, self.tree.clone());
+            self.transactions.insert(id, Work::begin(&self.tree));
             return Ok(format!("{id}\0").into_bytes());
         }
         if is(StoreMessage::TransactionEnd) {
-            let tree = self.transactions.remove(&header.transaction).ok_or("ENOENT")?;
-            if body.starts_with(b"T") {
-                self.tree = tree;
-            }
-            return Ok(b"OK\0".to_vec());
+            return self.end(header.transaction, first);
         }
+        let path = checked(first)?;
         if is(StoreMessage::Watch) {
-            let token = String::from_utf8_lossy(&rest).trim_end_matches('\0').to_string();
-            self.watches.push((path, token));
-            return Ok(b"OK\0".to_vec());
+            return self.watch(first, rest);
         }
-        let transaction = header.transaction;
-        let tree = match transaction {
-            0 => &mut self.tree,
+        let mut alone = Work::begin(&self.tree);
+        let work = match header.transaction {
+            0 => &mut alone,
             id => self.transactions.get_mut(&id).ok_or("ENOENT")?,
         };
-        if is(StoreMessage::Read) {
-            return tree.get(&path).cloned().ok_or("ENOENT");
+        let reply = operate(header.kind, &path, rest, work)?;
+        if header.transaction == 0 {
+            self.commit(alone)?;
         }
-        if is(StoreMessage::Directory) {
-            return directory(tree, &path);
+        Ok(reply)
+    }
+
+    fn end(&mut self, transaction: u32, how: &str) -> Result<Vec<u8>, &'static str> {
+        if how != "T" && how != "F" {
+            return Err("EINVAL");
         }
-        let own = path.strip_prefix(HOME).ok_or("EACCES")?;
-        if !WRITABLE.iter().any(|prefix| own.starts_with(prefix)) {
-            return Err("EACCES");
-        }
-        if is(StoreMessage::Write) {
-            tree.insert(path.clone(), rest);
-        } else if is(StoreMessage::Remove) {
-            tree.retain(|at, _| *at != path && !at.starts_with(&format!("{path}/")));
-        } else {
-            return Err("ENOSYS");
-        }
-        if transaction == 0 {
-            self.notify(&path);
+        let work = self.transactions.remove(&transaction).ok_or("ENOENT")?;
+        if how == "T" {
+            self.commit(work)?;
         }
         Ok(b"OK\0".to_vec())
     }
 
-    fn notify_last_watch(&mut self) {
-        if let Some((path, token)) = self.watches.last().cloned() {
-            self.send_event(&path, &token);
+    fn watch(&mut self, path: &str, rest: &[u8]) -> Result<Vec<u8>, &'static str> {
+        let token = str::from_utf8(rest.strip_suffix(b"\0").ok_or("EINVAL")?).map_err(|_| "EINVAL")?;
+        let watch = Watch { path: path.to_string(), token: token.to_string() };
+        if self.watches.contains(&watch) {
+            return Err("EEXIST");
+        }
+        self.watches.push(watch);
+        Ok(b"OK\0".to_vec())
+    }
+
+    fn commit(&mut self, work: Work) -> Result<(), &'static str> {
+        for (path, reach) in work.commit(&mut self.tree)? {
+            self.notify(&path, reach);
+        }
+        Ok(())
+    }
+
+    /// Sends the events of a change; they come before the reply to the request that made it.
+    fn notify(&mut self, path: &str, reach: Reach) {
+        for Watch { path: watched, token } in self.watches.clone() {
+            let at = absolute(&watched);
+            let is_below = reach == Reach::Above && path.starts_with(&format!("{at}/"));
+            if path == at || is_below {
+                self.send_event(shown(path, &watched), &token);
+            }
         }
     }
 
-    fn notify(&mut self, path: &str) {
-        let hit = |watched: &str| path == watched || path.starts_with(&format!("{watched}/"));
-        let events: Vec<_> = self.watches.iter().filter(|(watched, _)| hit(watched)).cloned().collect();
-        events.iter().for_each(|(_, token)| self.send_event(path, token));
-    }
-
     fn send_event(&mut self, path: &str, token: &str) {
-        let shown = path.strip_prefix(HOME).unwrap_or(path);
         let kind = StoreMessage::WatchEvent as u32;
         let header = StoreHeader { kind, request: 0, transaction: 0, len: 0 };
-        self.send(header, format!("{shown}\0{token}\0").as_bytes());
+        self.send(header, format!("{path}\0{token}\0").as_bytes());
     }
-}
-
-fn absolute(path: &str) -> String {
-    if path.starts_with('/') { path.to_string() } else { format!("{HOME}{path}") }
-}
-
-fn directory(tree: &Tree, path: &str) -> Result<Vec<u8>, &'static str> {
-    let below = format!("{path}/");
-    let mut names: Vec<&str> =
-        tree.keys().filter_map(|at| at.strip_prefix(&below)?.split('/').next()).collect();
-    names.dedup();
-    if names.is_empty() && !tree.contains_key(path) {
-        return Err("ENOENT");
-    }
-    Ok(names.iter().flat_map(|name| name.bytes().chain([0])).collect())
 }

@@ -57,6 +57,8 @@ mod scatter;
 #[cfg(test)]
 mod sparse_tests;
 mod state;
+mod store_rules;
+mod store_tree;
 mod tlb;
 mod translate;
 mod types;

@@ -67,7 +67,7 @@ impl Xen {
     }
 
     fn is_ready(&self, on: Wake) -> bool {
-        self.outside.is_open && self.outside.daemon.has_answers()
+        self.outside.is_open && self.outside.daemon.wakes()
             || on == Wake::Anything && !self.outside.typed.is_empty()
     }
 }
