@@ -135,6 +135,7 @@ impl Toolstack {
             "poweroff" | "halt" => Shutdown::PowerOff,
             "reboot" => Shutdown::Reboot,
             _ => {
+                let kind = kind.escape_debug();
                 log::warn!(target: "control", "shutdown: {kind}: expected poweroff, reboot or halt; this guest cannot do that, and goes on");
                 return;
             }
@@ -152,6 +153,7 @@ impl Toolstack {
             "m" => inspect::frames(guest, xen),
             "c" => panic!("sysrq c asked for it"),
             _ => {
+                let letter = letter.escape_debug();
                 log::info!(target: "control", "sysrq {letter}: expected b (reboot), o (power off), m (memory) or c (crash)")
             }
         }
@@ -202,7 +204,7 @@ impl Toolstack {
             log::info!(target: "xenstore", "{path} = \"{}\"", value.escape_ascii());
         }
         for name in names.iter().flatten() {
-            log::info!(target: "xenstore", "{path}/{name}");
+            log::info!(target: "xenstore", "{path}/{}", name.escape_debug());
         }
         if let (Err(error), Err(_)) = (value, names) {
             log::warn!(target: "xenstore", "{error}");
