@@ -48,7 +48,7 @@ pub(crate) fn stay<X: Hypervisor + Gauge + Resident>(guest: &mut Guest<'_>, xen:
     let (mut keys, mut prompt) = (Keys::default(), Prompt::new());
     loop {
         let mut is_idle = true;
-        while let Some(request) = toolstack.next(xen) {
+        if let Some(request) = toolstack.next(guest, xen) {
             is_idle = false;
             prompt.aside(|| toolstack.serve(request, guest, xen));
         }

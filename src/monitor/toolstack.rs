@@ -30,6 +30,8 @@ use xen::{Hypervisor, Resident};
 const RETRY: (u64, u64) = (1_000_000_000, 32_000_000_000);
 /// How long a silent store is left alone.
 const REST_NANOS: u64 = 10_000_000_000;
+/// The most events that are looked at in a row.
+const MOST_EVENTS: u32 = 64;
 /// How often an acknowledgement is written that others interfere with.
 const ATTEMPTS: u32 = 4;
 
@@ -41,8 +43,8 @@ pub(super) struct Toolstack {
     marked: [bool; Path::ALL.len()],
     /// A silent store is not asked before.
     rests_until: Option<Instant>,
-    /// Pages that the toolstack counts as the domain's and that pv-shim keeps.
-    kept_by_shim: u64,
+    /// Pages that the toolstack counts as the domain's and that pv-shim keeps; `None` until the guest is introduced.
+    kept_by_shim: Option<u64>,
     target: Option<Target>,
 }
 
@@ -64,17 +66,28 @@ impl Toolstack {
             return Self::default();
         };
         guest.tables.window().open_store(xen, page, port);
-        let mut store = Client::new();
-        let introduced = introduce::introduce(&mut store, guest, xen);
-        let mut toolstack = Self { store: Some(store), ..Self::default() };
-        toolstack.kept_by_shim = toolstack.check(introduced, xen).unwrap_or(0);
+        let mut toolstack = Self { store: Some(Client::new()), ..Self::default() };
+        toolstack.introduce(guest, xen);
         toolstack
     }
 
+    /// Introduces the guest, unless that was done.
+    fn introduce<X: Hypervisor + Resident>(&mut self, guest: &Guest<'_>, xen: &mut X) {
+        if let Some(store) = self.store.as_mut().filter(|_| self.kept_by_shim.is_none()) {
+            let kept = introduce::introduce(store, guest, xen);
+            self.kept_by_shim = self.check(kept, xen);
+        }
+    }
+
     /// Returns the next request, if there is one.
-    pub(super) fn next<X: Resident>(&mut self, xen: &mut X) -> Option<Request> {
+    pub(super) fn next<X: Hypervisor + Resident>(
+        &mut self,
+        guest: &Guest<'_>,
+        xen: &mut X,
+    ) -> Option<Request> {
         if self.rests_until.is_none_or(|until| xen.now() >= until) {
             self.rests_until = None;
+            self.introduce(guest, xen);
             let next = self.try_next(xen);
             if let Some(request) = self.check(next, xen).flatten() {
                 return Some(request);
@@ -86,7 +99,9 @@ impl Toolstack {
 
     fn try_next<X: Resident>(&mut self, xen: &mut X) -> Result<Option<Request>, StoreError> {
         let Some(store) = &mut self.store else { return Ok(None) };
-        while let Some(event) = store.event(xen)? {
+        // A store that never stops sending does not keep the prompt waiting.
+        for _ in 0..MOST_EVENTS {
+            let Some(event) = store.event(xen)? else { break };
             if let Some(path) = Path::ALL.into_iter().find(|path| path.text() == event.token) {
                 self.marked[path as usize] = true;
             }
@@ -102,7 +117,7 @@ impl Toolstack {
                 Err(error) => return Err(error),
             };
             self.marked[path as usize] = false;
-            if let Some(request) = Request::read(path, &value, self.kept_by_shim) {
+            if let Some(request) = Request::read(path, &value, self.kept_by_shim.unwrap_or(0)) {
                 return Ok(Some(request));
             }
         }
@@ -220,7 +235,6 @@ impl Toolstack {
                 error @ (StoreError::Silent { .. } | StoreError::Refused { .. } | StoreError::TooLong { .. }),
             ) => {
                 log::warn!(target: "xenstore", "{error}; asked again later");
-                self.marked = [true; Path::ALL.len()];
                 self.rests_until = Some(xen.now().plus(REST_NANOS));
             }
             Err(error @ (StoreError::Wrong(_) | StoreError::Broken)) => {

@@ -1,164 +1,16 @@
 //! A domain that gives memory back and gets it again: P2M, direct map and allocator against the machine's own books,
 //! after each step of random sequences, also where Xen refuses something in the middle.
 
-use std::collections::BTreeSet;
-
-use crate::support::list_reader::read_list;
-use crate::support::stages::{World, drain, moved};
-use crate::support::toolstack;
-use crate::support::walk::Walk;
+use crate::support::ballooned::Ballooned;
+use crate::support::stages::World;
 use proptest::prelude::*;
-use pv_memory::balloon::{Balloon, KEPT, MemoryMut, Resized, Short};
+use pv_memory::balloon::{KEPT, Resized, Short};
+use pv_memory::frames::Zone;
 use pv_memory::p2m::{Slot, Strategy as Move};
-use pv_memory::resources::Resources;
-use pv_memory::vmalloc::{Area, Near, Vmalloc};
-use xen::Errno;
 use xen::addr::{Pfn, PfnRange};
-use xen_model::{Domain, Refusal, Xen};
+use xen_model::Domain;
 
-const DIRECT: u64 = 0xffff_8800_0000_0000;
-const DIRECT_END: u64 = 0xffff_9800_0000_0000;
 const STRATEGIES: [Move; 3] = [Move::Copy, Move::Alias, Move::Linear];
-
-/// A domain after stage 7, with a balloon and areas.
-struct Ballooned {
-    world: World,
-    balloon: Balloon,
-    vmalloc: Vmalloc,
-    areas: Vec<Area>,
-    /// Free pages and those of the balloon, with what was taken from them since.
-    pages: u64,
-    /// The first hypercall that may be refused.
-    next_refusal: u64,
-}
-
-impl Ballooned {
-    fn new(strategy: Move) -> Self {
-        let mut world = moved(&Domain { pages: 24 * 256 + 3, ..Domain::guest(24) }, strategy);
-        let (space, _) = world.clean();
-        let pages = world.frames.free_pages() + world.tables.added() as u64 + world.p2m.own_pages();
-        Self {
-            world,
-            balloon: Balloon::new(),
-            vmalloc: Vmalloc::new(space),
-            areas: vec![],
-            pages,
-            next_refusal: 0,
-        }
-    }
-
-    fn change<R>(&mut self, work: impl FnOnce(&mut Balloon, &mut MemoryMut<'_>, &mut Xen) -> R) -> R {
-        let World { built, tables, frames, p2m, .. } = &mut self.world;
-        let mut memory = MemoryMut { p2m, resources: Resources { tables, frames } };
-        let balloon = &mut self.balloon;
-        built.xen.run(|xen| work(balloon, &mut memory, xen))
-    }
-
-    fn decrease(&mut self, pages: u64) -> Resized {
-        self.change(|balloon, memory, xen| balloon.decrease(pages, memory, xen))
-    }
-
-    fn increase(&mut self, pages: u64) -> Resized {
-        self.change(|balloon, memory, xen| balloon.increase(pages, memory, xen))
-    }
-
-    fn make_room(&mut self, pages: u64) {
-        let before = self.world.p2m.nr_pages();
-        if self.change(|balloon, memory, xen| balloon.make_room(pages, memory, xen)).is_ok() {
-            self.pages += pages.saturating_sub(before);
-        }
-    }
-
-    /// Maps an area; a domain without the memory for it has none.
-    fn area(&mut self, pages: u64) {
-        let vmalloc = &mut self.vmalloc;
-        let made = self.world.run(|memory, xen| vmalloc.allocate(Near::Nothing, pages, memory, xen));
-        self.areas.extend(made.ok());
-    }
-
-    fn purge(&mut self) {
-        self.areas.pop();
-        let vmalloc = &mut self.vmalloc;
-        // A refused hypercall leaves the areas listed: the next purge has them again.
-        let _ = self.world.run(|memory, xen| vmalloc.purge(memory, xen));
-    }
-
-    fn split(&mut self, pfn: u64) {
-        let pages = PfnRange::new(Pfn::new(pfn % self.world.p2m.nr_pages()), 1);
-        let _ = self.change(|_, memory, xen| memory.p2m.reserve(pages, &mut memory.resources, xen));
-    }
-
-    /// Plans a refusal, but none so soon after another that an undoing is refused: then nothing is promised.
-    fn refuse(&mut self, after: u64, element: usize) {
-        let xen = &mut self.world.built.xen;
-        let hypercall = xen.issued() + after;
-        if hypercall >= self.next_refusal {
-            self.next_refusal = hypercall + 8;
-            let errno = if element.is_multiple_of(3) { Errno::EPERM } else { Errno::ENOMEM };
-            xen.refuse(Refusal { hypercall, element, errno });
-        }
-    }
-
-    /// Everything that must hold between two steps.
-    fn check(&self) {
-        self.p2m_is_the_machines();
-        self.window_shows_what_is_mapped();
-        self.no_page_is_lost();
-    }
-
-    fn p2m_is_the_machines(&self) {
-        let World { built, p2m, tables, .. } = &self.world;
-        let xen = &built.xen;
-        let truth: Vec<u64> = (0..p2m.nr_pages())
-            .map(|pfn| xen.machine().mfn(Pfn::new(pfn)).map_or(u64::MAX, xen::addr::Mfn::raw))
-            .collect();
-        let own: Vec<u64> = (0..p2m.nr_pages())
-            .map(|pfn| p2m.frame(tables.window(), xen, Pfn::new(pfn)).map_or(u64::MAX, xen::addr::Mfn::raw))
-            .collect();
-        assert!(own == truth, "the P2M");
-        assert!(toolstack::map_p2m(xen).unwrap().p2m == truth, "the frame list");
-        if p2m.strategy() == Move::Linear {
-            assert!(read_list(xen).unwrap().p2m(xen) == truth, "the list");
-        }
-    }
-
-    fn window_shows_what_is_mapped(&self) {
-        let World { built, tables, .. } = &self.world;
-        let mapped: BTreeSet<Pfn> = Walk::of(&built.xen)
-            .within(DIRECT, DIRECT_END)
-            .map(|leaf| {
-                let pfn = Pfn::new((leaf.at - DIRECT) / 4096);
-                assert_eq!(
-                    built.xen.machine().mfn(pfn),
-                    Some(leaf.mfn),
-                    "{pfn} shows a frame that is not its own"
-                );
-                pfn
-            })
-            .collect();
-        let all = self.world.p2m.nr_pages();
-        let shown = (0..all).map(Pfn::new).filter(|pfn| tables.window().shows(PfnRange::new(*pfn, 1)));
-        assert!(shown.eq(mapped.iter().copied()), "the window");
-        assert_eq!(built.xen.stale(), None);
-    }
-
-    fn no_page_is_lost(&self) {
-        let World { frames, tables, p2m, .. } = &self.world;
-        let areas: u64 = self.vmalloc.ranges().map(|range| range.pages()).sum();
-        let kept = tables.added() as u64 + p2m.own_leaves() + p2m.own_pages() + tables.lost_pages();
-        assert_eq!(frames.free_pages() + self.balloon.pages() + areas + kept, self.pages, "pages");
-    }
-
-    /// Free pages have frames, the balloon's have none; all of them together are what they were.
-    fn end(mut self) {
-        let free = drain(&mut self.world.frames, &self.world.tables);
-        let machine = self.world.built.xen.machine();
-        assert!(free.iter().all(|pfn| machine.mfn(*pfn).is_some()), "a free page without a frame");
-        let without =
-            (0..self.world.p2m.nr_pages()).filter(|pfn| machine.mfn(Pfn::new(*pfn)).is_none()).count();
-        assert_eq!(without as u64, self.balloon.pages(), "pages without a frame");
-    }
-}
 
 #[test]
 fn memory_goes_and_comes_back_with_other_frames() {
@@ -211,6 +63,11 @@ fn a_domain_grows_beyond_what_it_was_built_with_as_far_as_it_may() {
 fn a_small_domain_grows_a_hundredfold() {
     for strategy in STRATEGIES {
         let mut domain = Ballooned::new(strategy);
+        let World { tables, frames, .. } = &mut domain.world;
+        while let more @ 401.. = frames.pages_shown(tables.window()) {
+            let taken = frames.take_up_to(Zone::Mapped(tables.window()), more - 400).unwrap();
+            domain.pages -= taken.pages().pages();
+        }
         let pages = 3 << 18;
         domain.make_room(pages);
         assert_eq!(domain.world.p2m.nr_pages(), pages);
@@ -219,17 +76,32 @@ fn a_small_domain_grows_a_hundredfold() {
         domain.area(3000);
         assert_eq!(domain.areas.len(), 1, "there is room for page tables");
         domain.check();
-        assert_eq!(domain.decrease(more), Resized { pages: more, short: None });
+        let most = more - 8000;
+        assert_eq!(domain.decrease(most), Resized { pages: most, short: None });
         domain.check();
     }
 }
 
 #[test]
+fn pages_that_never_had_a_frame_are_the_balloons_too() {
+    let hole = PfnRange::new(Pfn::new(5300), 700);
+    let domain = Domain { pages: 24 * 256, holes: vec![hole], ..Domain::guest(24) };
+    let mut domain = Ballooned::of(&domain, Move::Copy);
+    let all = domain.world.frames.free_pages();
+    let resized = domain.decrease(u64::MAX);
+    assert_eq!((resized.short, resized.pages + 700), (Some(Short::InUse), all - KEPT));
+    domain.check();
+    assert_eq!(domain.increase(u64::MAX), Resized { pages: all - KEPT, short: Some(Short::AllBacked) });
+    domain.check();
+    domain.end();
+}
+
+#[test]
 fn room_that_would_take_what_the_domain_needs_is_refused() {
     let mut domain = Ballooned::new(Move::Linear);
-    let before = domain.world.p2m.nr_pages();
+    let before = (domain.world.p2m.nr_pages(), domain.world.frames.free_pages());
     domain.make_room(1 << 31);
-    assert_eq!(domain.world.p2m.nr_pages(), before);
+    assert_eq!((domain.world.p2m.nr_pages(), domain.world.frames.free_pages()), before);
     domain.check();
 }
 

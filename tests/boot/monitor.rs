@@ -108,9 +108,13 @@ fn the_most_memory_may_rise_later() {
 fn a_store_that_was_silent_for_a_while_is_heard_again() {
     let mut built = Domain::guest(64).build().unwrap();
     built.xen.store().misbehave(Misdeed::Silence);
-    built.xen.plan([Happening::TimePasses(11_000_000_000), written(END, "poweroff"), typed("verify")]);
-    built.xen.plan([typed("poweroff")]);
+    built.xen.plan([
+        Happening::TimePasses(11_000_000_000),
+        written("memory/target", "32768"),
+        written(END, "poweroff"),
+    ]);
     boot(&mut built, "after=monitor").unwrap();
+    assert_p2m(&built, 32 * 256);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
+pub(crate) mod ballooned;
 pub(crate) mod checks;
 pub(crate) mod generator;
 pub(crate) mod list_reader;
