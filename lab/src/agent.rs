@@ -72,6 +72,9 @@ impl Agent {
     pub(crate) fn hear(&mut self) -> Result<Option<String>> {
         match self.answers.recv_timeout(POLL) {
             Ok(answer) => {
+                if let Some(command) = answer.strip_prefix("unknown ") {
+                    bail!(self.lost(&format!("it does not know the command '{command}'")));
+                }
                 if answer.starts_with("ended ") {
                     self.ended = Some(answer.split(' ').nth(2).unwrap_or("-").to_owned());
                 }
@@ -122,10 +125,14 @@ fn dom0_end(xen_console: &mut Tail) -> Option<String> {
 fn follow_answers(output: ChildStdout) -> Receiver<String> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(std::io::Result::ok) {
-            if sender.send(line.trim().to_owned()).is_err() {
+        let mut output = BufReader::new(output);
+        let mut line = Vec::new();
+        // A byte that is no text does not end the conversation.
+        while output.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
+            if sender.send(String::from_utf8_lossy(&line).trim().to_owned()).is_err() {
                 break;
             }
+            line.clear();
         }
     });
     receiver

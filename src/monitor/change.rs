@@ -7,7 +7,7 @@ use super::inspect::failed;
 use pv_memory::balloon::Resized;
 use pv_memory::error::MmError;
 use pv_memory::frames::Zone;
-use pv_memory::p2m::Slot;
+use pv_memory::p2m::{Slot, Strategy};
 use xen::addr::Pfn;
 use xen::{Hypervisor, Reservation};
 
@@ -70,6 +70,25 @@ pub(super) fn resize<X: Hypervisor + Reservation>(target: u64, guest: &mut Guest
         Way::Up => balloon.increase(wanted, &mut memory, xen),
     };
     Change { way, wanted, resized, owned: xen.owned_pages().unwrap_or(target), target }
+}
+
+/// Makes room in the P2M for the most pages that the toolstack may ever give.
+pub(super) fn make_room<X: Hypervisor>(pages: u64, guest: &mut Guest<'_>, xen: &mut X) {
+    let before = guest.p2m.nr_pages();
+    // A P2M that stays where the builder put it has no room.
+    if guest.p2m.strategy() == Strategy::Keep || pages <= before {
+        return;
+    }
+    let pages = pages.min(guest.p2m.most_pages());
+    let (mut memory, balloon) = guest.memory_mut();
+    match balloon.make_room(pages, &mut memory, xen) {
+        Ok(()) => {
+            log::info!(target: "balloon", "the P2M has room for {pages:#x} pages ({} MiB)", pages / 256)
+        }
+        Err(error) => {
+            log::warn!(target: "balloon", "the P2M has room for {before:#x} pages, expected {pages:#x}: {error}");
+        }
+    }
 }
 
 /// Makes the entry of a free page missing.

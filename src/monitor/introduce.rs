@@ -13,23 +13,30 @@ use xen::{Hypervisor, Resident};
 /// Requests that are obeyed, as `control/feature-*`, and one that is not.
 const FEATURES: [(&str, &[u8]); 3] = [("poweroff", b"1"), ("reboot", b"1"), ("suspend", b"0")];
 
-/// Watches for requests and introduces the guest. Returns how many pages the toolstack counts as the domain's that
-/// pv-shim keeps for itself: the target is that of its container.
+/// Watches for requests and introduces the guest; what a store was silent about may be done again. `kept` becomes the pages
+/// that the toolstack counts as the domain's and that pv-shim keeps for itself: the target is that of its container.
 pub(super) fn introduce<X: Hypervisor + Resident>(
     store: &mut Client,
     guest: &Guest<'_>,
+    kept: &mut Option<u64>,
     xen: &mut X,
-) -> Result<u64, StoreError> {
-    for path in Path::ALL {
-        store.watch(path.text(), path.text(), xen)?;
+) -> Result<(), StoreError> {
+    if kept.is_none() {
+        *kept = Some(match guest.boot.info.mark {
+            Mark::Shim => {
+                let target = pages_of(&store.read(Path::Target.text(), xen)?).unwrap_or(0);
+                target.saturating_sub(guest.boot.layout.nr_pages)
+            }
+            Mark::Xen | Mark::Grub | Mark::None => 0,
+        });
     }
-    let kept = match guest.boot.info.mark {
-        Mark::Shim => {
-            let target = pages_of(&store.read(Path::Target.text(), xen)?).unwrap_or(0);
-            target.saturating_sub(xen.owned_pages().unwrap_or(target))
+    for path in Path::ALL {
+        match store.watch(path.text(), path.text(), xen) {
+            // It was set before, though the store did not say so.
+            Err(StoreError::Refused { error, .. }) if error == "EEXIST" => {}
+            other => other?,
         }
-        Mark::Xen | Mark::Grub | Mark::None => 0,
-    };
+    }
     for (name, value) in FEATURES {
         // A toolstack that does not let the guest write there does not look there either.
         optional(store.write(&format!("control/feature-{name}"), value, xen))?;
@@ -41,7 +48,7 @@ pub(super) fn introduce<X: Hypervisor + Resident>(
         let path = format!("data/revector/stage/{}", lap.stage);
         optional(store.write(&path, format!("{}", lap.micros).as_bytes(), xen))?;
     }
-    Ok(kept)
+    Ok(())
 }
 
 /// What the guest says it is.

@@ -14,13 +14,13 @@
 //!
 //! Sources: docs/misc/xenstore-paths.pandoc.
 
+use alloc::format;
 use alloc::string::String;
 
 use super::change::{self, Change};
 use super::guest::Guest;
 use super::wish::{Path, Request};
 use super::{inspect, introduce};
-use pv_memory::p2m::Strategy;
 use xen::abi::Shutdown;
 use xen::store::{Client, StoreError};
 use xen::time::Instant;
@@ -43,9 +43,20 @@ pub(super) struct Toolstack {
     marked: [bool; Path::ALL.len()],
     /// A silent store is not asked before.
     rests_until: Option<Instant>,
-    /// Pages that the toolstack counts as the domain's and that pv-shim keeps; `None` until the guest is introduced.
+    introduced: Introduced,
+    /// Pages that the toolstack counts as the domain's and that pv-shim keeps, once they are known.
     kept_by_shim: Option<u64>,
+    /// What went wrong with the store, for the console.
+    complaint: Option<String>,
     target: Option<Target>,
+}
+
+/// Whether the toolstack has been told what the guest is, and every path is watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Introduced {
+    #[default]
+    No,
+    Yes,
 }
 
 /// A target that has not been reached.
@@ -73,9 +84,11 @@ impl Toolstack {
 
     /// Introduces the guest, unless that was done.
     fn introduce<X: Hypervisor + Resident>(&mut self, guest: &Guest<'_>, xen: &mut X) {
-        if let Some(store) = self.store.as_mut().filter(|_| self.kept_by_shim.is_none()) {
-            let kept = introduce::introduce(store, guest, xen);
-            self.kept_by_shim = self.check(kept, xen);
+        if let Some(store) = self.store.as_mut().filter(|_| self.introduced == Introduced::No) {
+            let introduced = introduce::introduce(store, guest, &mut self.kept_by_shim, xen);
+            if self.check(introduced, xen).is_some() {
+                self.introduced = Introduced::Yes;
+            }
         }
     }
 
@@ -85,20 +98,26 @@ impl Toolstack {
         guest: &Guest<'_>,
         xen: &mut X,
     ) -> Option<Request> {
+        let heard = self.listen(xen);
+        self.check(heard, xen);
         if self.rests_until.is_none_or(|until| xen.now() >= until) {
             self.rests_until = None;
             self.introduce(guest, xen);
-            let next = self.try_next(xen);
-            if let Some(request) = self.check(next, xen).flatten() {
+            let asked = if self.introduced == Introduced::Yes { self.read_marked(xen) } else { Ok(None) };
+            if let Some(request) = self.check(asked, xen).flatten() {
                 return Some(request);
             }
+        }
+        if let Some(complaint) = self.complaint.take() {
+            return Some(Request::Complain(complaint));
         }
         let target = self.target.as_ref()?;
         (xen.now() >= target.again_at).then_some(Request::Target(target.pages))
     }
 
-    fn try_next<X: Resident>(&mut self, xen: &mut X) -> Result<Option<Request>, StoreError> {
-        let Some(store) = &mut self.store else { return Ok(None) };
+    /// Takes events out of the ring, also while the store rests: what is left there would keep the guest awake.
+    fn listen<X: Resident>(&mut self, xen: &mut X) -> Result<(), StoreError> {
+        let Some(store) = &mut self.store else { return Ok(()) };
         // A store that never stops sending does not keep the prompt waiting.
         for _ in 0..MOST_EVENTS {
             let Some(event) = store.event(xen)? else { break };
@@ -106,6 +125,11 @@ impl Toolstack {
                 self.marked[path as usize] = true;
             }
         }
+        Ok(())
+    }
+
+    fn read_marked<X: Resident>(&mut self, xen: &mut X) -> Result<Option<Request>, StoreError> {
+        let Some(store) = &mut self.store else { return Ok(None) };
         for path in Path::ALL {
             if !self.marked[path as usize] {
                 continue;
@@ -141,7 +165,8 @@ impl Toolstack {
             Request::Shutdown(kind) => self.shut_down(&kind, guest, xen),
             Request::Sysrq(letter) => self.sysrq(&letter, guest, xen),
             Request::Target(pages) => self.resize(pages, guest, xen),
-            Request::Most(pages) => make_room(pages, guest, xen),
+            Request::Most(pages) => change::make_room(pages, guest, xen),
+            Request::Complain(complaint) => log::warn!(target: "xenstore", "{complaint}"),
         }
     }
 
@@ -234,11 +259,11 @@ impl Toolstack {
             Err(
                 error @ (StoreError::Silent { .. } | StoreError::Refused { .. } | StoreError::TooLong { .. }),
             ) => {
-                log::warn!(target: "xenstore", "{error}; asked again later");
+                self.complaint = Some(format!("{error}; asked again later"));
                 self.rests_until = Some(xen.now().plus(REST_NANOS));
             }
             Err(error @ (StoreError::Wrong(_) | StoreError::Broken)) => {
-                log::error!(target: "xenstore", "{error}; the toolstack cannot ask for anything any more");
+                self.complaint = Some(format!("{error}; the toolstack cannot ask for anything any more"));
                 self.store = None;
                 xen.close_store();
             }
@@ -256,24 +281,5 @@ fn replace<X: Resident>(store: &mut Client, path: &str, value: &str, xen: &mut X
     {
         Ok(()) => store.commit(transaction, xen),
         Err(error) => store.abort(transaction, xen).and(Err(error)),
-    }
-}
-
-/// Makes room in the P2M for the most pages that the toolstack may ever give.
-fn make_room<X: Hypervisor>(pages: u64, guest: &mut Guest<'_>, xen: &mut X) {
-    let before = guest.p2m.nr_pages();
-    // A P2M that stays where the builder put it has no room.
-    if guest.p2m.strategy() == Strategy::Keep || pages <= before {
-        return;
-    }
-    let pages = pages.min(guest.p2m.most_pages());
-    let (mut memory, balloon) = guest.memory_mut();
-    match balloon.make_room(pages, &mut memory, xen) {
-        Ok(()) => {
-            log::info!(target: "balloon", "the P2M has room for {pages:#x} pages ({} MiB)", pages / 256)
-        }
-        Err(error) => {
-            log::warn!(target: "balloon", "the P2M has room for {before:#x} pages, expected {pages:#x}: {error}");
-        }
     }
 }

@@ -43,6 +43,8 @@ pub(super) enum Request {
     Target(u64),
     /// Room for so many pages.
     Most(u64),
+    /// Nothing; but something went wrong with the store.
+    Complain(String),
 }
 
 impl Request {

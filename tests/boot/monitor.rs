@@ -99,22 +99,28 @@ fn the_most_memory_may_rise_later() {
         written("memory/static-max", "131072"),
         written("memory/target", "131072"),
         written("memory/static-max", "99999999999999999999"),
-        written("memory/static-max", "9999999999999"),
     ];
     assert_p2m(&stay("", happenings), 128 * 256);
 }
 
+/// At whatever request of the introduction it was silent, and whether it had done what it was asked for.
 #[test]
 fn a_store_that_was_silent_for_a_while_is_heard_again() {
-    let mut built = Domain::guest(64).build().unwrap();
-    built.xen.store().misbehave(Misdeed::Silence);
-    built.xen.plan([
-        Happening::TimePasses(11_000_000_000),
-        written("memory/target", "32768"),
-        written(END, "poweroff"),
-    ]);
-    boot(&mut built, "after=monitor").unwrap();
-    assert_p2m(&built, 32 * 256);
+    for (position, misdeed) in (0..24).flat_map(|n| [(n, Misdeed::Silence), (n, Misdeed::Unanswered)]) {
+        let mut built = Domain::guest(64).build().unwrap();
+        (0..position).for_each(|_| built.xen.store().misbehave(Misdeed::None));
+        built.xen.store().misbehave(misdeed.clone());
+        built.xen.plan([
+            Happening::TimePasses(11_000_000_000),
+            written("memory/target", "32768"),
+            // By now every position was asked for: if it was the target's, it is asked for again.
+            Happening::TimePasses(11_000_000_000),
+            written(END, "poweroff"),
+            Happening::TimePasses(11_000_000_000),
+        ]);
+        boot(&mut built, "after=monitor").unwrap_or_else(|error| panic!("{position}, {misdeed:?}: {error}"));
+        assert_p2m(&built, 32 * 256);
+    }
 }
 
 #[test]

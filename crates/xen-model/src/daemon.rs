@@ -23,8 +23,12 @@ const RING: usize = 1024;
 /// What a broken daemon does with its next answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Misdeed {
+    /// None: it answers as it should.
+    None,
     /// It does not answer.
     Silence,
+    /// It does what it was asked for, and does not answer.
+    Unanswered,
     /// It answers these bytes.
     Bytes(Vec<u8>),
     /// It answers half, is restarted, and knows of no requests, watches and transactions any more.
@@ -172,6 +176,12 @@ impl Daemon {
     fn react(&mut self, header: StoreHeader, body: &[u8]) {
         match self.misdeeds.pop_front() {
             None => self.answer(header, body),
+            Some(Misdeed::None) => self.answer(header, body),
+            Some(Misdeed::Unanswered) => {
+                let said = self.answers.len();
+                self.answer(header, body);
+                self.answers.truncate(said);
+            }
             Some(Misdeed::Silence | Misdeed::Indices(_)) => {}
             Some(Misdeed::Bytes(bytes)) => self.answers.extend(bytes),
             Some(Misdeed::Restart) => {
