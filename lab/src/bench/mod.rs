@@ -67,7 +67,7 @@ pub(crate) struct BenchArgs {
         hide_possible_values = true
     )]
     ways: Vec<plan::Way>,
-    /// Boots of each kind up to 1 GiB; above, each kind boots once, but three times where 128 GiB are not copied.
+    /// Boots of each kind up to 1 GiB; above, each kind boots once, but twice where 128 GiB are not copied.
     #[arg(long, default_value_t = 5)]
     runs: u32,
     /// The Xen release.
