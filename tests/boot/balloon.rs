@@ -19,6 +19,10 @@ fn memory_goes_and_comes_back_with_other_frames() {
         let before = domain.world.entries();
         assert_eq!(domain.decrease(3000), Resized { pages: 3000, short: None });
         domain.check();
+        domain.load();
+        assert_eq!(domain.modules.iter().count(), 1);
+        domain.check();
+        domain.unload();
         assert_eq!(domain.balloon.pages(), 3000);
         assert_eq!(domain.increase(1000), Resized { pages: 1000, short: None });
         domain.check();
@@ -129,6 +133,8 @@ enum Step {
     MakeRoom(u64),
     Area(u64),
     Purge,
+    Load,
+    Unload,
     Split(u64),
     /// The hypercall after so many others stops at an element.
     Refuse(u64, usize),
@@ -141,6 +147,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0_u64..3000).prop_map(|more| Step::MakeRoom(24 * 256 + more)),
         2 => (1_u64..300).prop_map(Step::Area),
         2 => Just(Step::Purge),
+        1 => Just(Step::Load),
+        1 => Just(Step::Unload),
         1 => (0_u64..9000).prop_map(Step::Split),
         2 => (0_u64..6, 0_usize..600).prop_map(|(after, element)| Step::Refuse(after, element)),
     ]
@@ -160,6 +168,8 @@ proptest! {
                     Step::MakeRoom(pages) => domain.make_room(pages),
                     Step::Area(pages) => domain.area(pages),
                     Step::Purge => domain.purge(),
+                    Step::Load => domain.load(),
+                    Step::Unload => domain.unload(),
                     Step::Split(pfn) => domain.split(pfn),
                     Step::Refuse(after, element) => domain.refuse(after, element),
                 }

@@ -6,10 +6,13 @@ use super::list_reader::read_list;
 use super::stages::{World, drain, moved};
 use super::toolstack;
 use super::walk::Walk;
+use ko_loader::Source;
 use pv_memory::balloon::{Balloon, MemoryMut, Resized};
 use pv_memory::p2m::Strategy as Move;
 use pv_memory::resources::Resources;
 use pv_memory::vmalloc::{Area, Near, Vmalloc};
+use revector::module::load::{Modules, load};
+use revector::options::Inits;
 use xen::Errno;
 use xen::addr::{Mfn, Pfn, PfnRange};
 use xen_model::{Domain, Refusal, Xen};
@@ -22,6 +25,7 @@ pub(crate) struct Ballooned {
     pub(crate) balloon: Balloon,
     vmalloc: Vmalloc,
     pub(crate) areas: Vec<Area>,
+    pub(crate) modules: Modules<'static>,
     /// Free pages and those of the balloon, with what was taken from them since.
     pub(crate) pages: u64,
     /// The first hypercall that may be refused.
@@ -36,12 +40,14 @@ impl Ballooned {
     pub(crate) fn of(domain: &Domain, strategy: Move) -> Self {
         let mut world = moved(domain, strategy);
         let (space, _) = world.clean();
+        let modules = Modules::new(Vec::leak(super::exports(&world.built.facts).into()));
         let pages = world.frames.free_pages() + world.tables.added() as u64 + world.p2m.own_pages();
         Self {
             world,
             balloon: Balloon::new(),
             vmalloc: Vmalloc::new(space),
             areas: vec![],
+            modules,
             pages,
             next_refusal: 0,
         }
@@ -81,6 +87,21 @@ impl Ballooned {
         let vmalloc = &mut self.vmalloc;
         // A refused hypercall leaves the areas listed: the next purge has them again.
         let _ = self.world.run(|memory, xen| vmalloc.purge(memory, xen));
+    }
+
+    /// Loads the sample module, unless it is loaded.
+    pub(crate) fn load(&mut self) {
+        let (vmalloc, modules) = (&mut self.vmalloc, &mut self.modules);
+        let source = Source { name: "hello", object: super::hello() };
+        // A refused hypercall leaves nothing of it, but what the next purge unmaps.
+        let _ = self.world.run(|memory, xen| load(source, Inits::Run, modules, vmalloc, memory, xen));
+    }
+
+    /// Unloads it again.
+    pub(crate) fn unload(&mut self) {
+        let modules = &mut self.modules;
+        let _ = self.world.run(|_, xen| modules.unload_last(xen));
+        self.purge();
     }
 
     pub(crate) fn split(&mut self, pfn: u64) {
