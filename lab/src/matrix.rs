@@ -2,7 +2,7 @@
 //!
 //! 899, 1027, 2049 and 5000 MiB are no multiple of 2 MiB in pages of list, or lie just beside a power of two; 899 is
 //! the size at which the change that this project started from first failed. Each with every kind of ramdisk that
-//! fits, moved by copy and by alias. Part of `cases`.
+//! fits, moved by copy, and by alias; above 899 MiB the latter is left to the long run.
 
 use crate::cases::{CASE, Case, Rows};
 use pv_layout::verdict::Outcome;

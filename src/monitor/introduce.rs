@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 
 use super::guest::Guest;
-use super::wish::Path;
+use super::request::Path;
 use xen::start_info::Mark;
 use xen::store::{Client, StoreError};
 use xen::{Hypervisor, Resident};

@@ -41,3 +41,34 @@ impl Keys {
         self.waiting.extend(bytes[..count].iter().filter(|byte| has_room || **byte == STOP));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xen::Wake;
+    use xen_model::{Domain, Happening};
+
+    #[test]
+    fn the_key_that_stops_is_seen_after_more_than_can_wait() {
+        let mut xen = Domain::guest(64).build().expect("a builder can make the domain").xen;
+        xen.plan([Happening::Typed([std::vec![b'x'; 2 * MOST], std::vec![STOP, b'y']].concat())]);
+        xen.wait(Wake::Anything, None);
+        let mut keys = Keys::default();
+        let looks = (0..2 * MOST).take_while(|_| !keys.stop(&mut xen)).count();
+        assert_eq!(looks, 2 * MOST / 64, "seen as soon as it is read");
+        assert!(keys.waiting.len() <= 1, "what was typed before it is forgotten");
+    }
+
+    #[test]
+    fn other_keys_stay_for_later() {
+        let mut xen = Domain::guest(64).build().expect("a builder can make the domain").xen;
+        xen.plan([Happening::Typed(b"ab".to_vec())]);
+        xen.wait(Wake::Anything, None);
+        let mut keys = Keys::default();
+        assert!(!keys.stop(&mut xen));
+        assert_eq!(
+            (keys.next(&mut xen), keys.next(&mut xen), keys.next(&mut xen)),
+            (Some(b'a'), Some(b'b'), None)
+        );
+    }
+}

@@ -3,8 +3,8 @@
 //!
 //! A P2M is there to be used: a domain that stays gives memory back and gets other frames, loads and unloads modules,
 //! and is looked into. The loop takes what there is, first from the store, then from the console, and sleeps when there
-//! is nothing; between events a guest uses no processor time. (An initial domain's console has no event channel here: it is
-//! looked at every 10 ms.)
+//! is nothing. Events are masked, as during the boot, so it sleeps in `SCHEDOP_poll`: between events a guest uses no
+//! processor time. (An initial domain's console has no event channel here, and is looked at every 10 ms.)
 //!
 //! ```text
 //!   store ---> toolstack --\
@@ -23,9 +23,9 @@ mod introduce;
 mod keys;
 mod modules;
 mod prompt;
+mod request;
 mod run;
 mod toolstack;
-mod wish;
 
 pub(crate) use guest::{Boot, Guest};
 

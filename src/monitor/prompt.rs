@@ -94,3 +94,30 @@ impl Prompt {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::{String, ToString};
+    use std::vec;
+
+    fn typed(bytes: &[u8]) -> Vec<Vec<String>> {
+        let (mut prompt, mut lines) = (Prompt::new(), vec![]);
+        for byte in bytes {
+            prompt.accept(*byte, |words| lines.push(words.iter().map(ToString::to_string).collect()));
+        }
+        lines
+    }
+
+    #[test]
+    fn what_terminals_send_for_backspace_takes_a_character_away() {
+        assert_eq!(typed(b"p3\x7f2m 0x10 2\r"), [["p2m", "0x10", "2"]]);
+        assert_eq!(typed(b"mapz\x08s\r"), [["maps"]]);
+    }
+
+    /// The first two bytes are a NUL in a form that UTF-8 forbids, the others a surrogate and a number beyond the last.
+    #[test]
+    fn bytes_that_are_no_ascii_are_not_typed() {
+        assert_eq!(typed(b"fra\xc0\x80\xed\xa0\x80\xf5\x80\x80\x80mes\r"), [["frames"]]);
+    }
+}

@@ -19,7 +19,7 @@ use alloc::string::String;
 
 use super::change::{self, Change};
 use super::guest::Guest;
-use super::wish::{Path, Request};
+use super::request::{Path, Request};
 use super::{inspect, introduce};
 use xen::abi::Shutdown;
 use xen::store::{Client, StoreError};

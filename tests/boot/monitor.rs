@@ -2,7 +2,7 @@
 
 use crate::support::{boot, checks, toolstack};
 use xen::addr::{Mfn, Pfn};
-use xen_model::{Built, Domain, Happening, Misdeed};
+use xen_model::{Builder, Built, Domain, Happening, Misdeed};
 
 const END: &str = "control/shutdown";
 
@@ -39,6 +39,12 @@ fn a_request_to_shut_down_is_acknowledged_and_obeyed() {
     assert_eq!(built.xen.store().get(END), Some(&b""[..]));
     assert_eq!(built.xen.store().get("control/feature-poweroff"), Some(&b"1"[..]));
     assert_eq!(built.xen.store().get("data/revector/strategy"), Some(&b"copy"[..]));
+}
+
+#[test]
+fn a_sysrq_is_acknowledged_whatever_its_letter() {
+    let mut built = stay("", vec![written("control/sysrq", "m"), typed(""), written("control/sysrq", "?")]);
+    assert_eq!(built.xen.store().get("control/sysrq"), Some(&b""[..]));
 }
 
 #[test]
@@ -101,6 +107,31 @@ fn the_most_memory_may_rise_later() {
         written("memory/static-max", "99999999999999999999"),
     ];
     assert_p2m(&stay("", happenings), 128 * 256);
+}
+
+/// An event that stays in the ring would wake a guest that does not look at it, again and again: this would never end.
+#[test]
+fn what_comes_while_a_silent_store_rests_does_not_keep_the_guest_awake() {
+    let mut built = Domain::guest(64).build().unwrap();
+    (0..8).for_each(|_| built.xen.store().misbehave(Misdeed::None));
+    built.xen.store().misbehave(Misdeed::Silence);
+    built.xen.plan([written("memory/target", "32768"), Happening::TimePasses(11_000_000_000)]);
+    built.xen.plan([written(END, "poweroff")]);
+    boot(&mut built, "after=monitor").unwrap();
+    assert_p2m(&built, 32 * 256);
+}
+
+/// The target is the container's, and its hypervisor keeps a part of that.
+#[test]
+fn what_pv_shim_keeps_is_no_part_of_the_target() {
+    for (target, pages) in [("67584", 64 * 256), ("34816", 32 * 256)] {
+        let mut built = Domain { builder: Builder::Shim, ..Domain::guest(64) }.build().unwrap();
+        built.xen.store().set("memory/target", b"67584");
+        built.xen.store().set("memory/static-max", b"67584");
+        built.xen.plan([written("memory/target", target), written(END, "poweroff")]);
+        boot(&mut built, "after=monitor").unwrap();
+        assert_p2m(&built, pages);
+    }
 }
 
 /// At whatever request of the introduction it was silent, and whether it had done what it was asked for.

@@ -5,15 +5,16 @@
 //! else's would be read by the toolstack. A page that comes back gets a frame, usually another one, then its entry, and
 //! a mapping if it had one before.
 //!
-//! The balloon holds the pages without a frame, so nobody else can use them. Page tables, leaves of the P2M and rings are
-//! never free, so they never go. Each step is a chunk of 512 pages at most; whatever ends the work in the middle leaves
-//! nothing half done.
+//! The balloon holds the pages without a frame, so nobody else can use them. Page tables, leaves of the P2M and rings
+//! are never free, so they never go. Each step is a chunk of 512 pages at most. Whatever ends the work in the middle
+//! leaves every page as it was or as it should be; one whose mapping Xen would not undo is withheld for good.
 //!
-//! Tables and leaves must lie where the direct map shows them, and a domain that grows needs more of them. So as soon as
-//! few free pages are shown, the pages that come are shown too.
+//! Tables and leaves must lie where the direct map shows them, and a domain that grows needs more of them. So as soon
+//! as few free pages are shown, the pages that come are shown too.
 //!
-//! Neighbours: `frames` lends the pages, `p2m::change` has the entries, `p2m::grow` makes room for pages that the domain
-//! was not built with. Sources: xen/common/memory.c (decrease_reservation, populate_physmap), xen/include/public/memory.h.
+//! Neighbours: `frames` lends the pages, `p2m::change` has the entries, `p2m::grow` makes room for pages that the
+//! domain was not built with. Sources: xen/include/public/memory.h; xen/common/memory.c (decrease_reservation,
+//! populate_physmap).
 
 mod entries;
 mod resized;
@@ -201,12 +202,12 @@ impl Balloon {
         }
     }
 
-    /// Makes room in the P2M for `nr_pages` pages, for a domain that may become larger than it was built. The new pages
-    /// are the last to get frames.
+    /// Makes room in the P2M for `nr_pages` pages, for a domain that may become larger than it was built. The new
+    /// pages are the last to get frames.
     ///
     /// # Errors
-    /// As for [`Physmap::grow`](crate::p2m::Physmap::grow), and [`MmError::Frames`] if that would take the pages that the
-    /// domain needs; nothing is changed then.
+    /// As for [`Physmap::grow`](crate::p2m::Physmap::grow), and [`MmError::Frames`] if that would take the pages that
+    /// the domain needs; nothing is changed then.
     pub fn make_room<X: Hypervisor>(
         &mut self,
         nr_pages: u64,

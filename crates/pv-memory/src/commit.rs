@@ -235,7 +235,8 @@ pub(crate) fn write_one<X: Hypervisor>(
 fn write<X: Hypervisor>(xen: &mut X, elements: &[MmuUpdate]) -> Result<(), Stopped> {
     // SAFETY: batches are filled only within this crate and by those whom it lets fill a `Growth` (`change` is not
     // public), and its stages change no mapping that Rust data is reached through: the image keeps its addresses and
-    // rights (`image`), a window shows pages that stay mapped, or free ones, which nothing refers to (`balloon`), everything else is cleared only after its last user
-    // was re-pointed (`cleanup`). Undoing restores a state in which all of that held already.
+    // rights (`image`), what a window shows stays mapped, but for free pages, which nothing refers to (`balloon`), and
+    // everything else is cleared only after its last user was re-pointed (`cleanup`). Undoing restores a state in which
+    // all of that held already.
     unsafe { xen.mmu_update(elements) }
 }
